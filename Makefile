@@ -1,0 +1,157 @@
+# cbsnap: one non-recursive makefile. A folder lists its sources in files.mk; everything that is
+# made goes to build/. `make help` lists the targets.
+
+VERSION   := 0.1.0
+PREFIX    ?= /usr/local
+DESTDIR   ?=
+SYSCONFDIR ?= /etc
+BUILD     ?= build
+PKG_CONFIG ?= pkg-config
+
+SBINDIR    := $(PREFIX)/sbin
+BINDIR     := $(PREFIX)/bin
+LIBEXECDIR := $(PREFIX)/libexec/cbsnap
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+# where qemu-ga's stock runner looks for hooks: Debian's place; /etc/qemu-ga/... on Enterprise Linux
+HOOKDIR    ?= $(SYSCONFDIR)/qemu/fsfreeze-hook.d
+
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Werror
+HARDEN  := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+ifeq ($(SANITIZE),)
+HARDEN  += -D_FORTIFY_SOURCE=2
+else
+SANFLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+endif
+CFLAGS  ?= -O2 -g
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) -MMD -MP \
+	-I. -I$(BUILD)/gen -DCBSNAP_VERSION='"$(VERSION)"' -DCBSNAP_SYSCONFDIR='"$(SYSCONFDIR)"'
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
+
+include proto/files.mk
+include guest-agent/files.mk
+include host-coordinator/files.mk
+include tests/files.mk
+
+# The server's own client library, or MariaDB's connector under its name.
+MYSQL_PC := $(shell $(PKG_CONFIG) --exists mysqlclient && echo mysqlclient || echo libmariadb)
+PROTO_PC := libprotobuf-c inih
+AGENT_PC := $(PROTO_PC) libuv $(MYSQL_PC)
+COORD_PC := $(PROTO_PC) libuv libvirt libvirt-qemu libcurl jansson
+SIM_PC   := libmicrohttpd jansson inih zlib
+pc_cflags = $(shell $(PKG_CONFIG) --cflags $(1))
+pc_libs   = $(shell $(PKG_CONFIG) --libs $(1))
+
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+.PHONY: all
+all: $(BUILD)/cbsnap-agent $(BUILD)/cbsnap-coord
+
+# ---- generated code -------------------------------------------------------------------------
+
+GEN := $(BUILD)/gen/proto/cbsnap.pb-c.h
+$(BUILD)/gen/proto/cbsnap.pb-c.c $(GEN) &: proto/cbsnap.proto
+	@mkdir -p $(BUILD)/gen
+	protoc-c --c_out=$(BUILD)/gen $<
+
+$(BUILD)/obj/cbsnap.pb-c.o: $(BUILD)/gen/proto/cbsnap.pb-c.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Wno-conversion -c -o $@ $<
+
+# ---- compiling ------------------------------------------------------------------------------
+
+$(BUILD)/obj/%.o: %.c | $(GEN)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/proto/%.o: CPPFLAGS += $(call pc_cflags,$(PROTO_PC))
+$(BUILD)/obj/guest-agent/%.o: CPPFLAGS += $(call pc_cflags,$(AGENT_PC))
+$(BUILD)/obj/host-coordinator/%.o: CPPFLAGS += $(call pc_cflags,$(COORD_PC))
+$(BUILD)/obj/tests/elastistor-sim/%.o: CPPFLAGS += $(call pc_cflags,$(SIM_PC))
+$(BUILD)/obj/tests/unit/%.o: CPPFLAGS += $(call pc_cflags,cmocka $(AGENT_PC) $(COORD_PC))
+$(BUILD)/obj/tests/lab/%.o: CPPFLAGS += $(call pc_cflags,$(MYSQL_PC))
+$(BUILD)/obj/tests/bench/%.o: CPPFLAGS += $(call pc_cflags,$(MYSQL_PC))
+
+# Everything but the two main.c, so that tests link the code that ships.
+$(BUILD)/libproto.a: $(call objs,$(PROTO_SRC)) $(BUILD)/obj/cbsnap.pb-c.o
+$(BUILD)/libagent.a: $(call objs,$(AGENT_SRC))
+$(BUILD)/libcoord.a: $(call objs,$(COORD_SRC))
+$(BUILD)/lib%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/cbsnap-agent: $(call objs,guest-agent/main.c) $(BUILD)/libagent.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
+
+$(BUILD)/cbsnap-coord: $(call objs,host-coordinator/main.c) $(BUILD)/libcoord.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(COORD_PC)) -lpthread
+
+$(BUILD)/elastistor-sim: $(call objs,$(ELASTISTOR_SIM_SRC))
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(SIM_PC)) -lpthread
+
+include tests/targets.mk
+
+# ---- installing -----------------------------------------------------------------------------
+
+.PHONY: install install-agent install-coord
+install: install-agent install-coord
+
+INSTALL := install -D
+define fill
+sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
+    -e 's|@HOOKDIR@|$(HOOKDIR)|g' $(1) > $(BUILD)/$(notdir $(1)).out
+endef
+
+install-agent: $(BUILD)/cbsnap-agent
+	$(INSTALL) -m 0755 $(BUILD)/cbsnap-agent $(DESTDIR)$(SBINDIR)/cbsnap-agent
+	$(call fill,hooks/cbsnap.sh)
+	$(INSTALL) -m 0755 $(BUILD)/cbsnap.sh.out $(DESTDIR)$(HOOKDIR)/cbsnap
+	$(call fill,hooks/fsfreeze-hook.sh)
+	$(INSTALL) -m 0755 $(BUILD)/fsfreeze-hook.sh.out $(DESTDIR)$(LIBEXECDIR)/fsfreeze-hook
+	$(call fill,guest-agent/cbsnap-agent.service)
+	$(INSTALL) -m 0644 $(BUILD)/cbsnap-agent.service.out $(DESTDIR)$(UNITDIR)/cbsnap-agent.service
+	test -e $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf || \
+	    $(INSTALL) -m 0644 guest-agent/agent.conf.example $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf
+
+install-coord: $(BUILD)/cbsnap-coord
+	$(INSTALL) -m 0755 $(BUILD)/cbsnap-coord $(DESTDIR)$(BINDIR)/cbsnap-coord
+	install -d -m 0750 $(DESTDIR)/var/lib/cbsnap/records $(DESTDIR)/var/lib/cbsnap/journal
+	test -e $(DESTDIR)$(SYSCONFDIR)/cbsnap/coord.conf || \
+	    $(INSTALL) -m 0644 host-coordinator/coord.conf.example \
+	    $(DESTDIR)$(SYSCONFDIR)/cbsnap/coord.conf
+
+# ---- care -----------------------------------------------------------------------------------
+
+C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+
+.PHONY: format lint clean help deps
+format:
+	clang-format -i $(C_FILES)
+
+lint: $(GEN)
+	clang-format --dry-run --Werror $(C_FILES)
+	tests/lint/includes
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability \
+	    --suppress=missingIncludeSystem -I. -I$(BUILD)/gen -D_GNU_SOURCE \
+	    proto guest-agent host-coordinator tests/elastistor-sim
+
+deps:
+	tests/deps
+
+clean:
+	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/*.a $(BUILD)/cbsnap-* $(BUILD)/elastistor-sim \
+	    $(BUILD)/unit $(BUILD)/asan
+
+help:
+	@echo 'all (default)        both programs, in $(BUILD)/'
+	@echo 'deps                 install what is needed to build and test (Debian, Ubuntu; root)'
+	@echo 'demo                 a real VM, a real set, and the proof of it (root; lab in $(BUILD)/lab)'
+	@echo 'check                unit tests: no root, no VM, under a minute'
+	@echo 'check-integration    real mysqld, real sockets, the stand-in appliance'
+	@echo 'check-system         the real VM (root)'
+	@echo 'test                 deps and all three'
+	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
+	@echo 'lint, format         formatter, cppcheck, direction of includes'
+	@echo 'bench                write stall of a real set beside its floor (root)'
+	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,2 @@
+# Sources of cbsnap-agent, all but main.c.
+AGENT_SRC :=

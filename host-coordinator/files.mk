@@ -1,0 +1,2 @@
+# Sources of cbsnap-coord, all but main.c.
+COORD_SRC :=

@@ -1,0 +1,9 @@
+# What both programs share.
+PROTO_SRC := \
+	proto/base/buf.c \
+	proto/base/clock.c \
+	proto/base/err.c \
+	proto/base/log.c \
+	proto/conf/conf.c \
+	proto/message.c \
+	proto/wire.c

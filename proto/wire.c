@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Frames: CRC-32C, writing, and a reader that finds its place again; see wire.h. */
+#include "proto/wire.h"
+
+#include <string.h>
+
+static const uint8_t magic[4] = {0xCB, 'S', 'N', 0x01};
+
+/* CRC-32C, bit-reflected, a table of 256: fast enough for some kilobytes a second. */
+static uint32_t crc_entry(uint32_t n)
+{
+    for (int bit = 0; bit < 8; bit++)
+        n = n & 1 ? (n >> 1) ^ 0x82F63B78u : n >> 1;
+    return n;
+}
+
+uint32_t wire_crc32c(const void *data, size_t len)
+{
+    static uint32_t table[256];
+    const uint8_t *p = data;
+    uint32_t crc = ~0u;
+
+    if (table[255] == 0) {
+        /* the same values whoever writes them, so a race of two threads is harmless */
+        for (uint32_t n = 0; n < 256; n++)
+            table[n] = crc_entry(n);
+    }
+    while (len-- > 0)
+        crc = table[(crc ^ *p++) & 0xFF] ^ (crc >> 8);
+    return ~crc;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+int wire_frame(struct buf *to, const void *payload, size_t len, struct err *e)
+{
+    uint8_t head[WIRE_HEADER];
+
+    if (len > WIRE_MAX_PAYLOAD)
+        return err_set(e, ERR_PROTOCOL, "a message of %zu bytes is over the limit of %d", len,
+                       WIRE_MAX_PAYLOAD);
+    memcpy(head, magic, sizeof(magic));
+    put32(head + 4, (uint32_t)len);
+    put32(head + 8, wire_crc32c(head, 8));
+    put32(head + 12, wire_crc32c(payload, len));
+    buf_add(to, head, sizeof(head));
+    buf_add(to, payload, len);
+    return 0;
+}
+
+void wire_reader_feed(struct wire_reader *r, const void *data, size_t len)
+{
+    buf_add(&r->in, data, len);
+}
+
+static void skip(struct wire_reader *r, size_t n)
+{
+    buf_consume(&r->in, n);
+    r->skipped += n;
+}
+
+/* Drops bytes until the buffer starts with the magic, or with a part of it at its end. */
+static void seek_magic(struct wire_reader *r)
+{
+    size_t at = 0;
+
+    while (at < r->in.len) {
+        size_t left = r->in.len - at;
+
+        if (memcmp(r->in.data + at, magic, left < sizeof(magic) ? left : sizeof(magic)) == 0)
+            break;
+        at++;
+    }
+    skip(r, at);
+}
+
+/* True when the buffer starts with a header one can believe; else steps past it. */
+static bool header_good(struct wire_reader *r, uint32_t *ret_len)
+{
+    uint32_t len = get32(r->in.data + 4);
+
+    if (get32(r->in.data + 8) == wire_crc32c(r->in.data, 8)) {
+        if (len <= WIRE_MAX_PAYLOAD) {
+            *ret_len = len;
+            return true;
+        }
+        r->refused++;
+    }
+    skip(r, 1);
+    return false;
+}
+
+bool wire_reader_next(struct wire_reader *r, const uint8_t **ret_payload, size_t *ret_len)
+{
+    if (r->taken > 0) {
+        buf_consume(&r->in, r->taken);
+        r->taken = 0;
+    }
+    for (;;) {
+        uint32_t len;
+
+        seek_magic(r);
+        if (r->in.len < WIRE_HEADER)
+            return false;
+        if (!header_good(r, &len))
+            continue;
+        if (r->in.len < WIRE_HEADER + (size_t)len)
+            return false;
+        if (get32(r->in.data + 12) != wire_crc32c(r->in.data + WIRE_HEADER, len)) {
+            skip(r, 1);
+            continue;
+        }
+        *ret_payload = r->in.data + WIRE_HEADER;
+        *ret_len = len;
+        r->taken = WIRE_HEADER + (size_t)len;
+        return true;
+    }
+}
+
+bool wire_reader_partial(const struct wire_reader *r)
+{
+    return r->in.len > r->taken;
+}
+
+void wire_reader_stalled(struct wire_reader *r)
+{
+    if (wire_reader_partial(r) && r->taken == 0)
+        skip(r, 1);
+}
+
+void wire_reader_release(struct wire_reader *r)
+{
+    buf_release(&r->in);
+    *r = (struct wire_reader){.taken = 0};
+}

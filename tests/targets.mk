@@ -1,0 +1,39 @@
+# Test targets, included by the top Makefile.
+
+UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
+
+# a unit test of proto/ links libproto; of a program, that program's library too
+unit_libs = $(if $(findstring unit/guest-agent,$(1)),$(BUILD)/libagent.a) \
+	$(if $(findstring unit/host-coordinator,$(1)),$(BUILD)/libcoord.a) $(BUILD)/libproto.a
+unit_pc = cmocka $(if $(findstring unit/guest-agent,$(1)),$(AGENT_PC)) \
+	$(if $(findstring unit/host-coordinator,$(1)),$(COORD_PC)) $(PROTO_PC)
+
+.SECONDEXPANSION:
+$(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(call unit_pc,$@)) -lpthread
+
+.PHONY: check check-asan check-integration check-system test demo bench
+check: all $(UNIT_BIN)
+	tests/run $(UNIT_BIN)
+
+check-asan:
+	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
+
+check-integration: all $(BUILD)/elastistor-sim
+	tests/run $(wildcard tests/integration/test-*.sh)
+
+LAB_TOOLS := $(BUILD)/elastistor-sim
+
+check-system: all $(LAB_TOOLS)
+	tests/run tests/system/test-*.sh
+
+test: deps
+	tests/run-all
+
+demo: deps
+	$(MAKE) all $(LAB_TOOLS)
+	tests/demo
+
+bench: all $(LAB_TOOLS)
+	tests/bench/stall
