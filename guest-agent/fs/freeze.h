@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Letting filesystems go. qemu-ga freezes; this thaws, and says what was frozen.
+ *
+ * The descriptors are opened beforehand: opening a path on, or below, a frozen filesystem can
+ * block. FITHAW on an open descriptor does not.
+ * Source: Linux fs/super.c freeze_super()/thaw_super(): FIFREEZE on a frozen filesystem fails with
+ * EBUSY and changes nothing; FITHAW on one that is not frozen fails with EINVAL.
+ *
+ * Threads: fs_set_thaw() may be called by several threads at once (the watchdog and the loop):
+ * exactly one of them sees each filesystem as "was frozen". The rest is one thread's.
+ */
+#ifndef CBSNAP_FS_FREEZE_H
+#define CBSNAP_FS_FREEZE_H
+
+#include "guest-agent/fs/mounts.h"
+
+enum fs_answer {
+    FS_FROZEN,     /* probe: is frozen; thaw: was frozen until this call */
+    FS_NOT_FROZEN,
+    FS_UNABLE,     /* cannot be frozen at all (vfat, ...): EOPNOTSUPP, ENOTTY */
+    FS_FAILED,     /* see sys_errno */
+};
+
+struct fs_result {
+    enum fs_answer answer;
+    int sys_errno;
+};
+
+struct fs_set;
+
+/* Opens each mount of the table that is not read-only; keeps its own copy of the table. A mount that
+ * cannot be opened keeps its place and answers FS_FAILED. */
+struct fs_set *fs_set_open(const struct mount_table *t);
+void fs_set_close(struct fs_set *s); /* accepts NULL; thaws nothing */
+size_t fs_set_count(const struct fs_set *s);
+const struct mount *fs_set_mount(const struct fs_set *s, size_t n);
+
+/* FITHAW on every one, newest mount last to first frozen order does not matter; carries on past errors.
+ * `results` has fs_set_count() entries and may be NULL. Takes no lock, allocates nothing. */
+void fs_set_thaw(struct fs_set *s, struct fs_result *results);
+
+/* Asks by FIFREEZE: EBUSY proves frozen. One that was not frozen is thawed again at once. Only for
+ * after qemu-ga has answered its freeze: the answer is about to be believed. */
+void fs_set_probe(struct fs_set *s, struct fs_result *results);
+
+/* syncfs(2) on every one, so that the freeze finds little left to write. */
+void fs_set_sync(struct fs_set *s);
+
+/*
+ * /sys/kernel/rcu_expedited: FIFREEZE mostly waits for RCU grace periods; expedited ones are
+ * several times shorter. The old value goes to `marker` (a file on tmpfs) before it is changed, so
+ * that rcu_restore() of a restarted agent finds it. Both are no-ops returning 0 where the kernel has
+ * no such file; rcu_restore() without a marker does nothing.
+ */
+int rcu_expedite(const char *sys_root, const char *marker, struct err *e);
+int rcu_restore(const char *sys_root, const char *marker, struct err *e);
+
+#endif

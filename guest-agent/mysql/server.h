@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a server says of itself: version, identity, where its files are, which rights our account
+ * lacks. Used by prepare, `check` and `status`.
+ */
+#ifndef CBSNAP_MYSQL_SERVER_H
+#define CBSNAP_MYSQL_SERVER_H
+
+#include <stddef.h>
+
+#include "guest-agent/mysql/lock.h"
+
+struct server_path {
+    const char *role; /* static: "datadir", "binlog", "relaylog", "redo", "undo", "doublewrite", "tablespace" */
+    char *path;       /* absolute; a directory, or a file for single tablespaces */
+};
+
+struct server_info {
+    char *version; /* "9.7.0", "10.11.6-MariaDB-..." */
+    char *uuid;    /* NULL on MariaDB */
+    bool has_server_id;
+    uint32_t server_id;
+    struct server_path *paths;
+    size_t path_count;
+    char **missing_rights; /* each: "RELOAD: needed for the lock; GRANT RELOAD ON *.* TO ..." */
+    size_t missing_count;
+};
+
+/* Logs in on a connection of its own and asks; blocks at most about 2 s + connect timeout. Tables
+ * with a DATA DIRECTORY of their own count as "tablespace". Caller releases *ret. */
+int server_info_read(const struct mysql_login *login, struct server_info *ret, struct err *e);
+void server_info_release(struct server_info *s);
+
+#endif
