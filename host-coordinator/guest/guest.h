@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host's end of the port to cbsnap-agent: hello, requests with their answers, events.
+ *
+ * The link is a UNIX socket that QEMU serves; it stays open while the agent restarts. The link
+ * notices a restart by Hello.instance, fails the requests under way (ERR_LOST) and carries on.
+ * If the socket itself closes (QEMU ended), every request fails with ERR_LOST at once.
+ * The peer is not trusted: frames are bounded, answers nobody asked for are dropped, an answer of
+ * the wrong kind is ERR_PROTOCOL.
+ */
+#ifndef CBSNAP_GUEST_H
+#define CBSNAP_GUEST_H
+
+#include "host-coordinator/loop/loop.h"
+#include "proto/message.h"
+
+struct guest;
+
+/* Events (Sample, FreezeEvent, LogLine, Hello) as they come; the message is borrowed. */
+typedef void guest_event(void *arg, const Cbsnap__Envelope *m);
+
+/*
+ * Connects and exchanges Hello, both within the deadline. ERR_NOT_FOUND: no socket there;
+ * ERR_BUSY: another program has the port (QEMU serves one client); ERR_TIMEOUT: the port is there
+ * and nobody answers, so the agent is not running in the guest (the message says that);
+ * ERR_PROTOCOL: protocol versions differ.
+ */
+int guest_open(struct guest **ret, struct loop *loop, const char *socket_path, guest_event *event,
+               void *event_arg, int64_t deadline_us, struct err *e);
+void guest_close(struct guest *g); /* accepts NULL */
+
+/* The agent's latest Hello; valid until the loop runs again. */
+const Cbsnap__Hello *guest_hello(const struct guest *g);
+/* How many times the agent was seen to restart since guest_open(). */
+unsigned guest_restarts(const struct guest *g);
+
+/*
+ * One request. Caller-owned; must stay where it is until done or cancelled. `request`'s body is set
+ * by the caller; its id by the link. On success `answer` holds a message whose body is `expected`
+ * (guest_request_release() frees it); the agent's Error comes out as its own code and words.
+ */
+struct guest_request {
+    bool done;
+    struct err err;
+    Cbsnap__Envelope *answer;
+    int64_t sent_us, answered_us; /* host's monotonic clock */
+    Cbsnap__Envelope__BodyCase expected;
+    uint32_t id;
+    struct guest_request *next;
+};
+void guest_send(struct guest *g, struct guest_request *r, Cbsnap__Envelope *request,
+                Cbsnap__Envelope__BodyCase expected);
+void guest_cancel(struct guest *g, struct guest_request *r);
+void guest_request_release(struct guest_request *r);
+
+/* guest_send() and wait. */
+int guest_call(struct guest *g, struct guest_request *r, Cbsnap__Envelope *request,
+               Cbsnap__Envelope__BodyCase expected, int64_t deadline_us, struct err *e);
+
+/*
+ * Guest clock minus host clock in microseconds, from the request with the shortest round trip so
+ * far, and half that round trip as its uncertainty. False before the first answer.
+ */
+bool guest_clock(const struct guest *g, int64_t *ret_offset_us, int64_t *ret_uncertainty_us);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A storage array that can snapshot volumes: a struct of functions per driver, one array of
+ * drivers. Core code names no driver.
+ *
+ * Every operation is asynchronous on the loop: it is started with a caller-owned storage_op, ends
+ * by setting op->done (success: op->err.code is ERR_NONE) or at its deadline with ERR_TIMEOUT, and
+ * never before the loop runs again. An op must stay where it is until done; storage_cancel() makes
+ * it done at once (ERR_CANCELLED; what the array does with the request is then unknown).
+ * Several operations run at the same time.
+ *
+ * Errors: ERR_AUTH (key), ERR_CONFIG (certificate, address: the admin must mend it), ERR_NOT_FOUND,
+ * ERR_TIMEOUT (the outcome is unknown), ERR_STORAGE (the array said no; its words are in the
+ * message, with the API key blanked wherever it might appear).
+ */
+#ifndef CBSNAP_STORAGE_H
+#define CBSNAP_STORAGE_H
+
+#include "host-coordinator/loop/loop.h"
+
+struct volume {
+    char *id;     /* the driver's own id for the volume */
+    char *name;
+    char *iqn;    /* "" when not exported over iSCSI */
+    char *serial; /* SCSI unit serial number that the exported disk shows; "" if unknown */
+    char *group;  /* what the array can snapshot together (ElastiStor: TSM) */
+    int64_t size_bytes; /* 0 if unknown */
+};
+
+/* What an operation gives back. Everything is freed by storage_op_release(). */
+struct storage_op {
+    bool done;
+    struct err err;
+    int64_t started_us, ended_us; /* monotonic: request sent, answer read */
+    struct volume *volumes;       /* list_volumes */
+    size_t volume_count;
+    bool found;         /* find_snapshot */
+    char *snapshot_path; /* find_snapshot: the array's full name of it */
+    char *snapshot_time; /* find_snapshot: as the array tells it, unparsed */
+    char *snapshot_id;   /* snapshot; NULL if the array gives none */
+    void *priv;          /* the driver's */
+};
+
+struct storage_conf {
+    const char *name;        /* of the [appliance NAME] section, for messages */
+    const char *driver;      /* "elastistor" */
+    const char *url;         /* "https://host/client/api" */
+    const char *ca;          /* PEM file; "" = the system's */
+    const char *fingerprint; /* "sha256//BASE64" of the public key; "" = none. Replaces the CA check */
+    const char *api_key;
+    int timeout_ms; /* of one request when the caller has no nearer deadline */
+};
+
+struct storage;
+
+struct storage_ops {
+    const char *name;
+    /* Checks the configuration, opens no connection. Nothing is left behind on failure. */
+    int (*open)(struct storage **ret, const struct storage_conf *conf, struct loop *loop,
+                struct err *e);
+    void (*close)(struct storage *s); /* accepts NULL; all operations must be done */
+
+    /* Every volume of the array that the key can see. No volumes is an empty success. */
+    void (*list_volumes)(struct storage *s, int64_t deadline_us, struct storage_op *op);
+    /* Takes one snapshot called `name`. A timeout leaves it unknown whether it exists. */
+    void (*snapshot)(struct storage *s, const struct volume *v, const char *name,
+                     int64_t deadline_us, struct storage_op *op);
+    /* Looks it up in the array's own list; absent is success with found == false. */
+    void (*find_snapshot)(struct storage *s, const struct volume *v, const char *name,
+                          int64_t deadline_us, struct storage_op *op);
+    /* Removing what is absent succeeds. */
+    void (*remove_snapshot)(struct storage *s, const struct volume *v, const char *name,
+                            int64_t deadline_us, struct storage_op *op);
+    void (*cancel)(struct storage *s, struct storage_op *op);
+};
+
+/* The head of every driver's own struct. */
+struct storage {
+    const struct storage_ops *ops;
+};
+
+/* Opens with the driver that conf->driver names; ERR_CONFIG lists the known ones otherwise. */
+int storage_open(struct storage **ret, const struct storage_conf *conf, struct loop *loop,
+                 struct err *e);
+
+void volume_release(struct volume *v);
+void volume_copy(struct volume *to, const struct volume *from);
+/* Frees results, ready to be started again. The op must be done (or never started). */
+void storage_op_release(struct storage_op *op);
+
+#endif
