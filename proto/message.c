@@ -39,6 +39,15 @@ void message_free(Cbsnap__Envelope *m)
         cbsnap__envelope__free_unpacked(m, NULL);
 }
 
+Cbsnap__Envelope *message_copy(const Cbsnap__Envelope *m)
+{
+    size_t len = cbsnap__envelope__get_packed_size(m);
+    AUTO_FREE uint8_t *packed = xcalloc(1, len);
+
+    cbsnap__envelope__pack(m, packed);
+    return cbsnap__envelope__unpack(NULL, len, packed);
+}
+
 void message_from_err(Cbsnap__Error *out, const struct err *e)
 {
     MSG_SET(out, code, (uint32_t)e->code);

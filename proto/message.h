@@ -20,6 +20,8 @@ int message_frame(struct buf *to, Cbsnap__Envelope *m, struct err *e);
  */
 Cbsnap__Envelope *message_next(struct wire_reader *r, unsigned *bad);
 void message_free(Cbsnap__Envelope *m); /* accepts NULL */
+/* A copy of its own, to keep a message that was only lent. */
+Cbsnap__Envelope *message_copy(const Cbsnap__Envelope *m);
 
 /* `out` borrows the text of `e`. */
 void message_from_err(Cbsnap__Error *out, const struct err *e);

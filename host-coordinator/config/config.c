@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The option tables of coord.conf and of the credentials file; see config.h. */
+#include "host-coordinator/config/config.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/conf/conf.h"
+
+#include <string.h>
+
+#define TEXT(sec, k, member, def, text)                                                            \
+    {                                                                                              \
+        .section = sec, .key = k, .type = CONF_STRING, .offset = offsetof(struct config, member),  \
+        .fallback = def, .help = text                                                              \
+    }
+#define NUMBER(sec, k, member, def, lo, hi, text)                                                  \
+    {                                                                                              \
+        .section = sec, .key = k, .type = CONF_INT, .offset = offsetof(struct config, member),     \
+        .fallback = def, .min = lo, .max = hi, .help = text                                        \
+    }
+#define APPLIANCE(k, member, def, text)                                                            \
+    {                                                                                              \
+        .section = "appliance *", .key = k, .type = CONF_STRING,                                   \
+        .offset = offsetof(struct appliance_config, member), .fallback = def, .help = text         \
+    }
+
+static const struct conf_option options[] = {
+    TEXT("libvirt", "uri", uri, "qemu:///system", "libvirt connection; -c overrides it"),
+    NUMBER("libvirt", "timeout_ms", libvirt_ms, "10000", 100, 600000,
+           "how long an ordinary libvirt call may take"),
+    TEXT("files", "state_dir", state_dir, "/var/lib/cbsnap", "records and journals live below"),
+    TEXT("files", "credentials", credentials, CBSNAP_SYSCONFDIR "/cbsnap/credentials",
+         "API keys, mode 0600"),
+    TEXT("guest", "channel", channel, "org.cbsnap.agent.0", "the agent's channel"),
+    NUMBER("guest", "answer_ms", answer_ms, "5000", 100, 600000,
+           "how long the agent may take to answer"),
+    TEXT("snapshot", "exclude", exclude, "", "disks left out of every set: vdd, vde"),
+    NUMBER("snapshot", "lease_ms", lease_ms, "10000", 1000, 300000,
+           "the guest lets go by itself when it has not heard from us for so long"),
+    NUMBER("snapshot", "freeze_ms", freeze_ms, "60000", 1000, 600000,
+           "how long the freeze may take, the tries for the lock included"),
+    NUMBER("snapshot", "max_stall_ms", max_stall_ms, "15000", 1000, 300000,
+           "frozen longer than this, the run gives up"),
+    NUMBER("snapshot", "tail_ms", tail_ms, "3000", 0, 60000,
+           "how long to listen to the guest after the thaw"),
+    APPLIANCE("driver", driver, "elastistor", "elastistor"),
+    APPLIANCE("url", url, "", "https://HOST/client/api"),
+    APPLIANCE("ca", ca, "", "PEM file of the CA to trust; empty: the system's"),
+    APPLIANCE("fingerprint", fingerprint, "", "sha256//BASE64 of the public key, instead of a CA"),
+    {.section = "appliance *",
+     .key = "timeout_ms",
+     .type = CONF_INT,
+     .offset = offsetof(struct appliance_config, timeout_ms),
+     .fallback = "60000",
+     .min = 100,
+     .max = 600000,
+     .help = "how long one request may take outside of the freeze"},
+};
+
+static const struct conf_option secrets[] = {
+    APPLIANCE("api_key", api_key, "", "the key of an ElastiCenter user"),
+};
+
+static struct appliance_config *find(struct config *c, const char *name)
+{
+    for (size_t n = 0; n < c->appliance_count; n++) {
+        if (strcmp(c->appliances[n].name, name) == 0)
+            return &c->appliances[n];
+    }
+    return NULL;
+}
+
+static void *secret_section(void *target, const char *word, const char *name, struct err *e)
+{
+    void *a = find(target, name);
+
+    if (!a)
+        err_set(e, ERR_CONFIG, "there is no [%s %s] in coord.conf; correct the name", word, name);
+    return a;
+}
+
+static const struct conf_spec secret_spec = {
+    .options = secrets, .count = ARRAY_SIZE(secrets), .named = secret_section};
+
+static void *appliance_section(void *target, const char *word, const char *name, struct err *e);
+
+static const struct conf_spec spec = {
+    .options = options, .count = ARRAY_SIZE(options), .named = appliance_section};
+
+static void *appliance_section(void *target, const char *word, const char *name, struct err *e)
+{
+    struct config *c = target;
+    struct appliance_config *a = find(c, name);
+
+    if (a)
+        return a;
+    if (!*name) {
+        err_set(e, ERR_CONFIG, "[%s] needs a name, as in [%s east]", word, word);
+        return NULL;
+    }
+    c->appliances =
+        xrealloc(c->appliances, (c->appliance_count + 1) * sizeof(*c->appliances));
+    a = &c->appliances[c->appliance_count++];
+    *a = (struct appliance_config){.name = xstrdup(name)};
+    conf_defaults(&spec, word, a);
+    conf_defaults(&secret_spec, word, a);
+    return a;
+}
+
+static int check(const struct config *c, const char *path, struct err *e)
+{
+    if (c->appliance_count == 0)
+        return err_set(e, ERR_CONFIG, "%s names no appliance; add a section [appliance NAME]",
+                       path);
+    for (size_t n = 0; n < c->appliance_count; n++) {
+        const struct appliance_config *a = &c->appliances[n];
+
+        if (!*a->url)
+            return err_set(e, ERR_CONFIG,
+                           "[appliance %s] in %s has no 'url'; set it to https://HOST/client/api",
+                           a->name, path);
+        if (!*a->api_key)
+            return err_set(e, ERR_CONFIG,
+                           "there is no API key for appliance '%s'; put 'api_key = ...' under "
+                           "[appliance %s] into %s",
+                           a->name, a->name, c->credentials);
+    }
+    return 0;
+}
+
+int config_load(struct config *ret, const char *path, struct err *e)
+{
+    struct config c = {.appliance_count = 0};
+
+    conf_defaults(&spec, NULL, &c);
+    if (conf_read(&spec, path, &c, e) < 0 || conf_check_private(c.credentials, e) < 0 ||
+        conf_read(&secret_spec, c.credentials, &c, e) < 0 || check(&c, path, e) < 0) {
+        /* a missing file is the user's to mend, like a wrong one */
+        if (e && e->code == ERR_NOT_FOUND)
+            e->code = ERR_CONFIG;
+        config_release(&c);
+        return -1;
+    }
+    *ret = c;
+    return 0;
+}
+
+void config_release(struct config *c)
+{
+    for (size_t n = 0; n < c->appliance_count; n++) {
+        struct appliance_config *a = &c->appliances[n];
+
+        if (a->api_key)
+            explicit_bzero(a->api_key, strlen(a->api_key));
+        conf_release(&secret_spec, "appliance", a);
+        conf_release(&spec, "appliance", a);
+        free(a->name);
+    }
+    free(c->appliances);
+    conf_release(&spec, NULL, c);
+    *c = (struct config){.appliance_count = 0};
+}

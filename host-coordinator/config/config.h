@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * coord.conf and the credentials file, read into one struct that everything below borrows.
+ * The options with their defaults and ranges are the table in config.c.
+ */
+#ifndef CBSNAP_CONFIG_H
+#define CBSNAP_CONFIG_H
+
+#include <stddef.h>
+
+#include "proto/base/err.h"
+
+struct appliance_config {
+    char *name; /* from [appliance NAME] */
+    char *driver, *url, *ca, *fingerprint;
+    int timeout_ms;
+    char *api_key; /* from the credentials file; never printed */
+};
+
+struct config {
+    char *uri;         /* libvirt connection */
+    char *state_dir;   /* records/ and journal/ live below */
+    char *credentials; /* path of the credentials file */
+    char *channel;     /* name of the agent's channel in the domain XML */
+    char *exclude;     /* disks left out of every set: targets, comma-separated */
+    int answer_ms;     /* how long the agent may take to answer */
+    int libvirt_ms;    /* how long an ordinary libvirt call may take */
+    int lease_ms;      /* the guest lets go when it has not heard from us for so long */
+    int freeze_ms;     /* how long virDomainFSFreeze may take, tries for the lock included */
+    int max_stall_ms;  /* frozen longer than this, the run gives up */
+    int tail_ms;       /* how long to listen to the guest after the thaw */
+    struct appliance_config *appliances;
+    size_t appliance_count;
+};
+
+/* Reads both files. ERR_CONFIG names file, line, and what to do. Nothing is left on failure. */
+int config_load(struct config *ret, const char *path, struct err *e);
+void config_release(struct config *c);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that one run knows: shared by the steps of the plans, owned by the command that runs them.
+ * run_init() -> plan -> run_release(). Main thread only.
+ */
+#ifndef CBSNAP_RUN_H
+#define CBSNAP_RUN_H
+
+#include "host-coordinator/config/config.h"
+#include "host-coordinator/domain/domain.h"
+#include "host-coordinator/guest/guest.h"
+#include "host-coordinator/loop/loop.h"
+#include "host-coordinator/plan/plan.h"
+#include "host-coordinator/record/record.h"
+#include "host-coordinator/record/store.h"
+#include "host-coordinator/storage/storage.h"
+#include "host-coordinator/xml/domain_xml.h"
+
+/* One line for people per act; `text` may be NULL. Called on the main thread. */
+struct run_reporter {
+    void (*begin)(void *arg, const char *what);
+    void (*end)(void *arg, const char *what, double ms, const struct err *why);
+    void (*note)(void *arg, const char *text);
+    void *arg;
+};
+
+/* A volume of the set, with what became of its snapshot. */
+struct set_volume {
+    const struct domain_disk *disk;
+    size_t disk_index;
+    struct volume volume;
+    struct storage *storage;
+    const char *appliance;
+    char *mounts;           /* "/mnt/mysql", comma-separated */
+    struct storage_op op;   /* the snapshot itself */
+    bool asked;             /* the appliance may have made it */
+    bool removed;
+    char *path;             /* its name on the appliance, once seen in the list */
+    char *listed_time;
+};
+
+/* What the guest told while the freeze lasted. Guest times are its monotonic clock. */
+struct freeze_facts {
+    bool started;             /* qemu-ga was asked: thaw from here on */
+    unsigned frozen_count;    /* filesystems, by qemu-ga's answer */
+    Cbsnap__Envelope *locked; /* FreezeEvent LOCKED of our epoch */
+    bool lock_failed, lost;
+    struct err guest_error;   /* with lock_failed or lost */
+    Cbsnap__Envelope *state;  /* answer to the probe */
+    Cbsnap__Envelope *released;
+    bool held;                /* released says so, for our epoch */
+    bool thawed;              /* agent or libvirt confirmed that nothing is frozen or locked */
+};
+
+struct run {
+    const struct config *conf;
+    const struct domain_ops *ops;
+    struct loop *loop;
+    const char *uri, *domain_name;
+    struct run_reporter report;
+
+    int64_t started_us, started_wall_us;
+    int64_t phase_us; /* begin of the act under way */
+    char set[40];
+    struct record *record;
+    struct journal *journal;
+    int lock_fd;
+    bool touched; /* from here on a failure is "failed", not "refused" */
+
+    struct domain *domain;
+    struct domain_xml xml;
+    struct domain_fs_list fs;
+    struct storage **storages; /* one per configured appliance */
+    struct guest *guest;
+    struct guest_request prepared; /* its answer is used until the end */
+    uint64_t epoch;
+
+    struct set_volume *volumes;
+    size_t volume_count;
+    uint64_t set_disks; /* mask by index in xml.disks */
+
+    struct freeze_facts freeze;
+    struct disk_writes *writes_before, *writes_after;
+    size_t writes_before_count, writes_after_count;
+    bool witness_held;
+    bool wants_sample;           /* the tail waits for the first one after the thaw */
+    Cbsnap__Envelope *sample_before, *sample_after;
+};
+
+/* `ops` is domain_libvirt, or a fake in tests. Makes the set's id. */
+void run_init(struct run *r, const struct config *conf, const struct domain_ops *ops,
+              struct loop *loop, const char *uri, const char *domain_name);
+void run_release(struct run *r);
+
+/* Milliseconds since the run began. */
+double run_ms(const struct run *r, int64_t at_us);
+/* A guest time on the host's clock; false while the clocks are not related. */
+bool run_from_guest(const struct run *r, int64_t guest_us, int64_t *ret_host_us);
+
+void run_note(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Waits for a blocking domain call in a thread of its own. `call` uses r->ops and r->domain. */
+int run_domain_call(struct run *r, job_fn *call, void *arg, int timeout_ms, const char *what,
+                    struct err *e);
+
+/* Steps of the way in, shared by snapshot and check: each refuses and changes nothing. */
+int step_domain(void *run, struct err *e);   /* the domain exists and runs; XML, filesystems */
+int step_storage(void *run, struct err *e);  /* appliances answer; the disks' volumes are found */
+int step_link(void *run, struct err *e);     /* the agent answers over its port */
+int step_link_undo(void *run, struct err *e);
+int step_prepare(void *run, struct err *e);  /* the guest is ready; flushes if r->touched allows */
+int step_inspect(void *run, struct err *e);  /* prepare's questions without preparing */
+int step_coverage(void *run, struct err *e); /* the set would hold the whole database */
+
+/* Between freeze and thaw; see critical.c. */
+extern const struct step critical_steps[];
+extern const size_t critical_step_count;
+
+/* The whole of `snapshot`. *ret_exit is the exit status of design: 0, 3, 4 or 5. */
+int snapshot_run(struct run *r, int *ret_exit, struct err *e);
+
+extern const struct plan_watch run_watch;
+
+#endif

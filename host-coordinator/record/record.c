@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* JSON objects by dotted path, on jansson; see record.h. */
+#include "host-coordinator/record/record.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+/* struct record is never defined: it is jansson's object under a name of ours. */
+static json_t *json(const struct record *r)
+{
+    return (json_t *)r;
+}
+
+struct record *record_new(void)
+{
+    return (struct record *)json_object();
+}
+
+void record_free(struct record *r)
+{
+    json_decref(json(r));
+}
+
+/* The object that holds the last part of `path`; *ret_key points at that part. */
+static json_t *parent_of(json_t *at, const char *path, bool make, const char **ret_key)
+{
+    const char *dot;
+
+    while (at && (dot = strchr(path, '.'))) {
+        AUTO_FREE char *key = strndup(path, (size_t)(dot - path));
+        json_t *next = json_object_get(at, key);
+
+        if (!next && make) {
+            next = json_object();
+            json_object_set_new(at, key, next);
+        }
+        at = next;
+        path = dot + 1;
+    }
+    *ret_key = path;
+    return at;
+}
+
+static void set_new(struct record *r, const char *path, json_t *value)
+{
+    const char *key;
+    json_t *parent = parent_of(json(r), path, true, &key);
+
+    json_object_set_new(parent, key, value);
+}
+
+static json_t *get(const struct record *r, const char *path)
+{
+    const char *key;
+    json_t *parent = parent_of(json(r), path, false, &key);
+
+    return json_object_get(parent, key);
+}
+
+/* Text from the guest or the appliance need not be UTF-8; bytes that are not become '?'. */
+static json_t *text_value(const char *value)
+{
+    json_t *text = json_string(value);
+
+    if (!text) {
+        AUTO_FREE char *safe = xstrdup(value);
+
+        for (char *p = safe; *p; p++) {
+            if ((unsigned char)*p >= 0x80)
+                *p = '?';
+        }
+        text = json_string(safe);
+    }
+    return text;
+}
+
+void record_set_text(struct record *r, const char *path, const char *value)
+{
+    if (value)
+        set_new(r, path, text_value(value));
+}
+
+void record_set_int(struct record *r, const char *path, int64_t value)
+{
+    set_new(r, path, json_integer(value));
+}
+
+void record_set_real(struct record *r, const char *path, double value)
+{
+    /* JSON has no NaN: a number that is none is absent */
+    if (isfinite(value))
+        set_new(r, path, json_real(value));
+}
+
+void record_set_bool(struct record *r, const char *path, bool value)
+{
+    set_new(r, path, json_boolean(value));
+}
+
+void record_set_metric(struct record *r, const char *path, const char *name, double value)
+{
+    json_t *group = get(r, path);
+
+    if (!isfinite(value))
+        return;
+    if (!group) {
+        group = json_object();
+        set_new(r, path, group);
+    }
+    json_object_set_new(group, name, value == floor(value) && fabs(value) < 9e15
+                                         ? json_integer((json_int_t)value)
+                                         : json_real(value));
+}
+
+static json_t *array_at(struct record *r, const char *path)
+{
+    json_t *array = get(r, path);
+
+    if (!array) {
+        array = json_array();
+        set_new(r, path, array);
+    }
+    return array;
+}
+
+struct record *record_append(struct record *r, const char *path)
+{
+    json_t *item = json_object();
+
+    json_array_append_new(array_at(r, path), item);
+    return (struct record *)item;
+}
+
+void record_append_text(struct record *r, const char *path, const char *value)
+{
+    json_array_append_new(array_at(r, path), text_value(value));
+}
+
+const char *record_text(const struct record *r, const char *path)
+{
+    return json_string_value(get(r, path));
+}
+
+bool record_int(const struct record *r, const char *path, int64_t *ret)
+{
+    const json_t *v = get(r, path);
+
+    if (!json_is_integer(v))
+        return false;
+    *ret = json_integer_value(v);
+    return true;
+}
+
+bool record_real(const struct record *r, const char *path, double *ret)
+{
+    const json_t *v = get(r, path);
+
+    if (!json_is_number(v))
+        return false;
+    *ret = json_number_value(v);
+    return true;
+}
+
+bool record_bool(const struct record *r, const char *path)
+{
+    return json_is_true(get(r, path));
+}
+
+size_t record_count(const struct record *r, const char *path)
+{
+    return json_array_size(get(r, path));
+}
+
+struct record *record_at(const struct record *r, const char *path, size_t n)
+{
+    json_t *item = json_array_get(get(r, path), n);
+
+    return json_is_object(item) ? (struct record *)item : NULL;
+}
+
+const char *record_text_at(const struct record *r, const char *path, size_t n)
+{
+    return json_string_value(json_array_get(get(r, path), n));
+}
+
+char *record_format(const struct record *r)
+{
+    AUTO_FREE char *text = json_dumps(json(r), JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+
+    return xasprintf("%s\n", text ? text : "{}");
+}
+
+struct record *record_parse(const char *text, const char *where, struct err *e)
+{
+    json_error_t why;
+    json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+
+    if (j && json_is_object(j))
+        return (struct record *)j;
+    if (j)
+        err_set(e, ERR_CONFIG, "%s is not a JSON object", where);
+    else
+        err_set(e, ERR_CONFIG, "%s line %d is not JSON: %s", where, why.line, why.text);
+    json_decref(j);
+    return NULL;
+}

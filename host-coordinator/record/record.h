@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The record: the JSON document about one set, also about a failed attempt.
+ *
+ * A `struct record` is one JSON object: the document or any object inside it. Values are named by
+ * dotted paths ("position.binlog_file"); setting makes the objects on the way. What was never set
+ * is absent, and reading what is absent says so. Only this folder knows the JSON library.
+ *
+ * Ownership: record_new/record_read give a document, freed with record_free(); record_append() and
+ * record_at() lend objects that live as long as their document. Text read lives likewise.
+ * Not thread-safe.
+ */
+#ifndef CBSNAP_RECORD_H
+#define CBSNAP_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+
+#define RECORD_SCHEMA 1
+
+struct record;
+
+struct record *record_new(void);
+void record_free(struct record *r); /* accepts NULL */
+
+void record_set_text(struct record *r, const char *path, const char *value); /* NULL: not set */
+void record_set_int(struct record *r, const char *path, int64_t value);
+void record_set_real(struct record *r, const char *path, double value);
+void record_set_bool(struct record *r, const char *path, bool value);
+/* A member of the object at `path` whose own name may hold dots, such as a metric's. */
+void record_set_metric(struct record *r, const char *path, const char *name, double value);
+/* Adds an object at the end of the array at `path`. */
+struct record *record_append(struct record *r, const char *path);
+void record_append_text(struct record *r, const char *path, const char *value);
+
+const char *record_text(const struct record *r, const char *path); /* NULL when absent */
+bool record_int(const struct record *r, const char *path, int64_t *ret);
+bool record_real(const struct record *r, const char *path, double *ret); /* integers too */
+bool record_bool(const struct record *r, const char *path);              /* absent is false */
+/* Arrays: objects by index; texts by index. */
+size_t record_count(const struct record *r, const char *path);
+struct record *record_at(const struct record *r, const char *path, size_t n);
+const char *record_text_at(const struct record *r, const char *path, size_t n);
+
+/* The document as text, with a newline at its end; the caller frees. */
+char *record_format(const struct record *r);
+/* Names the offending line on malformed input. */
+struct record *record_parse(const char *text, const char *where, struct err *e);
+
+#endif

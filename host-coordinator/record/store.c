@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Records on disk: atomic writing, finding, listing; the lock of a VM. See store.h. */
+#include "host-coordinator/record/store.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+/* Above this a file is no record of ours: side files hold long series. */
+#define RECORD_MAX (16 * 1024 * 1024)
+
+static int check_name(const char *name, struct err *e)
+{
+    if (!*name || name[0] == '.' || strchr(name, '/') || strlen(name) > 200)
+        return err_set(e, ERR_USAGE, "'%s' cannot be the name of a folder of records", name);
+    return 0;
+}
+
+static int make_dir(const char *path, struct err *e)
+{
+    if (mkdir(path, 0750) < 0 && errno != EEXIST)
+        return err_set_sys(e, ERR_IO, errno, "cannot make the directory '%s'", path);
+    return 0;
+}
+
+int store_prepare(const char *state_dir, const char *domain, struct err *e)
+{
+    AUTO_FREE char *records = xasprintf("%s/records", state_dir);
+    AUTO_FREE char *folder = xasprintf("%s/records/%s", state_dir, domain);
+    AUTO_FREE char *journal = xasprintf("%s/journal", state_dir);
+
+    if (check_name(domain, e) < 0 || make_dir(state_dir, e) < 0 || make_dir(records, e) < 0 ||
+        make_dir(folder, e) < 0 || make_dir(journal, e) < 0)
+        return -1;
+    return 0;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        text += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int sync_dir(const char *dir)
+{
+    AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 ? -1 : fsync(fd);
+}
+
+int store_save(const char *state_dir, const char *domain, const char *set,
+               const struct record *r, struct err *e)
+{
+    AUTO_FREE char *dir = xasprintf("%s/records/%s", state_dir, domain);
+    AUTO_FREE char *path = xasprintf("%s/%s.json", dir, set);
+    AUTO_FREE char *temp = xasprintf("%s.tmp", path);
+    AUTO_FREE char *text = record_format(r);
+    AUTO_CLOSE int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+
+    if (fd < 0 || write_all(fd, text, strlen(text)) < 0 || fsync(fd) < 0 ||
+        rename(temp, path) < 0 || sync_dir(dir) < 0) {
+        int why = errno;
+
+        (void)unlink(temp);
+        return err_set_sys(e, ERR_IO, why, "cannot write the record '%s'", path);
+    }
+    return 0;
+}
+
+static struct record *load_file(const char *path, struct err *e)
+{
+    AUTO_FCLOSE FILE *f = fopen(path, "re");
+    struct buf text = BUF_INIT;
+    struct record *r = NULL;
+    size_t n;
+
+    if (!f) {
+        err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "cannot read '%s'", path);
+        return NULL;
+    }
+    do {
+        uint8_t *to = buf_reserve(&text, 65536);
+
+        n = fread(to, 1, 65536, f);
+        text.len += n;
+        to[n] = 0;
+    } while (n > 0 && text.len <= RECORD_MAX);
+    if (ferror(f) || text.len > RECORD_MAX)
+        err_set(e, ERR_IO, "cannot read '%s' as a record", path);
+    else
+        r = record_parse(buf_text(&text), path, e);
+    buf_release(&text);
+    return r;
+}
+
+struct name_list {
+    char **names; /* "DOMAIN/SET.json" */
+    size_t count;
+};
+
+static void add_name(struct name_list *l, char *name)
+{
+    l->names = xrealloc(l->names, (l->count + 1) * sizeof(*l->names));
+    l->names[l->count++] = name;
+}
+
+static void release_names(struct name_list *l)
+{
+    for (size_t n = 0; n < l->count; n++)
+        free(l->names[n]);
+    free(l->names);
+}
+
+/* Set ids begin with their time, so names sort by age; newest first. */
+static int newest_first(const void *a, const void *b)
+{
+    const char *x = strchr(*(char *const *)a, '/'), *y = strchr(*(char *const *)b, '/');
+
+    return strcmp(y, x);
+}
+
+static void scan_domain(const char *state_dir, const char *domain, struct name_list *l)
+{
+    AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, domain);
+    DIR *d = opendir(path);
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        size_t len = strlen(entry->d_name);
+
+        if (len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0)
+            add_name(l, xasprintf("%s/%s", domain, entry->d_name));
+    }
+    if (d)
+        closedir(d);
+}
+
+static int scan(const char *state_dir, const char *domain, struct name_list *l, struct err *e)
+{
+    AUTO_FREE char *records = xasprintf("%s/records", state_dir);
+    struct dirent *entry;
+    DIR *d;
+
+    if (domain) {
+        if (check_name(domain, e) < 0)
+            return -1;
+        scan_domain(state_dir, domain, l);
+    } else {
+        d = opendir(records);
+        if (!d && errno != ENOENT)
+            return err_set_sys(e, ERR_IO, errno, "cannot list the records in '%s'", records);
+        while (d && (entry = readdir(d))) {
+            if (entry->d_name[0] != '.')
+                scan_domain(state_dir, entry->d_name, l);
+        }
+        if (d)
+            closedir(d);
+    }
+    if (l->count > 1)
+        qsort(l->names, l->count, sizeof(*l->names), newest_first);
+    return 0;
+}
+
+int store_list(const char *state_dir, const char *domain, store_each *each, void *arg,
+               struct err *e)
+{
+    struct name_list l = {.count = 0};
+
+    if (scan(state_dir, domain, &l, e) < 0)
+        return -1;
+    for (size_t n = 0; n < l.count; n++) {
+        AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, l.names[n]);
+        struct err why = ERR_INIT;
+        struct record *r = load_file(path, &why);
+
+        each(arg, r, path, r ? NULL : &why);
+        if (r)
+            record_free(r);
+    }
+    release_names(&l);
+    return 0;
+}
+
+struct record *store_load(const char *state_dir, const char *set, struct err *e)
+{
+    struct name_list l = {.count = 0};
+    struct record *r = NULL;
+    char *match = NULL;
+    size_t matches = 0;
+
+    if (scan(state_dir, NULL, &l, e) < 0)
+        return NULL;
+    for (size_t n = 0; n < l.count && *set; n++) {
+        const char *name = strchr(l.names[n], '/') + 1;
+
+        if (strncmp(name, set, strlen(set)) == 0) {
+            match = l.names[n];
+            matches++;
+        }
+    }
+    if (matches == 1) {
+        AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, match);
+
+        r = load_file(path, e);
+    } else if (matches > 1) {
+        err_set(e, ERR_USAGE, "'%s' is the beginning of %zu sets; give more of it", set, matches);
+    } else {
+        err_set(e, ERR_NOT_FOUND,
+                "there is no set '%s' in '%s/records'; cbsnap-coord list shows all", set,
+                state_dir);
+    }
+    release_names(&l);
+    return r;
+}
+
+int store_lock(const char *state_dir, const char *uuid, int *ret_fd, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/journal/%s.lock", state_dir, uuid);
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    char owner[32] = "";
+
+    if (fd < 0)
+        return err_set_sys(e, ERR_IO, errno, "cannot open the lock file '%s'", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        ssize_t n = pread(fd, owner, sizeof(owner) - 1, 0);
+
+        owner[n > 0 ? n : 0] = '\0';
+        owner[strcspn(owner, "\n")] = '\0';
+        return err_set(e, ERR_BUSY, "another run has this VM (process %s); wait until it has ended",
+                       *owner ? owner : "unknown");
+    }
+    /* for the message above only: the lock itself is flock's and ends with the process */
+    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
+        return err_set_sys(e, ERR_IO, errno, "cannot write the lock file '%s'", path);
+    *ret_fd = STEAL_FD(fd);
+    return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Files of the coordinator: records, and what a run has begun.
+ *
+ *     STATE/records/DOMAIN/SET.json    one record
+ *     STATE/journal/UUID.lock          held with flock(2) while a run has the VM
+ *     STATE/journal/SET.jsonl          a run's steps, one JSON object a line, until it is published
+ *
+ * A record is written to a temporary name, synced, and renamed: a reader sees the old or the new
+ * one, never half. Domain names that are no plain file names are refused (ERR_USAGE).
+ */
+#ifndef CBSNAP_STORE_H
+#define CBSNAP_STORE_H
+
+#include "host-coordinator/record/record.h"
+
+/* Makes the directories that are missing, 0750. */
+int store_prepare(const char *state_dir, const char *domain, struct err *e);
+
+int store_save(const char *state_dir, const char *domain, const char *set,
+               const struct record *r, struct err *e);
+
+/* By set id, in whichever domain's folder; ERR_NOT_FOUND otherwise. A unique prefix will do. */
+struct record *store_load(const char *state_dir, const char *set, struct err *e);
+
+/*
+ * Calls `each` for every readable record, newest first, of one domain or (NULL) of all. A record
+ * that cannot be read is passed as NULL with its path and the reason: it is shown, never hidden.
+ */
+typedef void store_each(void *arg, const struct record *r, const char *path, const struct err *why);
+int store_list(const char *state_dir, const char *domain, store_each *each, void *arg,
+               struct err *e);
+
+/* Takes the VM for this run; ERR_BUSY says which process has it. *ret_fd holds it until closed. */
+int store_lock(const char *state_dir, const char *uuid, int *ret_fd, struct err *e);
+
+/* The journal of one run. `sync` waits for the disk: not between freeze and thaw. */
+struct journal;
+int journal_open(struct journal **ret, const char *state_dir, const char *set, struct err *e);
+void journal_step(struct journal *j, const char *step, const char *event, bool sync);
+/* A whole object as one line, such as the volumes and names that are about to be used. */
+void journal_note(struct journal *j, const struct record *r, bool sync);
+/* `done`: the record tells all now, so the file is removed. Accepts NULL. */
+void journal_close(struct journal *j, bool done);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Drawing a record as text; see timeline.h. */
+#include "host-coordinator/record/timeline.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BAR_WIDTH 48
+
+static const char *or_dash(const char *text)
+{
+    return text && *text ? text : "-";
+}
+
+static void print_line(FILE *to, const char *label, const char *value)
+{
+    if (value && *value)
+        fprintf(to, "  %-12s %s\n", label, value);
+}
+
+static void print_head(FILE *to, const struct record *r)
+{
+    double ms;
+
+    fprintf(to, "set %s of domain %s\n", or_dash(record_text(r, "set")),
+            or_dash(record_text(r, "domain.name")));
+    fprintf(to, "  %-12s %s\n", "verdict", or_dash(record_text(r, "verdict")));
+    for (size_t n = 0; n < record_count(r, "reasons"); n++)
+        fprintf(to, "  %-12s %s\n", n == 0 ? "because" : "", record_text_at(r, "reasons", n));
+    for (size_t n = 0; n < record_count(r, "notes"); n++)
+        fprintf(to, "  %-12s %s\n", n == 0 ? "note" : "", record_text_at(r, "notes", n));
+    print_line(to, "started", record_text(r, "started"));
+    print_line(to, "server", record_text(r, "position.server_version"));
+    if (record_real(r, "stall.write_ms", &ms))
+        fprintf(to, "  %-12s %.1f ms from the request for the lock until it was released\n",
+                "write stall", ms);
+    if (record_real(r, "stall.freeze_ms", &ms))
+        fprintf(to, "  %-12s %.1f ms at most\n", "frozen", ms);
+}
+
+static void print_position(FILE *to, const struct record *r)
+{
+    int64_t number;
+
+    if (record_text(r, "position.binlog_file") && record_int(r, "position.binlog_offset", &number))
+        fprintf(to, "  %-12s %s offset %lld\n", "binlog", record_text(r, "position.binlog_file"),
+                (long long)number);
+    print_line(to, "GTID set", record_text(r, "position.gtid_set"));
+    if (record_int(r, "position.innodb_lsn", &number))
+        fprintf(to, "  %-12s %lld\n", "InnoDB LSN", (long long)number);
+    print_line(to, "server UUID", record_text(r, "position.server_uuid"));
+}
+
+struct axis {
+    double from, to; /* ms */
+};
+
+static int column(const struct axis *a, double ms)
+{
+    double span = a->to - a->from;
+    double at = span > 0 ? (ms - a->from) / span * BAR_WIDTH : 0;
+
+    return at < 0 ? 0 : at > BAR_WIDTH ? BAR_WIDTH : (int)lround(at);
+}
+
+/* One row: name, bar, duration. A row shorter than one column still shows a mark. */
+static void print_bar(FILE *to, const struct axis *a, const char *name, double from, double until,
+                      const char *remark)
+{
+    char bar[BAR_WIDTH + 1];
+    int first = column(a, from), last = column(a, until);
+
+    memset(bar, ' ', BAR_WIDTH);
+    bar[BAR_WIDTH] = '\0';
+    if (last <= first)
+        last = first + 1;
+    if (last > BAR_WIDTH) {
+        last = BAR_WIDTH;
+        first = first >= last ? last - 1 : first;
+    }
+    memset(bar + first, '#', (size_t)(last - first));
+    fprintf(to, "  %-14.14s |%s| %8.1f ms%s%s\n", name, bar, until - from, remark ? "  " : "",
+            remark ? remark : "");
+}
+
+static bool span_of(const struct record *item, double *from, double *until)
+{
+    return record_real(item, "start_ms", from) && record_real(item, "end_ms", until);
+}
+
+/* The stretch worth drawing large: from the first critical phase to the end of the last. */
+static bool critical_axis(const struct record *r, struct axis *a)
+{
+    bool any = false;
+
+    for (size_t n = 0; n < record_count(r, "phases"); n++) {
+        const struct record *phase = record_at(r, "phases", n);
+        double from, until;
+
+        if (!record_bool(phase, "critical") || !span_of(phase, &from, &until))
+            continue;
+        a->from = any && a->from < from ? a->from : from;
+        a->to = any && a->to > until ? a->to : until;
+        any = true;
+    }
+    return any;
+}
+
+static void print_phases(FILE *to, const struct record *r, const struct axis *a, bool critical)
+{
+    for (size_t n = 0; n < record_count(r, "phases"); n++) {
+        const struct record *phase = record_at(r, "phases", n);
+        const char *failed = record_text(phase, "error") ? "failed" : NULL;
+        double from, until;
+
+        if (record_bool(phase, "critical") == critical && span_of(phase, &from, &until))
+            print_bar(to, a, or_dash(record_text(phase, "name")), from, until, failed);
+    }
+}
+
+static void print_volumes(FILE *to, const struct record *r, const struct axis *a)
+{
+    for (size_t n = 0; n < record_count(r, "volumes"); n++) {
+        const struct record *v = record_at(r, "volumes", n);
+        char name[64];
+        double from, until;
+
+        if (!record_real(v, "snapshot.start_ms", &from) ||
+            !record_real(v, "snapshot.end_ms", &until))
+            continue;
+        (void)snprintf(name, sizeof(name), "%s %s", or_dash(record_text(v, "target")),
+                       or_dash(record_text(v, "mounts")));
+        print_bar(to, a, name, from, until, record_text(v, "snapshot.state"));
+    }
+}
+
+void timeline_print(FILE *to, const struct record *r)
+{
+    struct axis whole = {.from = 0}, critical;
+
+    print_head(to, r);
+    print_position(to, r);
+    if (!record_real(r, "duration_ms", &whole.to))
+        return;
+    fprintf(to, "\nthe run, %.0f ms\n", whole.to);
+    print_phases(to, r, &whole, false);
+    if (critical_axis(r, &critical)) {
+        fprintf(to, "\nfrom freeze to thaw, %.0f ms of it\n", critical.to - critical.from);
+        print_phases(to, r, &critical, true);
+        print_volumes(to, r, &critical);
+    }
+    if (record_count(r, "volumes") > 0)
+        fprintf(to, "\nsnapshots\n");
+    for (size_t n = 0; n < record_count(r, "volumes"); n++) {
+        const struct record *v = record_at(r, "volumes", n);
+
+        fprintf(to, "  %-5s %s\n", or_dash(record_text(v, "target")),
+                or_dash(record_text(v, "snapshot.path")));
+    }
+}
