@@ -19,11 +19,11 @@
 #include "host-coordinator/loop/loop.h"
 
 struct volume {
-    char *id;     /* the driver's own id for the volume */
+    char *id; /* the driver's own id for the volume */
     char *name;
-    char *iqn;    /* "" when not exported over iSCSI */
-    char *serial; /* SCSI unit serial number that the exported disk shows; "" if unknown */
-    char *group;  /* what the array can snapshot together (ElastiStor: TSM) */
+    char *iqn;          /* "" when not exported over iSCSI */
+    char *serial;       /* SCSI unit serial number that the exported disk shows; "" if unknown */
+    char *group;        /* what the array can snapshot together (ElastiStor: TSM) */
     int64_t size_bytes; /* 0 if unknown */
 };
 
@@ -31,10 +31,11 @@ struct volume {
 struct storage_op {
     bool done;
     struct err err;
-    int64_t started_us, ended_us; /* monotonic: request sent, answer read */
-    struct volume *volumes;       /* list_volumes */
+    /* Monotonic: (first) request about to be written, (last) answer read. */
+    int64_t started_us, ended_us;
+    struct volume *volumes; /* list_volumes */
     size_t volume_count;
-    bool found;         /* find_snapshot */
+    bool found;          /* find_snapshot */
     char *snapshot_path; /* find_snapshot: the array's full name of it */
     char *snapshot_time; /* find_snapshot: as the array tells it, unparsed */
     char *snapshot_id;   /* snapshot; NULL if the array gives none */
@@ -42,11 +43,12 @@ struct storage_op {
 };
 
 struct storage_conf {
-    const char *name;        /* of the [appliance NAME] section, for messages */
-    const char *driver;      /* "elastistor" */
-    const char *url;         /* "https://host/client/api" */
-    const char *ca;          /* PEM file; "" = the system's */
-    const char *fingerprint; /* "sha256//BASE64" of the public key; "" = none. Replaces the CA check */
+    const char *name;   /* of the [appliance NAME] section, for messages */
+    const char *driver; /* "elastistor" */
+    const char *url;    /* "https://host/client/api" */
+    const char *ca;     /* PEM file; "" = the system's */
+    const char
+        *fingerprint; /* "sha256//BASE64" of the public key; "" = none. Replaces the CA check */
     const char *api_key;
     int timeout_ms; /* of one request when the caller has no nearer deadline */
 };
@@ -62,7 +64,19 @@ struct storage_ops {
 
     /* Every volume of the array that the key can see. No volumes is an empty success. */
     void (*list_volumes)(struct storage *s, int64_t deadline_us, struct storage_op *op);
-    /* Takes one snapshot called `name`. A timeout leaves it unknown whether it exists. */
+    /*
+     * Opens a connection for each volume beforehand, all at once, by asking for what snapshot()
+     * will need: no TLS handshake then falls into the freeze window, and an array that does not
+     * answer is known before anything is frozen. Optional for correctness; call it late, for an
+     * array drops idle connections (seconds to a minute).
+     */
+    void (*prepare)(struct storage *s, const struct volume *volumes, size_t count,
+                    int64_t deadline_us, struct storage_op *op);
+    /*
+     * Takes one snapshot called `name`. Never sent twice. After ERR_TIMEOUT, and when the
+     * connection broke, it is unknown whether it exists: look, and look again before relying on
+     * its absence.
+     */
     void (*snapshot)(struct storage *s, const struct volume *v, const char *name,
                      int64_t deadline_us, struct storage_op *op);
     /* Looks it up in the array's own list; absent is success with found == false. */
@@ -71,6 +85,7 @@ struct storage_ops {
     /* Removing what is absent succeeds. */
     void (*remove_snapshot)(struct storage *s, const struct volume *v, const char *name,
                             int64_t deadline_us, struct storage_op *op);
+    /* What the caller wants is storage_cancel(). */
     void (*cancel)(struct storage *s, struct storage_op *op);
 };
 
@@ -82,6 +97,11 @@ struct storage {
 /* Opens with the driver that conf->driver names; ERR_CONFIG lists the known ones otherwise. */
 int storage_open(struct storage **ret, const struct storage_conf *conf, struct loop *loop,
                  struct err *e);
+
+/* Accepts NULL; all operations must be done. */
+void storage_close(struct storage *s);
+/* Makes an operation done at once with ERR_CANCELLED; one that is done already stays as it is. */
+void storage_cancel(struct storage *s, struct storage_op *op);
 
 void volume_release(struct volume *v);
 void volume_copy(struct volume *to, const struct volume *from);

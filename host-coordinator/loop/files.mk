@@ -1,0 +1,1 @@
+COORD_SRC += host-coordinator/loop/job.c host-coordinator/loop/loop.c
