@@ -1,3 +1,7 @@
 # Sources of cbsnap-coord, all but main.c.
 COORD_SRC :=
 include host-coordinator/loop/files.mk
+include host-coordinator/command/files.mk
+include host-coordinator/config/files.mk
+include host-coordinator/plan/files.mk
+include host-coordinator/record/files.mk

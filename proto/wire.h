@@ -33,7 +33,7 @@
 
 struct wire_reader {
     struct buf in;
-    size_t taken; /* bytes at the start that the payload given last still occupies */
+    size_t taken;     /* bytes at the start that the payload given last still occupies */
     uint64_t skipped; /* bytes thrown away in search of a frame */
     uint64_t refused; /* headers that were well formed but named a payload over the limit */
 };

@@ -98,8 +98,7 @@ static void *appliance_section(void *target, const char *word, const char *name,
         err_set(e, ERR_CONFIG, "[%s] needs a name, as in [%s east]", word, word);
         return NULL;
     }
-    c->appliances =
-        xrealloc(c->appliances, (c->appliance_count + 1) * sizeof(*c->appliances));
+    c->appliances = xrealloc(c->appliances, (c->appliance_count + 1) * sizeof(*c->appliances));
     a = &c->appliances[c->appliance_count++];
     *a = (struct appliance_config){.name = xstrdup(name)};
     conf_defaults(&spec, word, a);
@@ -128,16 +127,30 @@ static int check(const struct config *c, const char *path, struct err *e)
     return 0;
 }
 
-int config_load(struct config *ret, const char *path, struct err *e)
+static int read_secrets(struct config *c, const char *path, struct err *e)
+{
+    if (conf_check_private(c->credentials, e) < 0 ||
+        conf_read(&secret_spec, c->credentials, c, e) < 0)
+        return -1;
+    return check(c, path, e);
+}
+
+int config_load(struct config *ret, const char *path, bool appliances, struct err *e)
 {
     struct config c = {.appliance_count = 0};
+    struct err why = ERR_INIT;
+    int rc;
 
     conf_defaults(&spec, NULL, &c);
-    if (conf_read(&spec, path, &c, e) < 0 || conf_check_private(c.credentials, e) < 0 ||
-        conf_read(&secret_spec, c.credentials, &c, e) < 0 || check(&c, path, e) < 0) {
+    rc = conf_read(&spec, path, &c, &why);
+    if (rc < 0 && why.code == ERR_NOT_FOUND && !appliances)
+        rc = 0;
+    if (rc == 0 && appliances)
+        rc = read_secrets(&c, path, &why);
+    if (rc < 0) {
         /* a missing file is the user's to mend, like a wrong one */
-        if (e && e->code == ERR_NOT_FOUND)
-            e->code = ERR_CONFIG;
+        why.code = ERR_CONFIG;
+        *e = why;
         config_release(&c);
         return -1;
     }

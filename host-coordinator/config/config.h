@@ -6,6 +6,7 @@
 #ifndef CBSNAP_CONFIG_H
 #define CBSNAP_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/base/err.h"
@@ -33,8 +34,13 @@ struct config {
     size_t appliance_count;
 };
 
-/* Reads both files. ERR_CONFIG names file, line, and what to do. Nothing is left on failure. */
-int config_load(struct config *ret, const char *path, struct err *e);
+/*
+ * Reads coord.conf and, with `appliances`, the credentials file too; then at least one appliance
+ * with a key is demanded. Without, a missing `path` gives the defaults: looking at records and
+ * letting a VM go need no configuration. ERR_CONFIG names file, line, and what to do. Nothing is
+ * left on failure.
+ */
+int config_load(struct config *ret, const char *path, bool appliances, struct err *e);
 void config_release(struct config *c);
 
 #endif

@@ -53,6 +53,9 @@ void guest_send(struct guest *g, struct guest_request *r, Cbsnap__Envelope *requ
 void guest_cancel(struct guest *g, struct guest_request *r);
 void guest_request_release(struct guest_request *r);
 
+/* A message that nobody waits for an answer to. */
+void guest_post(struct guest *g, Cbsnap__Envelope *m);
+
 /* guest_send() and wait. */
 int guest_call(struct guest *g, struct guest_request *r, Cbsnap__Envelope *request,
                Cbsnap__Envelope__BodyCase expected, int64_t deadline_us, struct err *e);

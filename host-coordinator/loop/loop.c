@@ -128,14 +128,25 @@ static void arm(struct loop *l, int64_t left_us)
     must(uv_timer_start(&l->deadline, on_deadline, ms, 0), "timer");
 }
 
+static bool flag_set(void *flag)
+{
+    return *(const bool *)flag;
+}
+
 int loop_wait(struct loop *l, const bool *done, int64_t deadline_us, struct err *e)
+{
+    return loop_wait_until(l, flag_set, (void *)(uintptr_t)done, deadline_us, e);
+}
+
+int loop_wait_until(struct loop *l, bool (*holds)(void *arg), void *arg, int64_t deadline_us,
+                    struct err *e)
 {
     int64_t began_us = mono_us();
     int64_t left_us = deadline_us - began_us;
     int rc = 0;
 
     (void)uv_run(&l->uv, UV_RUN_NOWAIT);
-    while (!*done) {
+    while (!holds(arg)) {
         if (l->cancelled && !l->shielded) {
             rc = err_set(e, ERR_CANCELLED, "cancelled by a signal");
             break;

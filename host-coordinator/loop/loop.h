@@ -36,6 +36,9 @@ bool loop_cancelled(const struct loop *l);
  * back. A deadline already past still looks once.
  */
 int loop_wait(struct loop *l, const bool *done, int64_t deadline_us, struct err *e);
+/* The same for any condition that callbacks or finished jobs bring about. */
+int loop_wait_until(struct loop *l, bool (*holds)(void *arg), void *arg, int64_t deadline_us,
+                    struct err *e);
 
 /*
  * A blocking call in a thread of its own: nothing else queues behind one that hangs.

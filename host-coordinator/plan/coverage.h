@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Does the set hold the whole database? mount -> guest disk -> domain disk -> volume, each link by a
- * fact: qemu-ga's filesystem list (which names domain disks), the disk serial that guest and
+ * Does the set hold the whole database? mount -> guest disk -> domain disk -> volume, each link by
+ * a fact: qemu-ga's filesystem list (which names domain disks), the disk serial that guest and
  * domain both show, the IQN or serial that domain and appliance both show.
  *
  * Pure functions on what was gathered before; no input or output.
@@ -25,14 +25,15 @@ bool coverage_excluded(const char *list, const char *target);
 const struct volume *coverage_volume(const struct domain_disk *disk, const struct volume *volumes,
                                      size_t count);
 
-/* The domain disks that the guest's mount lies on, as a bit mask by index; 0 when it cannot be told. */
+/* The domain disks that the guest's mount lies on, as a bit mask by index; 0 when it cannot be
+ * told. */
 uint64_t coverage_disks(const Cbsnap__Mount *mount, const struct domain_fs_list *fs,
                         const struct domain_xml *xml);
 #define COVERAGE_MAX_DISKS 64
 
 /*
- * ERR_REFUSED unless every path of the server lies on disks in `in_set` (mask by index in xml->disks);
- * the message names role, path and disk.
+ * ERR_REFUSED unless every path of the server lies on disks in `in_set` (mask by index in
+ * xml->disks); the message names role, path and disk.
  */
 int coverage_check(const Cbsnap__Server *server, Cbsnap__Mount *const *mounts, size_t mount_count,
                    const struct domain_fs_list *fs, const struct domain_xml *xml, uint64_t in_set,

@@ -36,8 +36,8 @@ struct plan_watch {
 
 struct plan_result {
     int rc;
-    bool undo_failed;         /* something may have been left behind: a person must look */
-    const struct step *step;  /* the first that failed (its run or its undo); NULL if none */
+    bool undo_failed;        /* something may have been left behind: a person must look */
+    const struct step *step; /* the first that failed (its run or its undo); NULL if none */
 };
 
 /*

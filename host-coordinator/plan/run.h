@@ -31,25 +31,30 @@ struct set_volume {
     struct volume volume;
     struct storage *storage;
     const char *appliance;
-    char *mounts;           /* "/mnt/mysql", comma-separated */
-    struct storage_op op;   /* the snapshot itself */
-    bool asked;             /* the appliance may have made it */
+    int timeout_ms;       /* of one request outside of the freeze */
+    char *mounts;         /* "/mnt/mysql", comma-separated */
+    struct storage_op op; /* the snapshot itself */
+    bool asked;           /* the appliance may have made it */
     bool removed;
-    char *path;             /* its name on the appliance, once seen in the list */
+    char *path; /* its name on the appliance, once seen in the list */
     char *listed_time;
 };
 
 /* What the guest told while the freeze lasted. Guest times are its monotonic clock. */
 struct freeze_facts {
     bool started;             /* qemu-ga was asked: thaw from here on */
+    int64_t since_us;         /* host clock: when it was asked */
+    int64_t released_us;      /* host clock: when the agent had answered the release */
+    bool thaw_done;           /* both ways were gone, so a second undo has nothing to do */
+    bool in_flight;           /* nobody knows whether qemu-ga still freezes */
     unsigned frozen_count;    /* filesystems, by qemu-ga's answer */
     Cbsnap__Envelope *locked; /* FreezeEvent LOCKED of our epoch */
     bool lock_failed, lost;
-    struct err guest_error;   /* with lock_failed or lost */
-    Cbsnap__Envelope *state;  /* answer to the probe */
+    struct err guest_error;  /* with lock_failed or lost */
+    Cbsnap__Envelope *state; /* answer to the probe */
     Cbsnap__Envelope *released;
-    bool held;                /* released says so, for our epoch */
-    bool thawed;              /* agent or libvirt confirmed that nothing is frozen or locked */
+    bool held;   /* released says so, for our epoch */
+    bool thawed; /* agent or libvirt confirmed that nothing is frozen or locked */
 };
 
 struct run {
@@ -65,11 +70,13 @@ struct run {
     struct record *record;
     struct journal *journal;
     int lock_fd;
-    bool touched; /* from here on a failure is "failed", not "refused" */
+    bool abandoned; /* a libvirt call still hangs in its thread: the domain stays open */
+    bool touched;   /* from here on a failure is "failed", not "refused" */
 
     struct domain *domain;
     struct domain_xml xml;
     struct domain_fs_list fs;
+    bool agent_frozen;         /* what qemu-ga believed when we came */
     struct storage **storages; /* one per configured appliance */
     struct guest *guest;
     struct guest_request prepared; /* its answer is used until the end */
@@ -83,7 +90,7 @@ struct run {
     struct disk_writes *writes_before, *writes_after;
     size_t writes_before_count, writes_after_count;
     bool witness_held;
-    bool wants_sample;           /* the tail waits for the first one after the thaw */
+    bool wants_sample; /* the tail waits for the first one after the thaw */
     Cbsnap__Envelope *sample_before, *sample_after;
 };
 
@@ -99,16 +106,42 @@ bool run_from_guest(const struct run *r, int64_t guest_us, int64_t *ret_host_us)
 
 void run_note(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Waits for a blocking domain call in a thread of its own. `call` uses r->ops and r->domain. */
-int run_domain_call(struct run *r, job_fn *call, void *arg, int timeout_ms, const char *what,
-                    struct err *e);
+/*
+ * One blocking call of domain_ops in a thread of its own. The struct is the thread's until it ends:
+ * when the wait gives up, the thread frees it, so results are read only after success.
+ */
+struct domain_call {
+    const struct domain_ops *ops;
+    struct domain *domain;
+    char *uri, *name;      /* for opening */
+    struct domain *opened; /* results, by what was called */
+    char *xml;
+    struct domain_fs_list fs;
+    struct disk_writes *writes;
+    size_t count;
+    unsigned filesystems;
+    enum agent_freeze agent;
+};
+typedef int domain_call_fn(struct domain_call *c, struct err *e);
+
+struct domain_job {
+    struct domain_call *call;
+    struct job *job;
+};
+struct domain_job domain_start(struct run *r, domain_call_fn *fn);
+/* On success *ret_call is the caller's (domain_call_free()); else it was freed or abandoned. */
+int domain_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
+                struct domain_call **ret_call, const char *what, struct err *e);
+void domain_call_free(void *call);
 
 /* Steps of the way in, shared by snapshot and check: each refuses and changes nothing. */
-int step_domain(void *run, struct err *e);   /* the domain exists and runs; XML, filesystems */
-int step_storage(void *run, struct err *e);  /* appliances answer; the disks' volumes are found */
-int step_link(void *run, struct err *e);     /* the agent answers over its port */
+int step_domain(void *run, struct err *e); /* the domain exists and runs; XML, filesystems */
+int step_lock(void *run, struct err *e);   /* this run has the VM, alone */
+int step_lock_undo(void *run, struct err *e);
+int step_storage(void *run, struct err *e); /* appliances answer; the disks' volumes are found */
+int step_link(void *run, struct err *e);    /* the agent answers over its port */
 int step_link_undo(void *run, struct err *e);
-int step_prepare(void *run, struct err *e);  /* the guest is ready; flushes if r->touched allows */
+int step_prepare(void *run, struct err *e);  /* the guest is ready and has flushed */
 int step_inspect(void *run, struct err *e);  /* prepare's questions without preparing */
 int step_coverage(void *run, struct err *e); /* the set would hold the whole database */
 

@@ -111,9 +111,10 @@ void record_set_metric(struct record *r, const char *path, const char *name, dou
         group = json_object();
         set_new(r, path, group);
     }
-    json_object_set_new(group, name, value == floor(value) && fabs(value) < 9e15
-                                         ? json_integer((json_int_t)value)
-                                         : json_real(value));
+    json_object_set_new(group, name,
+                        value == floor(value) && fabs(value) < 9e15
+                            ? json_integer((json_int_t)value)
+                            : json_real(value));
 }
 
 static json_t *array_at(struct record *r, const char *path)
@@ -138,6 +139,15 @@ struct record *record_append(struct record *r, const char *path)
 void record_append_text(struct record *r, const char *path, const char *value)
 {
     json_array_append_new(array_at(r, path), text_value(value));
+}
+
+void record_clear(struct record *r, const char *path)
+{
+    const char *key;
+    json_t *parent = parent_of(json(r), path, false, &key);
+
+    if (parent)
+        json_object_del(parent, key);
 }
 
 const char *record_text(const struct record *r, const char *path)

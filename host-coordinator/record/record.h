@@ -35,6 +35,8 @@ void record_set_metric(struct record *r, const char *path, const char *name, dou
 /* Adds an object at the end of the array at `path`. */
 struct record *record_append(struct record *r, const char *path);
 void record_append_text(struct record *r, const char *path, const char *value);
+/* Removes what is at `path`, if anything. */
+void record_clear(struct record *r, const char *path);
 
 const char *record_text(const struct record *r, const char *path); /* NULL when absent */
 bool record_int(const struct record *r, const char *path, int64_t *ret);

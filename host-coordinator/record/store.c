@@ -63,8 +63,8 @@ static int sync_dir(const char *dir)
     return fd < 0 ? -1 : fsync(fd);
 }
 
-int store_save(const char *state_dir, const char *domain, const char *set,
-               const struct record *r, struct err *e)
+int store_save(const char *state_dir, const char *domain, const char *set, const struct record *r,
+               struct err *e)
 {
     AUTO_FREE char *dir = xasprintf("%s/records/%s", state_dir, domain);
     AUTO_FREE char *path = xasprintf("%s/%s.json", dir, set);

@@ -17,8 +17,8 @@
 /* Makes the directories that are missing, 0750. */
 int store_prepare(const char *state_dir, const char *domain, struct err *e);
 
-int store_save(const char *state_dir, const char *domain, const char *set,
-               const struct record *r, struct err *e);
+int store_save(const char *state_dir, const char *domain, const char *set, const struct record *r,
+               struct err *e);
 
 /* By set id, in whichever domain's folder; ERR_NOT_FOUND otherwise. A unique prefix will do. */
 struct record *store_load(const char *state_dir, const char *set, struct err *e);

@@ -79,12 +79,15 @@ int err_hint(struct err *e, const char *fmt, ...)
 const char *err_code_name(enum err_code code)
 {
     static const char *const names[] = {
-        [ERR_NONE] = "none",           [ERR_INTERNAL] = "internal", [ERR_USAGE] = "usage",
-        [ERR_CONFIG] = "config",       [ERR_REFUSED] = "refused",   [ERR_BUSY] = "busy",
-        [ERR_TIMEOUT] = "timeout",     [ERR_IO] = "io",             [ERR_PROTOCOL] = "protocol",
-        [ERR_NOT_FOUND] = "not_found", [ERR_AUTH] = "auth",         [ERR_MYSQL] = "mysql",
-        [ERR_LOCK] = "lock",           [ERR_LOST] = "lost",         [ERR_FREEZE] = "freeze",
-        [ERR_STORAGE] = "storage",     [ERR_LIBVIRT] = "libvirt",   [ERR_CANCELLED] = "cancelled",
+        [ERR_NONE] = "none",         [ERR_INTERNAL] = "internal",
+        [ERR_USAGE] = "usage",       [ERR_CONFIG] = "config",
+        [ERR_REFUSED] = "refused",   [ERR_BUSY] = "busy",
+        [ERR_TIMEOUT] = "timeout",   [ERR_IO] = "io",
+        [ERR_PROTOCOL] = "protocol", [ERR_NOT_FOUND] = "not_found",
+        [ERR_AUTH] = "auth",         [ERR_MYSQL] = "mysql",
+        [ERR_LOCK] = "lock",         [ERR_LOST] = "lost",
+        [ERR_FREEZE] = "freeze",     [ERR_STORAGE] = "storage",
+        [ERR_LIBVIRT] = "libvirt",   [ERR_CANCELLED] = "cancelled",
         [ERR_LOOK] = "look",
     };
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Subcommands are rows: name, arguments, what main() must have ready, function. main() enforces the
+ * row before the call.
+ */
+#ifndef CBSNAP_COMMAND_H
+#define CBSNAP_COMMAND_H
+
+#include <stdbool.h>
+
+#include "host-coordinator/config/config.h"
+#include "host-coordinator/loop/loop.h"
+#include "host-coordinator/plan/run.h"
+
+/* Exit statuses: the manual's list. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_USAGE = 2,   /* usage or configuration */
+    EXIT_REFUSED = 3, /* before anything was touched */
+    EXIT_FAILED = 4,  /* the VM is thawed and unlocked, what was half made is removed */
+    EXIT_LOOK = 5,    /* a person must look */
+};
+
+struct command_context {
+    const struct config *conf;
+    struct loop *loop; /* NULL unless NEED_LOOP */
+    const char *uri;
+    bool json, verbose;
+    char **args;
+    int arg_count;
+};
+
+enum command_need {
+    NEED_LOOP = 1,       /* an event loop that catches signals */
+    NEED_APPLIANCES = 2, /* coord.conf and credentials must be whole */
+};
+
+struct command {
+    const char *name;
+    const char *synopsis; /* of its arguments: "DOMAIN", "[DOMAIN]" */
+    const char *help;
+    int min_args, max_args;
+    unsigned needs;
+    /* Returns the exit status. On failure e is set unless the command told it already. */
+    int (*run)(const struct command_context *c, struct err *e);
+};
+
+extern const struct command commands[];
+extern const size_t command_count;
+
+int cmd_check(const struct command_context *c, struct err *e);
+int cmd_list(const struct command_context *c, struct err *e);
+int cmd_show(const struct command_context *c, struct err *e);
+int cmd_snapshot(const struct command_context *c, struct err *e);
+int cmd_thaw(const struct command_context *c, struct err *e);
+
+/* Progress on stderr: a live line on a terminal, plain lines otherwise; nothing but failures unless
+ * the output is for people. */
+struct run_reporter progress_reporter(bool quiet);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of subcommands. */
+#include "host-coordinator/command/command.h"
+
+#include "proto/base/cleanup.h"
+
+const struct command commands[] = {
+    {"check", "DOMAIN", "say what snapshot would do and what would stop it; changes nothing", 1, 1,
+     NEED_LOOP | NEED_APPLIANCES, cmd_check},
+    {"snapshot", "DOMAIN", "take a set: all volumes at one exact position of the database", 1, 1,
+     NEED_LOOP | NEED_APPLIANCES, cmd_snapshot},
+    {"list", "[DOMAIN]", "sets, newest first", 0, 1, 0, cmd_list},
+    {"show", "SET", "one record, with its run as a timeline", 1, 1, 0, cmd_show},
+    {"thaw", "DOMAIN", "let go of whatever is frozen or locked, now", 1, 1, NEED_LOOP, cmd_thaw},
+};
+const size_t command_count = ARRAY_SIZE(commands);

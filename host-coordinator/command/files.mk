@@ -1,0 +1,8 @@
+COORD_SRC += \
+	host-coordinator/command/check.c \
+	host-coordinator/command/commands.c \
+	host-coordinator/command/list.c \
+	host-coordinator/command/progress.c \
+	host-coordinator/command/show.c \
+	host-coordinator/command/snapshot.c \
+	host-coordinator/command/thaw.c

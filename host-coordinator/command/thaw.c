@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cbsnap-coord thaw DOMAIN: lets go, now, whoever froze. Both ways are gone, agent first, and one
+ * that fails does not keep the other from being tried.
+ */
+#include "host-coordinator/command/command.h"
+
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+
+#include <stdio.h>
+
+static int call_open(struct domain_call *c, struct err *e)
+{
+    return c->ops->open(&c->opened, c->uri, c->name, e);
+}
+
+static int call_xml(struct domain_call *c, struct err *e)
+{
+    return c->ops->xml(c->domain, &c->xml, e);
+}
+
+static int call_thaw(struct domain_call *c, struct err *e)
+{
+    return c->ops->thaw(c->domain, &c->filesystems, e);
+}
+
+static int64_t in_ms(int ms)
+{
+    return mono_us() + (int64_t)ms * 1000;
+}
+
+static int open_domain(struct run *r, struct err *e)
+{
+    struct domain_job job = domain_start(r, call_open);
+    struct domain_call *c;
+
+    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
+        return -1;
+    r->domain = STEAL_PTR(c->opened);
+    domain_call_free(c);
+    job = domain_start(r, call_xml);
+    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "read the XML", e) < 0)
+        return -1;
+    if (domain_xml_parse(&r->xml, c->xml, e) < 0) {
+        domain_call_free(c);
+        return -1;
+    }
+    domain_call_free(c);
+    return 0;
+}
+
+static int thaw_by_agent(struct run *r, struct record *result, struct err *e)
+{
+    Cbsnap__Release release = CBSNAP__RELEASE__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    struct guest_request req = {.done = false};
+    const Cbsnap__Released *rel;
+
+    if (step_link(r, e) < 0)
+        return -1;
+    MSG_BODY(&m, release, RELEASE, &release);
+    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED, in_ms(r->conf->answer_ms),
+                   e) < 0) {
+        guest_request_release(&req);
+        return -1;
+    }
+    rel = req.answer->released;
+    record_set_bool(result, "agent.was_held", rel->has_held && rel->held);
+    record_set_text(result, "agent.reason", rel->reason);
+    guest_request_release(&req);
+    return 0;
+}
+
+static int thaw_by_libvirt(struct run *r, struct record *result, struct err *e)
+{
+    struct domain_job job = domain_start(r, call_thaw);
+    struct domain_call *c;
+
+    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
+        return -1;
+    record_set_int(result, "libvirt.thawed", c->filesystems);
+    domain_call_free(c);
+    return 0;
+}
+
+static void print_result(const struct run *r, const struct record *result, const struct err *agent,
+                         const struct err *libvirt, bool json)
+{
+    AUTO_FREE char *text = record_format(result);
+
+    if (json) {
+        fputs(text, stdout);
+        return;
+    }
+    printf("%s: agent: %s%s\n", r->domain_name, err_is_set(agent) ? "no answer: " : "let go",
+           err_is_set(agent) ? agent->msg : "");
+    printf("%s: qemu-ga: %s%s\n", r->domain_name, err_is_set(libvirt) ? "no answer: " : "thawed",
+           err_is_set(libvirt) ? libvirt->msg : "");
+}
+
+int cmd_thaw(const struct command_context *c, struct err *e)
+{
+    struct err agent = ERR_INIT, libvirt = ERR_INIT;
+    struct record *result;
+    struct run r;
+    int status = EXIT_DONE;
+
+    run_init(&r, c->conf, &domain_libvirt, c->loop, c->uri, c->args[0]);
+    r.report = progress_reporter(true);
+    if (open_domain(&r, e) < 0) {
+        run_release(&r);
+        return EXIT_REFUSED;
+    }
+    result = record_new();
+    (void)thaw_by_agent(&r, result, &agent);
+    (void)thaw_by_libvirt(&r, result, &libvirt);
+    if (err_is_set(&agent))
+        record_set_text(result, "agent.error", agent.msg);
+    if (err_is_set(&libvirt))
+        record_set_text(result, "libvirt.error", libvirt.msg);
+    print_result(&r, result, &agent, &libvirt, c->json);
+    if (err_is_set(&agent) && err_is_set(&libvirt)) {
+        err_set(e, ERR_LOOK,
+                "neither the agent nor qemu-ga of domain '%s' answers; look at its console, or "
+                "restart it if writes stay blocked",
+                r.domain_name);
+        status = EXIT_LOOK;
+    }
+    record_free(result);
+    run_release(&r);
+    return status;
+}

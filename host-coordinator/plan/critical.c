@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between freeze and thaw, while writers wait: freeze, confirm what is really held, snapshot all
+ * volumes at once, witness that nothing was written, and always thaw.
+ *
+ * The thaw is the undo of the freeze. It goes over the agent's port first: libvirt lets one agent
+ * call in at a time, so behind a freeze that hangs virDomainFSThaw() would hang too, and the agent
+ * needs no hook to be started before it lets MySQL go. qemu-ga hears of it afterwards.
+ */
+#include "host-coordinator/plan/run.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+#include <string.h>
+
+/* The agent lets go within milliseconds; past this the other way is tried as well. */
+#define RELEASE_MS 2000
+
+static int64_t in_ms(int ms)
+{
+    return mono_us() + (int64_t)ms * 1000;
+}
+
+/* The point at which this run gives up on its freeze, whatever is still under way. */
+static int64_t stall_deadline(const struct run *r)
+{
+    return r->freeze.since_us + (int64_t)r->conf->max_stall_ms * 1000;
+}
+
+/* ---- freeze ---------------------------------------------------------------------------------- */
+
+static int call_freeze(struct domain_call *c, struct err *e)
+{
+    return c->ops->freeze(c->domain, &c->filesystems, e);
+}
+
+static int call_thaw(struct domain_call *c, struct err *e)
+{
+    return c->ops->thaw(c->domain, &c->filesystems, e);
+}
+
+struct freeze_wait {
+    struct run *r;
+    struct job *job;
+};
+
+static bool freeze_settled(void *arg)
+{
+    const struct freeze_wait *w = arg;
+
+    return job_done(w->job) || w->r->freeze.lost;
+}
+
+/* What the guest said about a failed freeze is the cause; libvirt only saw its effect. */
+static int freeze_failed(struct run *r, struct err *e)
+{
+    if (r->freeze.lock_failed || r->freeze.lost)
+        *e = r->freeze.guest_error;
+    return -1;
+}
+
+static int freeze_result(struct run *r, struct domain_job *job, struct err *e)
+{
+    struct domain_call *c;
+
+    /* it has settled, so this waits only where the guest let go while qemu-ga is still at work */
+    if (domain_wait(r, job, mono_us(), &c, "freeze", e) < 0) {
+        r->freeze.in_flight = e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED;
+        return freeze_failed(r, e);
+    }
+    r->freeze.frozen_count = c->filesystems;
+    domain_call_free(c);
+    if (r->freeze.lock_failed) {
+        *e = r->freeze.guest_error;
+        return err_hint(e, "qemu-ga froze without it: its hook runner hides a failing hook");
+    }
+    if (r->freeze.lost)
+        return freeze_failed(r, e);
+    if (!r->freeze.locked)
+        return err_set(e, ERR_FREEZE,
+                       "qemu-ga of domain '%s' froze, but its hook never asked the agent for the "
+                       "lock; run cbsnap-agent check in the guest",
+                       r->domain_name);
+    if (r->freeze.frozen_count == 0)
+        return err_set(e, ERR_FREEZE, "qemu-ga of domain '%s' froze no filesystem", r->domain_name);
+    return 0;
+}
+
+static int freeze_step(void *run, struct err *e)
+{
+    struct run *r = run;
+    struct domain_job job;
+    struct freeze_wait wait = {.r = r};
+
+    r->freeze.started = true;
+    r->freeze.since_us = mono_us();
+    job = domain_start(r, call_freeze);
+    wait.job = job.job;
+    /* a timeout or a signal shows again in domain_wait(), which abandons the call */
+    (void)loop_wait_until(r->loop, freeze_settled, &wait, in_ms(r->conf->freeze_ms), NULL);
+    return freeze_result(r, &job, e);
+}
+
+/* ---- thaw ------------------------------------------------------------------------------------ */
+
+static void judge_release(struct run *r, struct guest_request *req)
+{
+    const Cbsnap__Released *rel = req->answer->released;
+
+    r->freeze.thawed = true;
+    r->freeze.held = rel->has_held && rel->held && rel->has_epoch && rel->epoch == r->epoch &&
+                     !r->freeze.lost && guest_restarts(r->guest) == 0;
+    if (!r->freeze.held && !r->freeze.lost)
+        err_set(&r->freeze.guest_error, ERR_LOST, "the freeze was not held until the thaw: %s",
+                rel->reason ? rel->reason : "the agent gives no reason");
+    r->freeze.released = STEAL_PTR(req->answer);
+}
+
+/* True when the agent answered: whatever it answered, it holds nothing any more. */
+static bool release_by_port(struct run *r, struct err *e)
+{
+    Cbsnap__Release release = CBSNAP__RELEASE__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    struct guest_request req = {.done = false};
+
+    if (!r->guest)
+        return false;
+    release.run_id = r->set;
+    MSG_SET(&release, epoch, r->epoch);
+    MSG_BODY(&m, release, RELEASE, &release);
+    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED, in_ms(RELEASE_MS), e) < 0) {
+        guest_request_release(&req);
+        return false;
+    }
+    judge_release(r, &req);
+    guest_request_release(&req);
+    return true;
+}
+
+/* qemu-ga must hear of the thaw too, or it refuses the next freeze. */
+static int release_by_libvirt(struct run *r, struct err *e)
+{
+    struct domain_job job = domain_start(r, call_thaw);
+    struct domain_call *c;
+
+    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
+        return -1;
+    domain_call_free(c);
+    r->freeze.thawed = true;
+    return 0;
+}
+
+static int thaw_verdict(struct run *r, struct err *e)
+{
+    if (r->freeze.held)
+        return 0;
+    if (err_is_set(&r->freeze.guest_error)) {
+        *e = r->freeze.guest_error;
+        e->code = ERR_LOST;
+        return -1;
+    }
+    return err_set(e, ERR_LOST, "the agent did not confirm that the freeze held until the thaw");
+}
+
+static int thaw_step(void *run, struct err *e)
+{
+    struct run *r = run;
+    struct err port = ERR_INIT, libvirt = ERR_INIT;
+    bool told;
+
+    if (!r->freeze.started || r->freeze.thaw_done)
+        return 0;
+    told = release_by_port(r, &port);
+    r->freeze.released_us = mono_us();
+    if (release_by_libvirt(r, &libvirt) < 0) {
+        if (!told || r->freeze.in_flight) {
+            err_set(
+                e, ERR_LOOK,
+                "cannot confirm that domain '%s' is thawed: %s; %s; its lease of %d ms ends the "
+                "freeze by itself, then run: cbsnap-coord thaw %s",
+                r->domain_name, told ? "a freeze is still under way" : port.msg, libvirt.msg,
+                r->conf->lease_ms, r->domain_name);
+            return -1;
+        }
+        run_note(r, "the agent let go, but qemu-ga could not be told: %s", libvirt.msg);
+    }
+    r->freeze.thaw_done = true;
+    return thaw_verdict(r, e);
+}
+
+/* ---- confirm --------------------------------------------------------------------------------- */
+
+static int call_writes(struct domain_call *c, struct err *e)
+{
+    return c->ops->writes(c->domain, &c->writes, &c->count, e);
+}
+
+static int read_writes(struct run *r, struct domain_job *job, struct disk_writes **ret,
+                       size_t *ret_count, struct err *e)
+{
+    struct domain_call *c;
+
+    if (domain_wait(r, job, stall_deadline(r), &c, "read the disks' write counters", e) < 0)
+        return -1;
+    *ret = STEAL_PTR(c->writes);
+    *ret_count = c->count;
+    domain_call_free(c);
+    return 0;
+}
+
+/* Every filesystem of a disk in the set must be frozen; which those are, coverage has found out. */
+static bool concerns_set(const struct run *r, const char *mount)
+{
+    for (size_t n = 0; n < r->volume_count; n++) {
+        const char *list = r->volumes[n].mounts ? r->volumes[n].mounts : "";
+        size_t len = strlen(mount);
+
+        while (*list) {
+            size_t word = strcspn(list, ",");
+
+            if (word == len && strncmp(list, mount, len) == 0)
+                return true;
+            list += word + (list[word] == ',');
+        }
+    }
+    return false;
+}
+
+static int check_state(struct run *r, const Cbsnap__State *s, struct err *e)
+{
+    if (!s->has_epoch || s->epoch != r->epoch || !s->run_id || strcmp(s->run_id, r->set) != 0)
+        return err_set(e, ERR_LOST, "the agent holds another freeze than this run's");
+    if (!s->has_lock_held || !s->lock_held)
+        return err_set(e, ERR_LOST, "the agent does not hold the server's lock%s%s",
+                       s->problem ? ": " : "", s->problem ? s->problem : "");
+    for (size_t n = 0; n < s->n_mount; n++) {
+        const Cbsnap__Mount *m = s->mount[n];
+
+        if (!m->path || !concerns_set(r, m->path) || (m->has_frozen && m->frozen))
+            continue;
+        return err_set(e, ERR_FREEZE, "filesystem '%s' of domain '%s' is not frozen%s%s", m->path,
+                       r->domain_name, m->problem ? ": " : "", m->problem ? m->problem : "");
+    }
+    return 0;
+}
+
+static int confirm_step(void *run, struct err *e)
+{
+    struct run *r = run;
+    Cbsnap__StateQuery query = CBSNAP__STATE_QUERY__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    struct guest_request req = {.done = false};
+    struct domain_job job = domain_start(r, call_writes);
+    int rc;
+
+    MSG_SET(&query, probe_frozen, 1);
+    MSG_BODY(&m, state_query, STATE_QUERY, &query);
+    rc = guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_STATE, stall_deadline(r), e);
+    if (rc == 0) {
+        rc = check_state(r, req.answer->state, e);
+        r->freeze.state = STEAL_PTR(req.answer);
+    }
+    guest_request_release(&req);
+    /* the counters are waited for in any case: the thread must not be left behind */
+    if (read_writes(r, &job, &r->writes_before, &r->writes_before_count, rc == 0 ? e : NULL) < 0)
+        rc = -1;
+    return rc;
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+static bool snapshots_settled(void *arg)
+{
+    const struct run *r = arg;
+
+    if (r->freeze.lost)
+        return true;
+    for (size_t n = 0; n < r->volume_count; n++) {
+        if (!r->volumes[n].op.done)
+            return false;
+    }
+    return true;
+}
+
+/* Keeps the guest waiting, as long as we do. */
+static void renew(struct run *r)
+{
+    Cbsnap__Renew body = CBSNAP__RENEW__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+
+    body.run_id = r->set;
+    MSG_SET(&body, epoch, r->epoch);
+    MSG_SET(&body, frozen, r->freeze.frozen_count);
+    MSG_BODY(&m, renew, RENEW, &body);
+    guest_post(r->guest, &m);
+}
+
+static int wait_for_snapshots(struct run *r, struct err *e)
+{
+    for (;;) {
+        int64_t next = in_ms(r->conf->lease_ms / 3), end = stall_deadline(r);
+        struct err why = ERR_INIT;
+
+        if (loop_wait_until(r->loop, snapshots_settled, r, next < end ? next : end, &why) == 0)
+            break;
+        if (why.code != ERR_TIMEOUT || mono_us() >= end) {
+            *e = why;
+            return err_prefix(e, "wait for the snapshots of domain '%s'", r->domain_name);
+        }
+        renew(r);
+    }
+    if (r->freeze.lost)
+        *e = r->freeze.guest_error;
+    return r->freeze.lost ? -1 : 0;
+}
+
+static void take_back(struct run *r)
+{
+    for (size_t n = 0; n < r->volume_count; n++) {
+        struct set_volume *v = &r->volumes[n];
+
+        if (v->asked && !v->op.done)
+            v->storage->ops->cancel(v->storage, &v->op);
+    }
+}
+
+static int snapshots_step(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    for (size_t n = 0; n < r->volume_count; n++) {
+        struct set_volume *v = &r->volumes[n];
+
+        v->asked = true;
+        v->storage->ops->snapshot(v->storage, &v->volume, r->set, stall_deadline(r), &v->op);
+    }
+    renew(r);
+    if (wait_for_snapshots(r, e) < 0) {
+        take_back(r);
+        return -1;
+    }
+    for (size_t n = 0; n < r->volume_count; n++) {
+        if (err_is_set(&r->volumes[n].op.err)) {
+            *e = r->volumes[n].op.err;
+            return err_prefix(e, "snapshot of disk '%s' (volume '%s')", r->volumes[n].disk->target,
+                              r->volumes[n].volume.name);
+        }
+    }
+    return 0;
+}
+
+/* ---- witness --------------------------------------------------------------------------------- */
+
+static const struct disk_writes *writes_of(const struct disk_writes *all, size_t count,
+                                           const char *target)
+{
+    for (size_t n = 0; n < count; n++) {
+        if (strcmp(all[n].target, target) == 0)
+            return &all[n];
+    }
+    return NULL;
+}
+
+static int compare_writes(struct run *r, struct err *e)
+{
+    for (size_t n = 0; n < r->volume_count; n++) {
+        const char *target = r->volumes[n].disk->target;
+        const struct disk_writes *a = writes_of(r->writes_before, r->writes_before_count, target);
+        const struct disk_writes *b = writes_of(r->writes_after, r->writes_after_count, target);
+
+        if (!a || !b)
+            return err_set(e, ERR_LIBVIRT, "libvirt has no write counters of disk '%s'", target);
+        if (a->requests != b->requests || a->bytes != b->bytes)
+            return err_set(e, ERR_LOST,
+                           "disk '%s' was written to while frozen: %llu requests, %llu bytes",
+                           target, (unsigned long long)(b->requests - a->requests),
+                           (unsigned long long)(b->bytes - a->bytes));
+    }
+    return 0;
+}
+
+static int witness_step(void *run, struct err *e)
+{
+    struct run *r = run;
+    struct domain_job job = domain_start(r, call_writes);
+
+    if (read_writes(r, &job, &r->writes_after, &r->writes_after_count, e) < 0 ||
+        compare_writes(r, e) < 0)
+        return -1;
+    r->witness_held = true;
+    return 0;
+}
+
+const struct step critical_steps[] = {
+    {"freeze", freeze_step, thaw_step, UNDO_ALWAYS, .critical = true},
+    {"confirm", confirm_step, NULL, UNDO_ON_FAILURE, .critical = true},
+    /* their removal is the outer plan's: it can wait until writers write again */
+    {"snapshots", snapshots_step, NULL, UNDO_ON_FAILURE, .critical = true},
+    {"witness", witness_step, NULL, UNDO_ON_FAILURE, .critical = true},
+};
+const size_t critical_step_count = ARRAY_SIZE(critical_steps);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Unasked messages of the guest, kept as facts of the run; see events.h. */
+#include "host-coordinator/plan/events.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+
+#include <string.h>
+
+#define GUEST_LOG_MAX 200 /* lines kept in a record, whatever the guest sends */
+
+static void keep(Cbsnap__Envelope **slot, const Cbsnap__Envelope *m)
+{
+    message_free(*slot);
+    *slot = message_copy(m);
+}
+
+/* Only what carries this run's id and epoch is ours: an old freeze is never taken for a new one. */
+static bool ours(const struct run *r, const Cbsnap__FreezeEvent *ev)
+{
+    return ev->run_id && strcmp(ev->run_id, r->set) == 0 && ev->has_epoch && ev->epoch == r->epoch;
+}
+
+static void on_freeze_event(struct run *r, const Cbsnap__Envelope *m)
+{
+    const Cbsnap__FreezeEvent *ev = m->freeze_event;
+
+    if (!ours(r, ev))
+        return;
+    switch (ev->has_kind ? ev->kind : CBSNAP__FREEZE_EVENT__KIND__LOCKING) {
+    case CBSNAP__FREEZE_EVENT__KIND__LOCKED:
+        keep(&r->freeze.locked, m);
+        break;
+    case CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED:
+        r->freeze.lock_failed = true;
+        if (ev->error)
+            message_to_err(ev->error, &r->freeze.guest_error);
+        keep(&r->freeze.locked, m); /* for its tries */
+        break;
+    case CBSNAP__FREEZE_EVENT__KIND__LOST:
+        r->freeze.lost = true;
+        err_set(&r->freeze.guest_error, ERR_LOST, "the guest let go (%s): %s",
+                ev->cause ? ev->cause : "unknown cause",
+                ev->error && ev->error->message ? ev->error->message : "no reason given");
+        break;
+    default: /* LOCKING, RELEASED, and kinds of a newer agent tell nothing that we act on */
+        break;
+    }
+}
+
+static void on_sample(struct run *r, const Cbsnap__Envelope *m)
+{
+    if (!r->freeze.started)
+        keep(&r->sample_before, m);
+    else if (r->wants_sample)
+        keep(&r->sample_after, m);
+}
+
+static void on_log_line(struct run *r, const Cbsnap__LogLine *line)
+{
+    AUTO_FREE char *text = NULL;
+    char at[32];
+
+    if (!line->text || record_count(r->record, "guest.log") >= GUEST_LOG_MAX)
+        return;
+    text = xasprintf("%s %.500s", clock_iso(line->at_wall_us, at), line->text);
+    record_append_text(r->record, "guest.log", text);
+}
+
+void run_on_event(void *arg, const Cbsnap__Envelope *m)
+{
+    struct run *r = arg;
+
+    switch (m->body_case) {
+    case CBSNAP__ENVELOPE__BODY_FREEZE_EVENT:
+        on_freeze_event(r, m);
+        break;
+    case CBSNAP__ENVELOPE__BODY_SAMPLE:
+        on_sample(r, m);
+        break;
+    case CBSNAP__ENVELOPE__BODY_LOG_LINE:
+        on_log_line(r, m->log_line);
+        break;
+    case CBSNAP__ENVELOPE__BODY_HELLO:
+        /* an agent that restarts in a freeze has dropped the lock with its connection */
+        if (r->freeze.started && !r->freeze.released && guest_restarts(r->guest) > 0) {
+            r->freeze.lost = true;
+            err_set(&r->freeze.guest_error, ERR_LOST, "the agent restarted during the freeze");
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void run_subscribe(struct run *r)
+{
+    Cbsnap__Subscribe subscribe = CBSNAP__SUBSCRIBE__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+
+    MSG_SET(&subscribe, history_ms, 5000);
+    MSG_BODY(&m, subscribe, SUBSCRIBE, &subscribe);
+    guest_post(r->guest, &m);
+}

@@ -1,0 +1,9 @@
+COORD_SRC += \
+	host-coordinator/plan/coverage.c \
+	host-coordinator/plan/critical.c \
+	host-coordinator/plan/events.c \
+	host-coordinator/plan/inbound.c \
+	host-coordinator/plan/plan.c \
+	host-coordinator/plan/report.c \
+	host-coordinator/plan/run.c \
+	host-coordinator/plan/snapshot.c

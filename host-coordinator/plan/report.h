@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Turning what a run knows into its record. The members are described in docs/record.md. */
+#ifndef CBSNAP_REPORT_H
+#define CBSNAP_REPORT_H
+
+#include "host-coordinator/plan/run.h"
+
+/* Before the freeze: identity, and a verdict that is true if nothing more is ever written. */
+void report_begun(struct run *r);
+/* The volumes of the set, without their snapshots. */
+void report_volumes(struct run *r);
+/* The first link of the chain that was not seen to hold, in words; NULL when all were. */
+const char *report_missing_link(const struct run *r);
+/* At the end: verdict with reasons, position, times, witness, snapshots. `why` is NULL on success.
+ */
+void report_outcome(struct run *r, const struct err *why);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The outer plan of `snapshot`: the way in, the critical plan, what the appliance lists, the tail,
+ * and the record. A set that is not `application` in the end has its snapshots removed; its record
+ * stays and says why.
+ */
+#include "host-coordinator/plan/report.h"
+#include "host-coordinator/plan/run.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+#include <string.h>
+
+/* How long a given-up snapshot is waited for before it is believed never to come. */
+#define LATE_MS 10000
+
+static int64_t in_ms(int ms)
+{
+    return mono_us() + (int64_t)ms * 1000;
+}
+
+/* From here on the record exists and names what the appliance may come to hold. */
+static int announce_step(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    if (journal_open(&r->journal, r->conf->state_dir, r->set, e) < 0)
+        return -1;
+    report_volumes(r);
+    report_begun(r);
+    journal_note(r->journal, r->record, true);
+    if (store_save(r->conf->state_dir, r->ops->name(r->domain), r->set, r->record, e) < 0)
+        return -1;
+    r->touched = true;
+    return 0;
+}
+
+static int critical_step(void *run, struct err *e)
+{
+    struct run *r = run;
+    struct plan_result result = plan_run(critical_steps, critical_step_count, r, &run_watch, e);
+
+    if (result.undo_failed)
+        e->code = ERR_LOOK;
+    return result.rc;
+}
+
+static int storage_wait(struct run *r, struct set_volume *v, struct storage_op *op,
+                        int64_t deadline_us, struct err *e)
+{
+    if (loop_wait(r->loop, &op->done, deadline_us, e) < 0) {
+        v->storage->ops->cancel(v->storage, op);
+        return -1;
+    }
+    if (!err_is_set(&op->err))
+        return 0;
+    *e = op->err;
+    return -1;
+}
+
+static int find_one(struct run *r, struct set_volume *v, struct storage_op *op, struct err *e)
+{
+    int64_t deadline = in_ms(v->timeout_ms);
+
+    v->storage->ops->find_snapshot(v->storage, &v->volume, r->set, deadline, op);
+    return storage_wait(r, v, op, deadline + 1000000, e);
+}
+
+static int remove_one(struct run *r, struct set_volume *v, struct err *e)
+{
+    struct storage_op op = {.done = false};
+    int64_t deadline = in_ms(v->timeout_ms);
+    int rc;
+
+    v->storage->ops->remove_snapshot(v->storage, &v->volume, r->set, deadline, &op);
+    rc = storage_wait(r, v, &op, deadline + 1000000, e);
+    storage_op_release(&op);
+    return rc;
+}
+
+/*
+ * A request that we gave up on may still be carried out. Waits for its snapshot to show, so that
+ * it is not made behind our back after it was "removed".
+ */
+static int remove_late(struct run *r, struct set_volume *v, struct err *e)
+{
+    int64_t end = in_ms(LATE_MS);
+    bool never = false;
+
+    while (mono_us() < end) {
+        struct storage_op op = {.done = false};
+        int rc = find_one(r, v, &op, e);
+        bool found = op.found;
+
+        storage_op_release(&op);
+        if (rc < 0)
+            return -1;
+        if (found)
+            return remove_one(r, v, e);
+        (void)loop_wait(r->loop, &never, in_ms(500), NULL);
+    }
+    run_note(r, "snapshot '%s' of volume '%s' did not show within %d ms after it was given up",
+             r->set, v->volume.name, LATE_MS);
+    return 0;
+}
+
+static bool outcome_unknown(const struct set_volume *v)
+{
+    return v->op.err.code == ERR_TIMEOUT || v->op.err.code == ERR_CANCELLED;
+}
+
+/* Whatever this run asked for and may exist; what never came to be is a removal that succeeds. */
+static int remove_snapshots(void *run, struct err *e)
+{
+    struct run *r = run;
+    int rc = 0;
+
+    for (size_t n = 0; n < r->volume_count; n++) {
+        struct set_volume *v = &r->volumes[n];
+        struct err why = ERR_INIT;
+
+        if (!v->asked || v->removed)
+            continue;
+        if ((outcome_unknown(v) ? remove_late(r, v, &why) : remove_one(r, v, &why)) == 0) {
+            v->removed = true;
+            continue;
+        }
+        run_note(r, "snapshot '%s' of volume '%s' on appliance '%s' may be left: %s", r->set,
+                 v->volume.name, v->appliance, why.msg);
+        rc = err_set(e, ERR_LOOK,
+                     "snapshot '%s' of volume '%s' could not be removed (%s); remove it on "
+                     "appliance '%s'",
+                     r->set, v->volume.name, why.msg, v->appliance);
+    }
+    return rc;
+}
+
+/* The appliance's own list is the proof that a snapshot exists; its path is what restores need. */
+static int list_step(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    for (size_t n = 0; n < r->volume_count; n++) {
+        struct set_volume *v = &r->volumes[n];
+        struct storage_op op = {.done = false};
+
+        if (find_one(r, v, &op, e) == 0 && !op.found)
+            err_set(e, ERR_STORAGE,
+                    "appliance '%s' said that it made snapshot '%s' of volume '%s', but does not "
+                    "list it",
+                    v->appliance, r->set, v->volume.name);
+        v->path = STEAL_PTR(op.snapshot_path);
+        v->listed_time = STEAL_PTR(op.snapshot_time);
+        storage_op_release(&op);
+        if (err_is_set(e))
+            return -1;
+    }
+    return 0;
+}
+
+static bool sample_came(void *arg)
+{
+    const struct run *r = arg;
+
+    return r->sample_after != NULL;
+}
+
+/* How the guest fares after the thaw. Its absence is noted by being absent. */
+static int tail_step(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    (void)e;
+    r->wants_sample = true;
+    if (r->conf->tail_ms > 0)
+        (void)loop_wait_until(r->loop, sample_came, r, in_ms(r->conf->tail_ms), NULL);
+    return 0;
+}
+
+static int publish_step(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    if (report_missing_link(r))
+        return err_set(e, ERR_INTERNAL, "%s", report_missing_link(r));
+    report_outcome(r, NULL);
+    return store_save(r->conf->state_dir, r->ops->name(r->domain), r->set, r->record, e);
+}
+
+static const struct step steps[] = {
+    {"domain", step_domain, NULL, UNDO_ALWAYS, .critical = false},
+    {"lock-vm", step_lock, step_lock_undo, UNDO_ALWAYS, .critical = false},
+    {"storage", step_storage, NULL, UNDO_ALWAYS, .critical = false},
+    {"link", step_link, NULL, UNDO_ALWAYS, .critical = false},
+    {"prepare", step_prepare, NULL, UNDO_ALWAYS, .critical = false},
+    {"coverage", step_coverage, NULL, UNDO_ALWAYS, .critical = false},
+    {"announce", announce_step, NULL, UNDO_ALWAYS, .critical = false},
+    {"critical", critical_step, remove_snapshots, UNDO_ON_FAILURE, .critical = false},
+    {"list", list_step, NULL, UNDO_ON_FAILURE, .critical = false},
+    {"tail", tail_step, NULL, UNDO_ON_FAILURE, .critical = false},
+    {"publish", publish_step, NULL, UNDO_ON_FAILURE, .critical = false},
+};
+
+static int exit_of(const struct run *r, const struct plan_result *result, const struct err *e)
+{
+    if (result->rc == 0)
+        return 0;
+    if (e->code == ERR_LOOK || result->undo_failed)
+        return 5;
+    if (r->touched)
+        return 4;
+    return e->code == ERR_CONFIG || e->code == ERR_USAGE ? 2 : 3;
+}
+
+int snapshot_run(struct run *r, int *ret_exit, struct err *e)
+{
+    struct plan_result result = plan_run(steps, ARRAY_SIZE(steps), r, &run_watch, e);
+
+    *ret_exit = exit_of(r, &result, e);
+    if (result.rc < 0 && r->touched) {
+        struct err why = ERR_INIT;
+
+        /* the record of a failed attempt is written after the undo, so that it tells that too */
+        report_outcome(r, e);
+        if (store_save(r->conf->state_dir, r->ops->name(r->domain), r->set, r->record, &why) < 0) {
+            log_error("%s", why.msg);
+            return result.rc;
+        }
+    }
+    /* a run that left something keeps its journal: it names what a person must look for */
+    journal_close(r->journal, *ret_exit != 5);
+    r->journal = NULL;
+    return result.rc;
+}
