@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Records: paths, absence, files that are whole or not there, finding by id. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "host-coordinator/record/store.h"
+#include "host-coordinator/record/timeline.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+static char dir[] = "/tmp/cbsnap-record-XXXXXX";
+
+static int setup(void **state)
+{
+    (void)state;
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    AUTO_FREE char *command = xasprintf("rm -rf '%s'", dir);
+
+    (void)state;
+    return system(command);
+}
+
+static void what_was_never_set_is_absent(void **state)
+{
+    struct record *r = record_new();
+    int64_t number;
+    double real;
+
+    (void)state;
+    record_set_text(r, "position.binlog_file", "binlog.000003");
+    record_set_text(r, "position.gtid_set", NULL);
+    record_set_real(r, "stall.write_ms", 0.0 / 0.0);
+    assert_string_equal(record_text(r, "position.binlog_file"), "binlog.000003");
+    assert_null(record_text(r, "position.gtid_set"));
+    assert_false(record_int(r, "position.binlog_offset", &number));
+    assert_false(record_real(r, "stall.write_ms", &real));
+    assert_int_equal(record_count(r, "volumes"), 0);
+    assert_null(record_at(r, "volumes", 0));
+    record_free(r);
+}
+
+static void hostile_text_cannot_break_the_document(void **state)
+{
+    struct record *r = record_new(), *again;
+    struct err e = ERR_INIT;
+    AUTO_FREE char *text = NULL;
+
+    (void)state;
+    record_set_text(r, "guest.log", "\xFF\xFE \"quoted\" \n\\");
+    text = record_format(r);
+    again = record_parse(text, "here", &e);
+    assert_non_null(again);
+    assert_string_equal(record_text(again, "guest.log"), "?? \"quoted\" \n\\");
+    record_free(again);
+    record_free(r);
+}
+
+static void save(const char *domain, const char *set)
+{
+    struct record *r = record_new();
+    struct err e = ERR_INIT;
+
+    record_set_text(r, "set", set);
+    assert_int_equal(store_prepare(dir, domain, &e), 0);
+    assert_int_equal(store_save(dir, domain, set, r, &e), 0);
+    record_free(r);
+}
+
+static void collect(void *arg, const struct record *r, const char *path, const struct err *why)
+{
+    struct buf *seen = arg;
+
+    (void)path;
+    buf_addf(seen, "%s ", r ? record_text(r, "set") : why ? "unreadable" : "?");
+}
+
+static void sets_are_listed_newest_first_and_found_by_their_beginning(void **state)
+{
+    AUTO_FREE char *broken = xasprintf("%s/records/db2/20200101T000000Z-0000.json", dir);
+    struct buf seen = BUF_INIT;
+    struct err e = ERR_INIT;
+    struct record *r;
+
+    (void)state;
+    save("db1", "20261101T000000Z-0001");
+    save("db2", "20261103T000000Z-0003");
+    save("db1", "20261102T000000Z-0002");
+    fclose(fopen(broken, "w"));
+    assert_int_equal(store_list(dir, NULL, collect, &seen, &e), 0);
+    assert_string_equal(buf_text(&seen), "20261103T000000Z-0003 20261102T000000Z-0002 "
+                                         "20261101T000000Z-0001 unreadable ");
+    buf_clear(&seen);
+    assert_int_equal(store_list(dir, "db1", collect, &seen, &e), 0);
+    assert_string_equal(buf_text(&seen), "20261102T000000Z-0002 20261101T000000Z-0001 ");
+    buf_release(&seen);
+
+    r = store_load(dir, "20261103", &e);
+    assert_non_null(r);
+    assert_string_equal(record_text(r, "set"), "20261103T000000Z-0003");
+    record_free(r);
+    assert_null(store_load(dir, "202611", &e));
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_null(store_load(dir, "1999", &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+}
+
+static void a_domain_name_cannot_leave_the_folder(void **state)
+{
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(store_prepare(dir, "../x", &e), -1);
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_int_equal(store_prepare(dir, "", &e), -1);
+}
+
+static void a_vm_has_one_run_at_a_time(void **state)
+{
+    struct err e = ERR_INIT;
+    AUTO_FREE char *pid = xasprintf("process %ld", (long)getpid());
+    int first, second;
+
+    (void)state;
+    assert_int_equal(store_prepare(dir, "db1", &e), 0);
+    assert_int_equal(store_lock(dir, "uuid-1", &first, &e), 0);
+    assert_int_equal(store_lock(dir, "uuid-1", &second, &e), -1);
+    assert_int_equal(e.code, ERR_BUSY);
+    assert_non_null(strstr(e.msg, pid));
+    close(first);
+    assert_int_equal(store_lock(dir, "uuid-1", &second, &e), 0);
+    close(second);
+}
+
+static void the_journal_goes_when_the_record_tells_all(void **state)
+{
+    AUTO_FREE char *path = xasprintf("%s/journal/20261101T000000Z-0001.jsonl", dir);
+    struct err e = ERR_INIT;
+    struct journal *j;
+
+    (void)state;
+    assert_int_equal(journal_open(&j, dir, "20261101T000000Z-0001", &e), 0);
+    journal_step(j, "freeze", "begin", true);
+    journal_close(j, false);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(journal_open(&j, dir, "20261101T000000Z-0001", &e), 0);
+    journal_close(j, true);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void the_timeline_draws_what_the_record_holds(void **state)
+{
+    struct record *r = record_new(), *p, *v;
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+
+    (void)state;
+    record_set_text(r, "set", "S");
+    record_set_text(r, "verdict", "application");
+    record_set_real(r, "duration_ms", 1000);
+    p = record_append(r, "phases");
+    record_set_text(p, "name", "freeze");
+    record_set_real(p, "start_ms", 100);
+    record_set_real(p, "end_ms", 300);
+    record_set_bool(p, "critical", true);
+    v = record_append(r, "volumes");
+    record_set_text(v, "target", "vda");
+    record_set_text(v, "mounts", "/");
+    record_set_real(v, "snapshot.start_ms", 200);
+    record_set_real(v, "snapshot.end_ms", 300);
+    timeline_print(f, r);
+    fclose(f);
+    assert_non_null(strstr(
+        text, "freeze         |################################################|    200.0 ms"));
+    assert_non_null(strstr(
+        text, "vda /          |                        ########################|    100.0 ms"));
+    free(text);
+    record_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_never_set_is_absent),
+        cmocka_unit_test(hostile_text_cannot_break_the_document),
+        cmocka_unit_test(sets_are_listed_newest_first_and_found_by_their_beginning),
+        cmocka_unit_test(a_domain_name_cannot_leave_the_folder),
+        cmocka_unit_test(a_vm_has_one_run_at_a_time),
+        cmocka_unit_test(the_journal_goes_when_the_record_tells_all),
+        cmocka_unit_test(the_timeline_draws_what_the_record_holds),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
