@@ -83,7 +83,7 @@ $(BUILD)/cbsnap-agent: $(call objs,guest-agent/main.c) $(BUILD)/libagent.a $(BUI
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
 
 $(BUILD)/cbsnap-coord: $(call objs,host-coordinator/main.c) $(BUILD)/libcoord.a $(BUILD)/libproto.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(COORD_PC)) -lpthread
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(COORD_PC)) -lpthread -lm
 
 $(BUILD)/elastistor-sim: $(call objs,$(ELASTISTOR_SIM_SRC))
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(SIM_PC)) -lpthread

@@ -11,7 +11,7 @@ unit_pc = cmocka $(if $(findstring unit/guest-agent,$(1)),$(AGENT_PC)) \
 .SECONDEXPANSION:
 $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(call unit_pc,$@)) -lpthread
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
 .PHONY: check check-asan check-integration check-system test demo bench
 check: all $(UNIT_BIN)

@@ -2,7 +2,6 @@
 /* Drawing a record as text; see timeline.h. */
 #include "host-coordinator/record/timeline.h"
 
-#include <math.h>
 #include <string.h>
 
 #define BAR_WIDTH 48
@@ -60,7 +59,7 @@ static int column(const struct axis *a, double ms)
     double span = a->to - a->from;
     double at = span > 0 ? (ms - a->from) / span * BAR_WIDTH : 0;
 
-    return at < 0 ? 0 : at > BAR_WIDTH ? BAR_WIDTH : (int)lround(at);
+    return at < 0 ? 0 : at > BAR_WIDTH ? BAR_WIDTH : (int)(at + 0.5);
 }
 
 /* One row: name, bar, duration. A row shorter than one column still shows a mark. */
