@@ -5,3 +5,4 @@ include host-coordinator/command/files.mk
 include host-coordinator/config/files.mk
 include host-coordinator/plan/files.mk
 include host-coordinator/record/files.mk
+include host-coordinator/storage/files.mk

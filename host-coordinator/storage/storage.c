@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The array of drivers, and what all drivers share; see storage.h. */
+#include "host-coordinator/storage/storage.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "host-coordinator/storage/elastistor.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+static const struct storage_ops *const drivers[] = {
+    &elastistor_ops,
+};
+
+static int unknown_driver(const struct storage_conf *conf, struct err *e)
+{
+    struct buf known = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+        buf_addf(&known, "%s'%s'", i > 0 ? ", " : "", drivers[i]->name);
+    (void)err_set(e, ERR_CONFIG,
+                  "appliance '%s' has the unknown driver '%s': set 'driver' in [appliance %s] to "
+                  "one of %s",
+                  conf->name, conf->driver, conf->name, buf_text(&known));
+    buf_release(&known);
+    return -1;
+}
+
+int storage_open(struct storage **ret, const struct storage_conf *conf, struct loop *loop,
+                 struct err *e)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+        if (strcmp(drivers[i]->name, conf->driver) == 0)
+            return drivers[i]->open(ret, conf, loop, e);
+    }
+    return unknown_driver(conf, e);
+}
+
+void storage_close(struct storage *s)
+{
+    if (s)
+        s->ops->close(s);
+}
+
+void storage_cancel(struct storage *s, struct storage_op *op)
+{
+    if (!op->done)
+        s->ops->cancel(s, op);
+}
+
+void volume_release(struct volume *v)
+{
+    free(v->id);
+    free(v->name);
+    free(v->iqn);
+    free(v->serial);
+    free(v->group);
+    *v = (struct volume){.id = NULL};
+}
+
+void volume_copy(struct volume *to, const struct volume *from)
+{
+    *to = (struct volume){
+        .id = xstrdup(from->id),
+        .name = xstrdup(from->name),
+        .iqn = xstrdup(from->iqn),
+        .serial = xstrdup(from->serial),
+        .group = xstrdup(from->group),
+        .size_bytes = from->size_bytes,
+    };
+}
+
+void storage_op_release(struct storage_op *op)
+{
+    for (size_t i = 0; i < op->volume_count; i++)
+        volume_release(&op->volumes[i]);
+    free(op->volumes);
+    free(op->snapshot_path);
+    free(op->snapshot_time);
+    free(op->snapshot_id);
+    *op = (struct storage_op){.done = false};
+}
