@@ -37,3 +37,11 @@ demo: deps
 
 bench: all $(LAB_TOOLS)
 	tests/bench/stall
+
+# ---- storage drivers: the fake array, the contract of all drivers, their integration test -----
+
+STORAGE_TEST_OBJ := $(call objs,tests/contract/storage_contract.c tests/fake/storage_memory.c)
+
+$(STORAGE_TEST_OBJ) $(BUILD)/obj/tests/integration/storage-drive.o: \
+	CPPFLAGS += $(call pc_cflags,cmocka libuv)
+$(BUILD)/unit/host-coordinator/test-storage: $(STORAGE_TEST_OBJ)

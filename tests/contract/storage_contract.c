@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The contract of a storage driver as test cases; see storage_contract.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/clock.h"
+#include "tests/contract/storage_contract.h"
+
+#define SECOND INT64_C(1000000)
+#define TRIO   3
+
+static struct {
+    struct loop *loop;
+    struct storage *array;
+    struct volume volumes[TRIO];
+} env;
+
+static int64_t soon(void)
+{
+    return mono_us() + 20 * SECOND;
+}
+
+static void wait_done(struct storage_op *op)
+{
+    struct err e = ERR_INIT;
+
+    if (loop_wait(env.loop, &op->done, mono_us() + 30 * SECOND, &e) < 0)
+        fail_msg("the operation was never done: %s", e.msg);
+}
+
+static void wait_good(struct storage_op *op)
+{
+    wait_done(op);
+    if (err_is_set(&op->err))
+        fail_msg("%s", op->err.msg);
+    assert_true(op->ended_us >= op->started_us && op->started_us > 0);
+}
+
+static void take(const struct volume *v, const char *name)
+{
+    struct storage_op op = {.done = false};
+
+    env.array->ops->snapshot(env.array, v, name, soon(), &op);
+    assert_false(op.done);
+    wait_good(&op);
+    storage_op_release(&op);
+}
+
+static bool has(const struct volume *v, const char *name)
+{
+    struct storage_op op = {.done = false};
+    bool found;
+
+    env.array->ops->find_snapshot(env.array, v, name, soon(), &op);
+    assert_false(op.done);
+    wait_good(&op);
+    found = op.found;
+    if (found) {
+        const char *at = strrchr(op.snapshot_path, '@');
+
+        assert_non_null(at);
+        assert_string_equal(at + 1, name);
+        assert_true(op.snapshot_time[0] != '\0');
+    } else {
+        assert_null(op.snapshot_path);
+    }
+    storage_op_release(&op);
+    assert_null(op.snapshot_path);
+    return found;
+}
+
+static void drop(const struct volume *v, const char *name)
+{
+    struct storage_op op = {.done = false};
+
+    env.array->ops->remove_snapshot(env.array, v, name, soon(), &op);
+    assert_false(op.done);
+    wait_good(&op);
+    storage_op_release(&op);
+}
+
+static int clean_up(void **state)
+{
+    static const char *const names[] = {"contract-a", "contract-b"};
+
+    (void)state;
+    for (size_t v = 0; v < TRIO; v++) {
+        for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
+            drop(&env.volumes[v], names[n]);
+    }
+    return 0;
+}
+
+static void test_volumes_are_told_apart(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TRIO; i++) {
+        const struct volume *v = &env.volumes[i];
+
+        assert_true(v->id[0] && v->name[0]);
+        assert_non_null(v->iqn);
+        assert_non_null(v->group);
+        assert_null(strchr(v->serial, '-'));
+        assert_true(v->size_bytes >= 0);
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(v->id, env.volumes[j].id);
+    }
+}
+
+static void test_a_snapshot_comes_and_goes(void **state)
+{
+    (void)state;
+    assert_false(has(&env.volumes[0], "contract-a"));
+    take(&env.volumes[0], "contract-a");
+    assert_true(has(&env.volumes[0], "contract-a"));
+    assert_false(has(&env.volumes[0], "contract-b"));
+    assert_false(has(&env.volumes[1], "contract-a"));
+    take(&env.volumes[0], "contract-b");
+    drop(&env.volumes[0], "contract-a");
+    assert_false(has(&env.volumes[0], "contract-a"));
+    assert_true(has(&env.volumes[0], "contract-b"));
+}
+
+static void test_removing_what_is_absent_succeeds(void **state)
+{
+    (void)state;
+    drop(&env.volumes[0], "contract-a");
+    take(&env.volumes[0], "contract-a");
+    drop(&env.volumes[0], "contract-a");
+    drop(&env.volumes[0], "contract-a");
+}
+
+static void test_all_volumes_at_once(void **state)
+{
+    struct storage_op ops[TRIO] = {{.done = false}};
+    int64_t last_start = 0, first_end = INT64_MAX;
+
+    (void)state;
+    for (size_t i = 0; i < TRIO; i++)
+        env.array->ops->snapshot(env.array, &env.volumes[i], "contract-a", soon(), &ops[i]);
+    for (size_t i = 0; i < TRIO; i++) {
+        wait_good(&ops[i]);
+        if (ops[i].started_us > last_start)
+            last_start = ops[i].started_us;
+        if (ops[i].ended_us < first_end)
+            first_end = ops[i].ended_us;
+    }
+    assert_true(last_start < first_end);
+    for (size_t i = 0; i < TRIO; i++) {
+        storage_op_release(&ops[i]);
+        assert_true(has(&env.volumes[i], "contract-a"));
+    }
+}
+
+static void test_a_name_is_taken_once(void **state)
+{
+    struct storage_op op = {.done = false};
+
+    (void)state;
+    take(&env.volumes[0], "contract-a");
+    env.array->ops->snapshot(env.array, &env.volumes[0], "contract-a", soon(), &op);
+    wait_done(&op);
+    assert_int_equal(op.err.code, ERR_STORAGE);
+    storage_op_release(&op);
+    assert_true(has(&env.volumes[0], "contract-a"));
+}
+
+static void test_past_deadline_is_told_and_not_acted_on(void **state)
+{
+    struct storage_op op = {.done = false};
+
+    (void)state;
+    env.array->ops->snapshot(env.array, &env.volumes[0], "contract-a", mono_us() - SECOND, &op);
+    assert_false(op.done);
+    wait_done(&op);
+    assert_int_equal(op.err.code, ERR_TIMEOUT);
+    storage_op_release(&op);
+    assert_false(has(&env.volumes[0], "contract-a"));
+}
+
+static void test_deadline_is_kept(void **state)
+{
+    struct storage_op op = {.done = false};
+    int64_t began = mono_us();
+
+    (void)state;
+    env.array->ops->snapshot(env.array, &env.volumes[0], "contract-a", began + 5000, &op);
+    wait_done(&op);
+    assert_int_equal(op.err.code, ERR_TIMEOUT);
+    assert_in_range(mono_us() - began, 4000, SECOND);
+    storage_op_release(&op);
+}
+
+static void test_cancelled_is_done_at_once(void **state)
+{
+    struct storage_op op = {.done = false}, early = {.done = false};
+    struct err e = ERR_INIT;
+    bool never = false;
+
+    (void)state;
+    env.array->ops->find_snapshot(env.array, &env.volumes[0], "contract-a", mono_us() - 1, &early);
+    storage_cancel(env.array, &early);
+    assert_true(early.done);
+    assert_int_equal(early.err.code, ERR_CANCELLED);
+    storage_op_release(&early);
+    env.array->ops->snapshot(env.array, &env.volumes[0], "contract-a", soon(), &op);
+    (void)loop_wait(env.loop, &never, mono_us() + 5000, &e);
+    assert_false(op.done);
+    storage_cancel(env.array, &op);
+    assert_true(op.done);
+    assert_int_equal(op.err.code, ERR_CANCELLED);
+    storage_cancel(env.array, &op);
+    assert_int_equal(op.err.code, ERR_CANCELLED);
+    /* whatever came of it, the array goes on working, and nothing touches the op any more */
+    (void)loop_wait(env.loop, &never, mono_us() + SECOND / 2, &e);
+    assert_int_equal(op.err.code, ERR_CANCELLED);
+    storage_op_release(&op);
+    (void)has(&env.volumes[1], "contract-a");
+}
+
+static void test_prepare_changes_nothing(void **state)
+{
+    struct storage_op op = {.done = false};
+
+    (void)state;
+    env.array->ops->prepare(env.array, env.volumes, TRIO, soon(), &op);
+    assert_false(op.done);
+    wait_good(&op);
+    storage_op_release(&op);
+    for (size_t i = 0; i < TRIO; i++)
+        assert_false(has(&env.volumes[i], "contract-a"));
+    env.array->ops->prepare(env.array, NULL, 0, soon(), &op);
+    wait_good(&op);
+    storage_op_release(&op);
+}
+
+static void test_unknown_volume_is_an_error(void **state)
+{
+    struct storage_op op = {.done = false};
+    struct volume v;
+
+    (void)state;
+    volume_copy(&v, &env.volumes[0]);
+    free(v.id);
+    v.id = strdup("00000000-0000-3000-8000-000000000000");
+    env.array->ops->snapshot(env.array, &v, "contract-a", soon(), &op);
+    wait_done(&op);
+    assert_true(op.err.code == ERR_STORAGE || op.err.code == ERR_NOT_FOUND);
+    assert_true(op.err.msg[0] != '\0');
+    storage_op_release(&op);
+    volume_release(&v);
+}
+
+static void test_closing_accepts_null(void **state)
+{
+    (void)state;
+    storage_close(NULL);
+    env.array->ops->close(NULL);
+}
+
+static int list_trio(void **state)
+{
+    struct storage_op op = {.done = false};
+
+    (void)state;
+    env.array->ops->list_volumes(env.array, soon(), &op);
+    wait_good(&op);
+    assert_true(op.volume_count >= TRIO);
+    for (size_t i = 0; i < TRIO; i++)
+        volume_copy(&env.volumes[i], &op.volumes[i]);
+    storage_op_release(&op);
+    return 0;
+}
+
+static int release_trio(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TRIO; i++)
+        volume_release(&env.volumes[i]);
+    return 0;
+}
+
+int storage_contract_run(const char *title, struct loop *loop, struct storage *array)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_volumes_are_told_apart, clean_up),
+        cmocka_unit_test_teardown(test_a_snapshot_comes_and_goes, clean_up),
+        cmocka_unit_test_teardown(test_removing_what_is_absent_succeeds, clean_up),
+        cmocka_unit_test_teardown(test_all_volumes_at_once, clean_up),
+        cmocka_unit_test_teardown(test_a_name_is_taken_once, clean_up),
+        cmocka_unit_test_teardown(test_past_deadline_is_told_and_not_acted_on, clean_up),
+        cmocka_unit_test_teardown(test_deadline_is_kept, clean_up),
+        cmocka_unit_test_teardown(test_cancelled_is_done_at_once, clean_up),
+        cmocka_unit_test_teardown(test_prepare_changes_nothing, clean_up),
+        cmocka_unit_test_teardown(test_unknown_volume_is_an_error, clean_up),
+        cmocka_unit_test_teardown(test_closing_accepts_null, clean_up),
+    };
+
+    env.loop = loop;
+    env.array = array;
+    return cmocka_run_group_tests_name(title, tests, list_trio, release_trio);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A storage array in memory, for tests: the contract of storage.h with settable latency and
+ * faults, and a look at what it holds. The tests of the contract run against it as against the real
+ * driver, so that what is built on it stands on the same ground. Loop thread only.
+ */
+#ifndef CBSNAP_FAKE_STORAGE_MEMORY_H
+#define CBSNAP_FAKE_STORAGE_MEMORY_H
+
+#include "host-coordinator/storage/storage.h"
+
+extern const struct storage_ops storage_memory_ops;
+
+enum memory_command {
+    MEMORY_LIST,
+    MEMORY_PREPARE,
+    MEMORY_SNAPSHOT,
+    MEMORY_FIND,
+    MEMORY_REMOVE,
+    MEMORY_COMMANDS,
+};
+
+enum memory_fault {
+    MEMORY_NO_FAULT,
+    MEMORY_REFUSES, /* ERR_STORAGE, nothing is done */
+    MEMORY_HANGS,   /* no answer, nothing is done */
+    MEMORY_MUTE,    /* no answer, but it is done */
+};
+
+/* An array without volumes; closed with storage_close(). */
+struct storage *storage_memory_new(struct loop *loop);
+
+/* `iqn` may be "". The serial is the id without hyphens. */
+void storage_memory_add(struct storage *s, const char *id, const char *name, const char *iqn);
+void storage_memory_latency(struct storage *s, enum memory_command command, int ms);
+/*
+ * The next `times` requests of this kind (-1: all) that concern `volume_id` (NULL: any) fail so.
+ * Replaces the fault set before for that kind.
+ */
+void storage_memory_fault(struct storage *s, enum memory_command command, const char *volume_id,
+                          enum memory_fault fault, int times);
+
+bool storage_memory_has(const struct storage *s, const char *volume_id, const char *name);
+/* All snapshots of all volumes. */
+size_t storage_memory_snapshots(const struct storage *s);
+/* Requests of this kind so far. */
+unsigned storage_memory_requests(const struct storage *s, enum memory_command command);
+
+#endif
