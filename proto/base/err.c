@@ -56,7 +56,8 @@ int err_prefix(struct err *e, const char *fmt, ...)
     va_end(ap);
     memcpy(old, e->msg, sizeof(old));
     used = (size_t)snprintf(e->msg, sizeof(e->msg), "%.*s: ", 200, head);
-    (void)snprintf(e->msg + used, sizeof(e->msg) - used, "%s", old);
+    (void)snprintf(e->msg + used, sizeof(e->msg) - used, "%.*s", (int)(sizeof(e->msg) - used - 1),
+                   old);
     return -1;
 }
 
