@@ -310,6 +310,8 @@ static const char *url_fault(CURLU *parts, const char *url)
     /* looked at before parsing: libcurl takes a word without a scheme for an http host */
     if (strncasecmp(url, "https://", 8) != 0)
         return "does not begin with https://";
+    if (url[8] == '/')
+        return "has no host"; /* libcurl would take the path's first word for it */
     if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK)
         return "cannot be read";
     for (size_t i = 0; i < ARRAY_SIZE(unwanted); i++) {
