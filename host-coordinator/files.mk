@@ -6,3 +6,4 @@ include host-coordinator/config/files.mk
 include host-coordinator/plan/files.mk
 include host-coordinator/record/files.mk
 include host-coordinator/storage/files.mk
+include host-coordinator/xml/files.mk

@@ -1,0 +1,1 @@
+COORD_SRC += host-coordinator/xml/domain_xml.c host-coordinator/xml/by_path.c
