@@ -23,7 +23,7 @@ check-asan:
 check-integration: all $(BUILD)/elastistor-sim
 	tests/run $(wildcard tests/integration/test-*.sh)
 
-LAB_TOOLS := $(BUILD)/elastistor-sim
+LAB_TOOLS := $(BUILD)/elastistor-sim $(BUILD)/stall-meter $(BUILD)/floor
 
 check-system: all $(LAB_TOOLS)
 	tests/run tests/system/test-*.sh
@@ -45,3 +45,17 @@ STORAGE_TEST_OBJ := $(call objs,tests/contract/storage_contract.c tests/fake/sto
 $(STORAGE_TEST_OBJ) $(BUILD)/obj/tests/integration/storage-drive.o: \
 	CPPFLAGS += $(call pc_cflags,cmocka libuv)
 $(BUILD)/unit/host-coordinator/test-storage: $(STORAGE_TEST_OBJ)
+
+$(BUILD)/storage-drive: $(call objs,tests/integration/storage-drive.c) $(STORAGE_TEST_OBJ) \
+		$(BUILD)/libcoord.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,cmocka $(COORD_PC)) -lpthread
+
+check-integration: $(BUILD)/storage-drive
+
+# ---- tools of the lab -----------------------------------------------------------------------
+
+$(BUILD)/stall-meter: $(call objs,tests/lab/stall-meter.c)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(MYSQL_PC))
+
+$(BUILD)/floor: $(call objs,tests/bench/floor.c)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(MYSQL_PC))

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Drives a storage driver from a shell script: test-storage.sh breaks the stand-in, runs this, and
+ * reads what it says.
+ *
+ *     storage-drive [--url URL] [--ca FILE] [--fingerprint PIN] [--key-file FILE]
+ *                   [--deadline MS] [--warm] VERB [ARGUMENT...]
+ *
+ *     list                   one line per volume: NAME ID IQN SERIAL GROUP BYTES
+ *     snapshot NAME VOLUME.. all at once; a line per volume, then "window MS" from the first
+ *                            request to the last answer; --warm prepares the connections first
+ *     find NAME VOLUME       "found PATH" or "absent"
+ *     remove NAME VOLUME
+ *     idle MS                opens, lists and stays, for a look from outside
+ *     contract               the cases of tests/contract, as TAP
+ *
+ * A failure prints "error CODE: MESSAGE" on stderr and ends with 1.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host-coordinator/storage/storage.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+#include "tests/contract/storage_contract.h"
+
+struct drive {
+    struct loop *loop;
+    struct storage *array;
+    struct storage_op list;
+    int deadline_ms;
+    bool warm;
+    struct storage_conf conf;
+    char key[512];
+};
+
+static int64_t deadline(const struct drive *d)
+{
+    return mono_us() + (int64_t)d->deadline_ms * 1000;
+}
+
+static int fail(const struct err *e)
+{
+    fprintf(stderr, "error %s: %s\n", err_code_name(e->code), e->msg);
+    return -1;
+}
+
+/* The driver itself must keep the deadline; the wait here only catches one that does not. */
+static int finish(struct drive *d, struct storage_op *op)
+{
+    struct err e = ERR_INIT;
+
+    if (loop_wait(d->loop, &op->done, deadline(d) + 500000, &e) < 0) {
+        fprintf(stderr, "error overdue: the driver did not keep its deadline: %s\n", e.msg);
+        storage_cancel(d->array, op);
+        return -1;
+    }
+    return err_is_set(&op->err) ? fail(&op->err) : 0;
+}
+
+static int list(struct drive *d)
+{
+    d->array->ops->list_volumes(d->array, deadline(d), &d->list);
+    return finish(d, &d->list);
+}
+
+static int verb_list(struct drive *d, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    if (list(d) < 0)
+        return -1;
+    for (size_t i = 0; i < d->list.volume_count; i++) {
+        const struct volume *v = &d->list.volumes[i];
+
+        printf("%s %s %s %s %s %" PRId64 "\n", v->name, v->id, v->iqn, v->serial, v->group,
+               v->size_bytes);
+    }
+    return 0;
+}
+
+static const struct volume *named(const struct drive *d, const char *name)
+{
+    for (size_t i = 0; i < d->list.volume_count; i++) {
+        if (strcmp(d->list.volumes[i].name, name) == 0)
+            return &d->list.volumes[i];
+    }
+    fprintf(stderr, "error usage: there is no volume '%s'\n", name);
+    exit(2);
+}
+
+static int prepare(struct drive *d, int argc, char **argv)
+{
+    struct volume *volumes = xcalloc((size_t)argc, sizeof(*volumes));
+    struct storage_op op = {.done = false};
+    int rc;
+
+    for (int i = 0; i < argc; i++)
+        volumes[i] = *named(d, argv[i]);
+    d->array->ops->prepare(d->array, volumes, (size_t)argc, deadline(d), &op);
+    rc = finish(d, &op);
+    storage_op_release(&op);
+    free(volumes);
+    return rc;
+}
+
+static int verb_snapshot(struct drive *d, int argc, char **argv)
+{
+    struct storage_op ops[16] = {{.done = false}};
+    int64_t began;
+    int rc = 0;
+
+    if (argc < 2 || argc > 17 || list(d) < 0)
+        return -1;
+    if (d->warm && prepare(d, argc - 1, argv + 1) < 0)
+        return -1;
+    began = mono_us();
+    for (int i = 1; i < argc; i++)
+        d->array->ops->snapshot(d->array, named(d, argv[i]), argv[0], deadline(d), &ops[i - 1]);
+    for (int i = 1; i < argc; i++) {
+        struct storage_op *op = &ops[i - 1];
+
+        if (finish(d, op) < 0)
+            rc = -1;
+        else
+            printf("%s %.1f %.1f\n", argv[i], (double)(op->started_us - began) / 1e3,
+                   (double)(op->ended_us - began) / 1e3);
+    }
+    printf("window %.1f\n", (double)(mono_us() - began) / 1e3);
+    for (int i = 1; i < argc; i++)
+        storage_op_release(&ops[i - 1]);
+    return rc;
+}
+
+static int verb_find(struct drive *d, int argc, char **argv)
+{
+    struct storage_op op = {.done = false};
+    int rc;
+
+    if (argc != 2 || list(d) < 0)
+        return -1;
+    d->array->ops->find_snapshot(d->array, named(d, argv[1]), argv[0], deadline(d), &op);
+    rc = finish(d, &op);
+    if (rc == 0 && op.found)
+        printf("found %s\n", op.snapshot_path);
+    else if (rc == 0)
+        puts("absent");
+    storage_op_release(&op);
+    return rc;
+}
+
+static int verb_remove(struct drive *d, int argc, char **argv)
+{
+    struct storage_op op = {.done = false};
+    int rc;
+
+    if (argc != 2 || list(d) < 0)
+        return -1;
+    d->array->ops->remove_snapshot(d->array, named(d, argv[1]), argv[0], deadline(d), &op);
+    rc = finish(d, &op);
+    storage_op_release(&op);
+    return rc;
+}
+
+static int verb_idle(struct drive *d, int argc, char **argv)
+{
+    bool never = false;
+
+    if (argc != 1 || list(d) < 0)
+        return -1;
+    puts("ready");
+    (void)fflush(stdout);
+    (void)loop_wait(d->loop, &never, mono_us() + atol(argv[0]) * 1000, NULL);
+    return 0;
+}
+
+static int verb_contract(struct drive *d, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return storage_contract_run("storage contract: elastistor", d->loop, d->array) == 0 ? 0 : -1;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct drive *d, int argc, char **argv);
+} verbs[] = {
+    {"list", verb_list},     {"snapshot", verb_snapshot}, {"find", verb_find},
+    {"remove", verb_remove}, {"idle", verb_idle},         {"contract", verb_contract},
+};
+
+static void read_key(struct drive *d, const char *path)
+{
+    AUTO_FCLOSE FILE *f = fopen(path, "re");
+
+    if (!f || !fgets(d->key, sizeof(d->key), f)) {
+        fprintf(stderr, "error usage: cannot read '%s'\n", path);
+        exit(2);
+    }
+    d->key[strcspn(d->key, "\n")] = '\0';
+}
+
+static void read_options(struct drive *d, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"url", required_argument, NULL, 'u'},
+        {"ca", required_argument, NULL, 'c'},
+        {"fingerprint", required_argument, NULL, 'f'},
+        {"key-file", required_argument, NULL, 'k'},
+        {"deadline", required_argument, NULL, 'd'},
+        {"warm", no_argument, NULL, 'w'},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+        if (c == 'u')
+            d->conf.url = optarg;
+        else if (c == 'c')
+            d->conf.ca = optarg;
+        else if (c == 'f')
+            d->conf.fingerprint = optarg;
+        else if (c == 'k')
+            read_key(d, optarg);
+        else if (c == 'd')
+            d->deadline_ms = atoi(optarg);
+        else if (c == 'w')
+            d->warm = true;
+        else
+            exit(2);
+    }
+    d->conf.api_key = d->key;
+}
+
+static int run_verb(struct drive *d, int argc, char **argv)
+{
+    struct err e = ERR_INIT;
+    int rc = -1;
+
+    for (size_t i = 0; argc > 0 && i < ARRAY_SIZE(verbs); i++) {
+        if (strcmp(argv[0], verbs[i].name) != 0)
+            continue;
+        d->loop = loop_new();
+        if (storage_open(&d->array, &d->conf, d->loop, &e) < 0)
+            (void)fail(&e);
+        else
+            rc = verbs[i].run(d, argc - 1, argv + 1);
+        storage_op_release(&d->list);
+        storage_close(d->array);
+        loop_free(d->loop);
+        return rc;
+    }
+    fprintf(stderr, "error usage: give a verb\n");
+    exit(2);
+}
+
+int main(int argc, char **argv)
+{
+    struct drive d = {
+        .deadline_ms = 10000,
+        .conf = {.name = "east",
+                 .driver = "elastistor",
+                 .url = "",
+                 .ca = "",
+                 .fingerprint = "",
+                 .timeout_ms = 60000},
+    };
+
+    read_options(&d, argc, argv);
+    return run_verb(&d, argc - optind, argv + optind) < 0 ? 1 : 0;
+}
