@@ -13,9 +13,8 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
-#if LIBCURL_VERSION_NUM < 0x075000
-#error "libcurl 7.80 or newer is needed: older ones cannot be kept from repeating a request"
-#endif
+/* older ones cannot be kept from repeating a request */
+_Static_assert(LIBCURL_VERSION_NUM >= 0x075000, "libcurl 7.80 or newer is needed");
 
 #define CONNECT_MS 10000L
 
