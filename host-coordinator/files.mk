@@ -7,3 +7,4 @@ include host-coordinator/plan/files.mk
 include host-coordinator/record/files.mk
 include host-coordinator/storage/files.mk
 include host-coordinator/xml/files.mk
+include host-coordinator/domain/files.mk

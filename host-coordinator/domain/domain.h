@@ -4,10 +4,24 @@
  *
  * The functions of domain_ops block, each for as long as libvirt or qemu-ga likes: they are run by
  * job_start() with a deadline. One domain may be used by several threads at once (libvirt's
- * connections are thread-safe), so that a thaw does not wait for a hanging freeze.
+ * connections are thread-safe), and close() may be called while one of them hangs: the connection
+ * goes when the last call has come back.
  *
- * Errors: ERR_NOT_FOUND (no such domain), ERR_LIBVIRT (libvirt's own words, after what we did),
- * ERR_REFUSED (not running). libvirt's habit of printing errors to stderr is switched off.
+ * What does NOT run side by side is qemu-ga: libvirt lets one agent call at a time into a domain
+ * (the "agent job"). filesystems(), agent_ping(), agent_status(), freeze() and thaw() wait for the
+ * one before them, up to 30 s, then fail. Behind a freeze() that hangs, thaw() hangs too; therefore
+ * the port to cbsnap-agent (guest.h) is the other way to thaw. running(), xml() and writes() do not
+ * use the agent.
+ *
+ * Errors say in one sentence what was asked, of which domain, libvirt's words, what to do:
+ * ERR_NOT_FOUND (no such domain), ERR_REFUSED (not running), ERR_AUTH (libvirt does not let us in),
+ * ERR_FREEZE (qemu-ga was there and did not freeze: its hook failed, the command is blocked, it is
+ * frozen already), ERR_BUSY (another call has the domain), ERR_LIBVIRT (all else). libvirt's habit
+ * of printing errors to stderr is switched off, for the whole process.
+ *
+ * Source: libvirt's reference of libvirt-domain and libvirt-qemu; qemu-ga's commands from QEMU's
+ * qga/qapi-schema.json. libvirt before 1.2.5 has no FSFreeze, before 1.2.11 no FSInfo: the first is
+ * then sent as qemu-ga's own command, the second answers an empty list.
  */
 #ifndef CBSNAP_DOMAIN_H
 #define CBSNAP_DOMAIN_H
@@ -41,7 +55,7 @@ struct disk_writes { /* of one disk, since the domain started */
 enum agent_freeze { AGENT_THAWED, AGENT_FROZEN };
 
 struct domain_ops {
-    /* By name or UUID. Remote URIs too; "" is libvirt's default. */
+    /* By name or UUID. Remote URIs too; "" is libvirt's default. The domain need not run. */
     int (*open)(struct domain **ret, const char *uri, const char *name, struct err *e);
     void (*close)(struct domain *d); /* accepts NULL */
     const char *(*name)(const struct domain *d);
@@ -50,21 +64,25 @@ struct domain_ops {
     int (*running)(struct domain *d, struct err *e);
     /* The live XML; the caller frees. */
     int (*xml)(struct domain *d, char **ret, struct err *e);
+    /* The caller empties it with domain_fs_list_release(). */
     int (*filesystems)(struct domain *d, struct domain_fs_list *ret, struct err *e);
     /* qemu-ga answers within timeout_s; ERR_LIBVIRT says whether the channel is missing, the agent
-     * not connected, or silent. */
+     * not connected, or silent. Marks the domain as tainted (custom-ga-command) in libvirt. */
     int (*agent_ping)(struct domain *d, int timeout_s, struct err *e);
-    /* guest-fsfreeze-status: what qemu-ga believes. */
+    /* guest-fsfreeze-status: what qemu-ga believes. Taints as agent_ping() does. */
     int (*agent_status)(struct domain *d, int timeout_s, enum agent_freeze *ret, struct err *e);
     /* virDomainFSFreeze of all filesystems: how many qemu-ga froze. */
     int (*freeze)(struct domain *d, unsigned *ret_count, struct err *e);
+    /* How many it thawed; 0 is no error, also when nothing was frozen. */
     int (*thaw)(struct domain *d, unsigned *ret_count, struct err *e);
-    /* Write counters of every disk in one call; *ret is the caller's to free(). */
+    /* Write counters of every disk in one call; *ret is the caller's to free(). A disk that has no
+     * counters (an empty drive) is left out; a domain without any disk that has them fails. */
     int (*writes)(struct domain *d, struct disk_writes **ret, size_t *ret_count, struct err *e);
 };
 
 extern const struct domain_ops domain_libvirt;
 
+/* Frees what the list holds and empties it. */
 void domain_fs_list_release(struct domain_fs_list *l);
 
 #endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A connection with its domain: opening, closing while calls hang, state, XML. See domain.h. */
+#include "host-coordinator/domain/domain_internal.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+static void drop_error(void *arg, virErrorPtr why)
+{
+    (void)arg;
+    (void)why;
+}
+
+static void initialize(void)
+{
+    /* without a handler libvirt prints each error to stderr, where our own words go */
+    virSetErrorFunc(NULL, drop_error);
+    (void)virInitialize(); /* virConnectOpen() tells if this failed */
+}
+
+struct domain *domain_hold(struct domain *d)
+{
+    (void)atomic_fetch_add(&d->refs, 1);
+    return d;
+}
+
+void domain_drop(struct domain *d)
+{
+    if (atomic_fetch_sub(&d->refs, 1) > 1)
+        return;
+    if (d->dom)
+        (void)virDomainFree(d->dom);
+    if (d->conn)
+        (void)virConnectClose(d->conn);
+    free(d->name);
+    free(d->uuid);
+    free(d);
+}
+
+static bool looks_like_uuid(const char *text)
+{
+    size_t digits = 0;
+
+    for (; *text; text++) {
+        if (isxdigit((unsigned char)*text))
+            digits++;
+        else if (*text != '-')
+            return false;
+    }
+    return digits == 32;
+}
+
+/* A domain may be called like a UUID, so the name goes first. */
+static virDomainPtr look_up(virConnectPtr conn, const char *name, struct err *e)
+{
+    virDomainPtr dom = virDomainLookupByName(conn, name);
+
+    if (!dom && looks_like_uuid(name))
+        dom = virDomainLookupByUUIDString(conn, name);
+    if (!dom)
+        (void)libvirt_error(e, "find", name);
+    return dom;
+}
+
+static int domain_open(struct domain **ret, const char *uri, const char *name, struct err *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    struct domain *d;
+
+    (void)pthread_once(&once, initialize);
+    d = xcalloc(1, sizeof(*d));
+    atomic_init(&d->refs, 1);
+    d->conn = virConnectOpen(*uri ? uri : NULL);
+    if (!d->conn) {
+        (void)libvirt_open_error(e, uri, virGetLastError());
+        domain_drop(d);
+        return -1;
+    }
+    d->dom = look_up(d->conn, name, e);
+    if (!d->dom) {
+        domain_drop(d);
+        return -1;
+    }
+    d->name = xstrdup(virDomainGetName(d->dom));
+    d->uuid = xstrdup(virDomainGetUUIDString(d->dom, uuid) == 0 ? uuid : "");
+    *ret = d;
+    return 0;
+}
+
+static void domain_close(struct domain *d)
+{
+    if (d)
+        domain_drop(d);
+}
+
+static const char *domain_name(const struct domain *d)
+{
+    return d->name;
+}
+
+static const char *domain_uuid(const struct domain *d)
+{
+    return d->uuid;
+}
+
+static const char *state_name(int state)
+{
+    static const char *const names[] = {
+        [VIR_DOMAIN_NOSTATE] = "in no known state", [VIR_DOMAIN_RUNNING] = "running",
+        [VIR_DOMAIN_BLOCKED] = "blocked",           [VIR_DOMAIN_PAUSED] = "paused",
+        [VIR_DOMAIN_SHUTDOWN] = "shutting down",    [VIR_DOMAIN_SHUTOFF] = "shut off",
+        [VIR_DOMAIN_CRASHED] = "crashed",           [VIR_DOMAIN_PMSUSPENDED] = "asleep",
+    };
+
+    if (state < 0 || (size_t)state >= ARRAY_SIZE(names))
+        return "in a state we do not know";
+    return names[state];
+}
+
+static int domain_running(struct domain *d, struct err *e)
+{
+    HOLD(d);
+    int state, reason;
+
+    if (virDomainGetState(d->dom, &state, &reason, 0) < 0)
+        return libvirt_error(e, "read the state of", d->name);
+    /* Xen calls a running domain without work "blocked" */
+    if (state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED)
+        return 0;
+    return err_set(e, ERR_REFUSED, "domain '%s' is %s, not running; %s it: virsh %s %s", d->name,
+                   state_name(state), state == VIR_DOMAIN_PAUSED ? "resume" : "start",
+                   state == VIR_DOMAIN_PAUSED ? "resume" : "start", d->name);
+}
+
+static int domain_xml(struct domain *d, char **ret, struct err *e)
+{
+    HOLD(d);
+    char *xml = virDomainGetXMLDesc(d->dom, 0);
+
+    if (!xml)
+        return libvirt_error(e, "read the XML of", d->name);
+    *ret = xml;
+    return 0;
+}
+
+void domain_fs_list_release(struct domain_fs_list *l)
+{
+    for (size_t n = 0; n < l->count; n++) {
+        struct domain_fs *fs = &l->items[n];
+
+        for (size_t t = 0; t < fs->target_count; t++)
+            free(fs->targets[t]);
+        free(fs->targets);
+        free(fs->mountpoint);
+        free(fs->device);
+        free(fs->fstype);
+    }
+    free(l->items);
+    *l = (struct domain_fs_list){.items = NULL};
+}
+
+const struct domain_ops domain_libvirt = {
+    .open = domain_open,
+    .close = domain_close,
+    .name = domain_name,
+    .uuid = domain_uuid,
+    .running = domain_running,
+    .xml = domain_xml,
+    .filesystems = domain_filesystems,
+    .agent_ping = domain_agent_ping,
+    .agent_status = domain_agent_status,
+    .freeze = domain_freeze,
+    .thaw = domain_thaw,
+    .writes = domain_writes,
+};

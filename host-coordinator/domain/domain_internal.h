@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of this folder share, and what their unit tests look at. Nobody else includes it:
+ * it brings libvirt's headers.
+ */
+#ifndef CBSNAP_DOMAIN_INTERNAL_H
+#define CBSNAP_DOMAIN_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+
+#include "host-coordinator/domain/domain.h"
+
+struct domain {
+    atomic_uint refs; /* the opener's, and one for each call under way */
+    virConnectPtr conn;
+    virDomainPtr dom;
+    char *name, *uuid;
+};
+
+struct domain *domain_hold(struct domain *d);
+void domain_drop(struct domain *d);
+
+static inline void domain_drop_cleanup(struct domain **d)
+{
+    domain_drop(*d);
+}
+/* Opens each call: the domain stays until the call is over, whoever closes it meanwhile. */
+#define HOLD(d)                                                                                    \
+    __attribute__((cleanup(domain_drop_cleanup), unused)) struct domain *held_ = domain_hold(d)
+
+/* `what` completes "cannot ...": "freeze the filesystems of". All return -1. */
+int libvirt_error(struct err *e, const char *what, const char *domain_name);
+int libvirt_error_from(struct err *e, const char *what, const char *domain_name,
+                       const virError *why);
+int libvirt_open_error(struct err *e, const char *uri, const virError *why);
+
+/* virDomainListGetStats's answer as counters; see domain_ops.writes. */
+int writes_from_params(const virTypedParameter *params, int count, struct disk_writes **ret,
+                       size_t *ret_count);
+
+/* The return value of guest-fsfreeze-status in qemu-ga's answer. */
+int freeze_status_from(const char *answer, enum agent_freeze *ret);
+
+/* domain_ops: agent.c */
+int domain_agent_ping(struct domain *d, int timeout_s, struct err *e);
+int domain_agent_status(struct domain *d, int timeout_s, enum agent_freeze *ret, struct err *e);
+int domain_freeze(struct domain *d, unsigned *ret_count, struct err *e);
+int domain_thaw(struct domain *d, unsigned *ret_count, struct err *e);
+int domain_filesystems(struct domain *d, struct domain_fs_list *ret, struct err *e);
+/* domain_ops: writes.c */
+int domain_writes(struct domain *d, struct disk_writes **ret, size_t *ret_count, struct err *e);
+
+#endif

@@ -1,0 +1,2 @@
+COORD_SRC += host-coordinator/domain/domain.c host-coordinator/domain/agent.c \
+	host-coordinator/domain/writes.c host-coordinator/domain/errors.c
