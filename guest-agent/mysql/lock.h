@@ -20,7 +20,8 @@
 
 #include "proto/base/err.h"
 
-/* How to log in. Strings are borrowed for the life of the object; "" means the library's default. */
+/* How to log in. Strings are borrowed for the life of the object; "" means the library's default.
+ */
 struct mysql_login {
     const char *socket;        /* UNIX socket path */
     const char *user;          /* default: root */
@@ -70,6 +71,7 @@ struct lock_report {
 
 struct mysql_lock;
 
+/* Connects to nothing yet. NULL only when out of file descriptors. */
 struct mysql_lock *mysql_lock_new(const struct mysql_login *login);
 /* Drops both connections (the server then frees any lock) and the object. Accepts NULL. */
 void mysql_lock_free(struct mysql_lock *l);
@@ -89,7 +91,8 @@ int mysql_lock_ready(struct mysql_lock *l, struct err *e);
 int mysql_lock_take(struct mysql_lock *l, const struct lock_limits *limits,
                     struct position *ret_position, struct lock_report *ret_report, struct err *e);
 
-/* Any thread: makes a mysql_lock_take() in progress (or the next one) end soon with ERR_CANCELLED. */
+/* Any thread: makes a mysql_lock_take() in progress (or the next one) end soon with ERR_CANCELLED.
+ */
 void mysql_lock_cancel(struct mysql_lock *l);
 
 /* The lock connection's socket, to poll while the lock is held: *any* event on it (readable, error,
@@ -104,7 +107,8 @@ int mysql_lock_release(struct mysql_lock *l, struct err *e);
  * server lets go at once. mysql_lock_release() then answers ERR_LOST. */
 void mysql_lock_sever(struct mysql_lock *l);
 
-/* Seconds that the longest statement of others has been running; 0 when none. Same worker thread. */
+/* Seconds that the longest statement of others has been running; 0 when none. Same worker thread.
+ */
 int mysql_longest_statement(struct mysql_lock *l, uint32_t *ret_s, struct err *e);
 
 /* FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS, or the nearest the server has; before the lock. */

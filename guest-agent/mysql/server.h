@@ -11,7 +11,8 @@
 #include "guest-agent/mysql/lock.h"
 
 struct server_path {
-    const char *role; /* static: "datadir", "binlog", "relaylog", "redo", "undo", "doublewrite", "tablespace" */
+    const char *role; /* static: "datadir", "binlog", "relaylog", "redo", "undo", "doublewrite",
+                         "tablespace" */
     char *path;       /* absolute; a directory, or a file for single tablespaces */
 };
 

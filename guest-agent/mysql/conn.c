@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Connections to the server and bounded queries on them; see conn.h. */
+#include "guest-agent/mysql/conn.h"
+
+#include <errmsg.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+
+/* Reads happen only once data is there, so this bounds an answer that stops in its middle. */
+#define READ_TIMEOUT_S 2
+
+/* Server error numbers; the headers of old and new servers do not all name them. */
+enum {
+    SERVER_DB_ACCESS_DENIED = 1044,
+    SERVER_ACCESS_DENIED = 1045,
+    SERVER_TABLE_ACCESS_DENIED = 1142,
+    SERVER_RIGHT_MISSING = 1227,
+    SERVER_ACCESS_DENIED_NO_PASSWORD = 1698,
+    SERVER_ACCOUNT_LOCKED = 3118,
+    SERVER_PLUGIN_MISSING = 1524,
+};
+
+static void library_start(void)
+{
+    /* Closing a connection that the server has left writes to it: without this the writer dies. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)mysql_library_init(0, NULL, NULL);
+}
+
+void conn_init(struct conn *c, const struct mysql_login *login)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, library_start);
+    *c = (struct conn){.login = login, .sever_fd = -1};
+}
+
+int conn_make_severable(struct conn *c, struct err *e)
+{
+    c->sever_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->sever_fd < 0)
+        return err_set_sys(e, ERR_IO, errno, "cannot make a socket");
+    return 0;
+}
+
+void conn_release(struct conn *c)
+{
+    conn_close(c);
+    if (c->sever_fd >= 0)
+        close(c->sever_fd);
+    c->sever_fd = -1;
+}
+
+bool conn_is_open(const struct conn *c)
+{
+    return c->my;
+}
+
+int conn_fd(const struct conn *c)
+{
+    if (!c->my)
+        return -1;
+#ifdef LIBMARIADB
+    return mysql_get_socket(c->my);
+#else
+    return (int)c->my->net.fd;
+#endif
+}
+
+bool conn_poll(int fd, int64_t until_us)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    for (;;) {
+        int64_t left_ms = (until_us - mono_us() + 999) / 1000;
+        int n = poll(&p, 1, left_ms > 0 ? (int)left_ms : 0);
+
+        if (n > 0)
+            return true;
+        if (n == 0 || errno != EINTR)
+            return false;
+    }
+}
+
+bool conn_is_quiet(const struct conn *c)
+{
+    return c->my && !conn_poll(conn_fd(c), 0);
+}
+
+void conn_sever(const struct conn *c)
+{
+    if (c->sever_fd >= 0)
+        (void)shutdown(c->sever_fd, SHUT_RDWR);
+}
+
+void conn_close(struct conn *c)
+{
+    int saved = errno;
+
+    if (!c->my)
+        return;
+    (void)shutdown(conn_fd(c), SHUT_RDWR);
+    if (c->sever_fd >= 0) {
+        AUTO_CLOSE int idle = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        /* without a spare descriptor the old, dead socket stays there: as harmless */
+        if (idle >= 0)
+            (void)dup3(idle, c->sever_fd, O_CLOEXEC);
+    }
+    mysql_close(c->my);
+    c->my = NULL;
+    c->id = 0;
+    errno = saved;
+}
+
+static int read_password(const char *path, char **ret, struct err *e)
+{
+    AUTO_FCLOSE FILE *f = NULL;
+    AUTO_FREE char *line = NULL;
+    size_t cap = 0;
+    struct stat st;
+
+    f = fopen(path, "re");
+    if (!f || fstat(fileno(f), &st) < 0)
+        return err_set_sys(e, ERR_CONFIG, errno, "cannot read the password file '%s'", path);
+    if (st.st_mode & 077)
+        return err_set(e, ERR_CONFIG, "others can read the password file '%s'; run: chmod 600 '%s'",
+                       path, path);
+    if (getline(&line, &cap, f) < 0)
+        return err_set(e, ERR_CONFIG, "the password file '%s' is empty", path);
+    line[strcspn(line, "\r\n")] = '\0';
+    *ret = STEAL_PTR(line);
+    return 0;
+}
+
+static const char *account(const struct mysql_login *login)
+{
+    return login->user && *login->user ? login->user : "root";
+}
+
+static const char *socket_name(const struct mysql_login *login)
+{
+    return login->socket && *login->socket ? login->socket : "(the library's default)";
+}
+
+static bool is_auth_error(unsigned no)
+{
+    return no == SERVER_DB_ACCESS_DENIED || no == SERVER_ACCESS_DENIED ||
+           no == SERVER_ACCESS_DENIED_NO_PASSWORD || no == SERVER_ACCOUNT_LOCKED ||
+           no == SERVER_PLUGIN_MISSING || no == SERVER_TABLE_ACCESS_DENIED ||
+           no == SERVER_RIGHT_MISSING;
+}
+
+static int login_failed(MYSQL *my, const struct mysql_login *login, struct err *e)
+{
+    unsigned no = mysql_errno(my);
+
+    if (is_auth_error(no))
+        return err_set(e, ERR_AUTH,
+                       "account '%s' is not let in on socket '%s': %s (correct user and password "
+                       "file, or the account's authentication plugin)",
+                       account(login), socket_name(login), mysql_error(my));
+    return err_set(e, ERR_MYSQL,
+                   "cannot log in as '%s' on socket '%s': %s (is the server running, and is that "
+                   "its socket?)",
+                   account(login), socket_name(login), mysql_error(my));
+}
+
+/* "5.5.5-10.11.6-MariaDB-log" is MariaDB 10.11.6: the prefix is there for old replicas. */
+static void note_version(struct conn *c)
+{
+    const char *text = mysql_get_server_info(c->my);
+    unsigned a = 0, b = 0, d = 0;
+
+    c->mariadb = strstr(text, "MariaDB") != NULL;
+    if (c->mariadb && strncmp(text, "5.5.5-", 6) == 0)
+        text += 6;
+    (void)sscanf(text, "%u.%u.%u", &a, &b, &d);
+    c->version = a * 10000 + b * 100 + d;
+}
+
+static MYSQL *log_in(const struct mysql_login *login, struct err *e)
+{
+    AUTO_FREE char *password = NULL;
+    unsigned protocol = MYSQL_PROTOCOL_SOCKET;
+    unsigned connect_s = (unsigned)(login->connect_timeout_ms + 999) / 1000;
+    unsigned io_s = READ_TIMEOUT_S;
+    MYSQL *my, *done;
+
+    if (login->password_file && *login->password_file &&
+        read_password(login->password_file, &password, e) < 0)
+        return NULL;
+    my = mysql_init(NULL);
+    if (!my) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    (void)mysql_options(my, MYSQL_OPT_PROTOCOL, &protocol);
+    (void)mysql_options(my, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
+    (void)mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &io_s);
+    (void)mysql_options(my, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+    (void)mysql_options4(my, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "cbsnap-agent");
+    done = mysql_real_connect(my, "localhost", account(login), password, NULL, 0,
+                              login->socket && *login->socket ? login->socket : NULL, 0);
+    if (password)
+        explicit_bzero(password, strlen(password));
+    if (!done) {
+        login_failed(my, login, e);
+        mysql_close(my);
+    }
+    return done;
+}
+
+int conn_open(struct conn *c, struct err *e)
+{
+    conn_close(c);
+    c->my = log_in(c->login, e);
+    if (!c->my)
+        return -1;
+    c->id = mysql_thread_id(c->my);
+    note_version(c);
+    if (c->sever_fd >= 0 && dup3(conn_fd(c), c->sever_fd, O_CLOEXEC) < 0) {
+        err_set_sys(e, ERR_IO, errno, "cannot duplicate the socket of the lock connection");
+        conn_close(c);
+        return -1;
+    }
+    /* An idle lock connection must not be closed by the server. A day is longer than any lease. */
+    return conn_query(c, READ_TIMEOUT_S * 1000, NULL, e,
+                      "SET SESSION wait_timeout = 86400, autocommit = 1");
+}
+
+int conn_fail(struct conn *c, struct err *e)
+{
+    unsigned no = mysql_errno(c->my);
+
+    c->server_errno = no;
+    if (is_auth_error(no))
+        err_set(e, ERR_AUTH, "account '%s' lacks a right on socket '%s': %s", account(c->login),
+                socket_name(c->login), mysql_error(c->my));
+    else
+        err_set(e, ERR_MYSQL, "the server on socket '%s' answered with error %u: %s",
+                socket_name(c->login), no, mysql_error(c->my));
+    /* 2000-2999 are the library's own: the line is broken, or no longer in step */
+    if (no == 0 || (no >= CR_MIN_ERROR && no < CR_MIN_ERROR + 1000))
+        conn_close(c);
+    return -1;
+}
+
+int conn_send(struct conn *c, const char *sql, struct err *e)
+{
+    c->server_errno = 0;
+    if (!c->my) {
+        c->server_errno = CR_SERVER_LOST;
+        return err_set(e, ERR_MYSQL, "not connected to the server on socket '%s'",
+                       socket_name(c->login));
+    }
+    if (mysql_send_query(c->my, sql, strlen(sql)) != 0)
+        return conn_fail(c, e);
+    return 0;
+}
+
+int conn_result(struct conn *c, MYSQL_RES **ret, struct err *e)
+{
+    MYSQL_RES *res;
+
+    if (mysql_read_query_result(c->my) != 0)
+        return conn_fail(c, e);
+    res = mysql_store_result(c->my);
+    if (!res && mysql_field_count(c->my) > 0)
+        return conn_fail(c, e);
+    if (ret)
+        *ret = res;
+    else if (res)
+        mysql_free_result(res);
+    return 0;
+}
+
+int conn_query(struct conn *c, int timeout_ms, MYSQL_RES **ret, struct err *e, const char *fmt, ...)
+{
+    int64_t until = mono_us() + (int64_t)timeout_ms * 1000;
+    AUTO_FREE char *sql = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&sql, fmt, ap) < 0)
+        abort(); /* like the allocators of buf.h: there is no sane way on */
+    va_end(ap);
+    if (conn_send(c, sql, e) < 0)
+        return -1;
+    if (!conn_poll(conn_fd(c), until)) {
+        c->server_errno = CR_SERVER_LOST;
+        conn_close(c);
+        return err_set(e, ERR_TIMEOUT, "the server on socket '%s' did not answer within %d ms",
+                       socket_name(c->login), timeout_ms);
+    }
+    return conn_result(c, ret, e);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Identity, rights and file locations of a server; see server.h. Files are found by what the server
+ * says *and* by the symbolic links in its datadir, for MyISAM's DATA DIRECTORY is told nowhere
+ * else.
+ */
+#include "guest-agent/mysql/server.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "guest-agent/mysql/conn.h"
+#include "guest-agent/mysql/rights.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+#define QUERY_TIMEOUT_MS 2000
+
+static void add_path(struct server_info *s, const char *role, char *path)
+{
+    for (size_t n = 0; n < s->path_count; n++) {
+        if (strcmp(s->paths[n].role, role) == 0 && strcmp(s->paths[n].path, path) == 0) {
+            free(path);
+            return;
+        }
+    }
+    s->paths = xrealloc(s->paths, (s->path_count + 1) * sizeof(*s->paths));
+    s->paths[s->path_count++] = (struct server_path){.role = role, .path = path};
+}
+
+static const char *datadir_of(const struct server_info *s)
+{
+    return s->paths[0].path; /* always the first */
+}
+
+/* "./" and trailing slashes go; what is relative is so to the datadir. */
+static char *absolute(const char *datadir, const char *path)
+{
+    char *out;
+    size_t len;
+
+    while (strncmp(path, "./", 2) == 0)
+        path += 2;
+    if (strcmp(path, ".") == 0)
+        path = "";
+    out = *path == '/' ? xstrdup(path) : xasprintf("%s/%s", datadir, path);
+    len = strlen(out);
+    while (len > 1 && out[len - 1] == '/')
+        out[--len] = '\0';
+    return out;
+}
+
+static char *parent_of(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash && slash != path)
+        *slash = '\0';
+    return path;
+}
+
+/* ---- variables ---- */
+
+struct variables {
+    MYSQL_RES *res;
+};
+
+static const char *value_of(MYSQL_RES *res, const char *name)
+{
+    MYSQL_ROW row;
+
+    mysql_data_seek(res, 0);
+    while ((row = mysql_fetch_row(res))) {
+        if (strcasecmp(row[0], name) == 0)
+            return row[1] && *row[1] ? row[1] : NULL;
+    }
+    return NULL;
+}
+
+/* innodb_data_file_path: "ibdata1:12M;/other/ibdata2:12M:autoextend". */
+static void add_system_tablespace(struct server_info *s, MYSQL_RES *vars)
+{
+    const char *home = value_of(vars, "innodb_data_home_dir");
+    const char *spec = value_of(vars, "innodb_data_file_path");
+    AUTO_FREE char *copy = xstrdup(spec ? spec : "");
+    char *save = NULL;
+
+    if (home)
+        add_path(s, "tablespace", absolute(datadir_of(s), home));
+    for (char *part = strtok_r(copy, ";", &save); part; part = strtok_r(NULL, ";", &save)) {
+        part[strcspn(part, ":")] = '\0';
+        if (*part == '/')
+            add_path(s, "tablespace", xstrdup(part));
+    }
+}
+
+static void add_directory(struct server_info *s, MYSQL_RES *vars, const char *role,
+                          const char *variable)
+{
+    const char *value = value_of(vars, variable);
+
+    if (value)
+        add_path(s, role, absolute(datadir_of(s), value));
+}
+
+/* The value is a file's name without its number: its directory counts. */
+static void add_basename(struct server_info *s, MYSQL_RES *vars, const char *role,
+                         const char *variable)
+{
+    const char *value = value_of(vars, variable);
+
+    if (value && strcmp(value, "ON") != 0 && strcmp(value, "OFF") != 0)
+        add_path(s, role, parent_of(absolute(datadir_of(s), value)));
+}
+
+static int add_variables(struct conn *c, struct server_info *s, struct err *e)
+{
+    AUTO_RESULT MYSQL_RES *vars = NULL;
+    const char *datadir;
+
+    if (conn_query(c, QUERY_TIMEOUT_MS, &vars, e,
+                   "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'server_uuid',"
+                   " 'server_id', 'datadir', 'log_bin', 'log_bin_basename', 'log_bin_index',"
+                   " 'relay_log', 'relay_log_basename', 'relay_log_index', 'innodb_data_home_dir',"
+                   " 'innodb_data_file_path', 'innodb_log_group_home_dir', 'innodb_undo_directory',"
+                   " 'innodb_doublewrite_dir', 'aria_log_dir_path')") < 0)
+        return -1;
+    datadir = vars ? value_of(vars, "datadir") : NULL;
+    if (!datadir || *datadir != '/')
+        return err_set(e, ERR_MYSQL, "the server does not say where its datadir is");
+    s->version = xstrdup(value_of(vars, "version") ? value_of(vars, "version") : "");
+    if (!c->mariadb && value_of(vars, "server_uuid"))
+        s->uuid = xstrdup(value_of(vars, "server_uuid"));
+    if (value_of(vars, "server_id")) {
+        s->has_server_id = true;
+        s->server_id = (uint32_t)strtoul(value_of(vars, "server_id"), NULL, 10);
+    }
+    add_path(s, "datadir", absolute("", datadir));
+    add_basename(s, vars, "binlog", "log_bin_basename");
+    add_basename(s, vars, "binlog", "log_bin_index");
+    add_basename(s, vars, "relaylog", "relay_log_basename");
+    add_basename(s, vars, "relaylog", "relay_log");
+    add_directory(s, vars, "redo", "innodb_log_group_home_dir");
+    add_directory(s, vars, "undo", "innodb_undo_directory");
+    add_directory(s, vars, "doublewrite", "innodb_doublewrite_dir");
+    add_directory(s, vars, "redo", "aria_log_dir_path");
+    add_system_tablespace(s, vars);
+    return 0;
+}
+
+/* ---- tablespaces elsewhere ---- */
+
+static bool below(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+
+    return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* The first of these that the server knows: MySQL 5.7+ and 8, MariaDB 10.6+, older ones. A file
+ * below the datadir by its name is covered by it, or by the search for symbolic links. */
+static int add_tablespaces(struct conn *c, struct server_info *s, struct err *e)
+{
+    static const char *const mysql[] = {
+        "SELECT FILE_NAME FROM information_schema.FILES"
+        " WHERE FILE_TYPE IN ('TABLESPACE', 'UNDO LOG') AND FILE_NAME NOT LIKE './%'",
+        "SELECT PATH FROM information_schema.INNODB_SYS_DATAFILES WHERE PATH NOT LIKE './%'",
+    };
+    static const char *const mariadb[] = {
+        "SELECT FILENAME FROM information_schema.INNODB_SYS_TABLESPACES"
+        " WHERE FILENAME NOT LIKE './%'",
+        "SELECT PATH FROM information_schema.INNODB_SYS_DATAFILES WHERE PATH NOT LIKE './%'",
+    };
+    const char *const *sql = c->mariadb ? mariadb : mysql;
+    AUTO_RESULT MYSQL_RES *res = NULL;
+    MYSQL_ROW row;
+
+    for (int n = 0; n < 2 && !res; n++) {
+        if (conn_query(c, QUERY_TIMEOUT_MS, &res, e, "%s", sql[n]) < 0 && !conn_is_open(c))
+            return -1;
+    }
+    while (res && (row = mysql_fetch_row(res))) {
+        char *path;
+
+        if (!row[0] || !strchr(row[0], '/'))
+            continue; /* "ibdata1", "innodb_temporary": in directories that are listed already */
+        path = absolute(datadir_of(s), row[0]);
+        if (below(path, datadir_of(s)))
+            free(path);
+        else
+            add_path(s, "tablespace", path);
+    }
+    return 0;
+}
+
+static void add_link(struct server_info *s, const char *path)
+{
+    char *target = realpath(path, NULL);
+
+    if (!target)
+        return; /* dangling: holds no data */
+    if (below(target, datadir_of(s)))
+        free(target);
+    else
+        add_path(s, "tablespace", target);
+}
+
+/* Symbolic links in `dir` and, if `deeper`, in the directories right below it. */
+static int add_links(struct server_info *s, const char *dir, bool deeper, struct err *e)
+{
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+    int rc = 0;
+
+    if (!d && errno == ENOENT && !deeper)
+        return 0; /* a database dropped meanwhile */
+    if (!d)
+        return err_set_sys(e, ERR_IO, errno,
+                           "cannot look for files that are linked to elsewhere in '%s'", dir);
+    while (rc == 0 && (entry = readdir(d))) {
+        AUTO_FREE char *path = NULL;
+        unsigned char type = entry->d_type;
+        struct stat st;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (type == DT_REG)
+            continue;
+        path = xasprintf("%s/%s", dir, entry->d_name);
+        if (type == DT_UNKNOWN && lstat(path, &st) == 0)
+            type = S_ISLNK(st.st_mode) ? DT_LNK : S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
+        if (type == DT_LNK)
+            add_link(s, path);
+        else if (type == DT_DIR && deeper)
+            rc = add_links(s, path, false, e);
+    }
+    closedir(d);
+    return rc;
+}
+
+/* ---- rights ---- */
+
+static int add_rights(struct conn *c, struct server_info *s, struct err *e)
+{
+    AUTO_RESULT MYSQL_RES *res = NULL, *who = NULL;
+    struct rights r = {.global = NULL};
+    MYSQL_ROW row;
+
+    if (conn_query(c, QUERY_TIMEOUT_MS, &who, e, "SELECT CURRENT_USER()") < 0 ||
+        conn_query(c, QUERY_TIMEOUT_MS, &res, e, "SHOW GRANTS") < 0)
+        return -1;
+    while (res && (row = mysql_fetch_row(res)))
+        rights_add_line(&r, row[0]);
+    row = who ? mysql_fetch_row(who) : NULL;
+    {
+        /* root@localhost, with each half quoted as GRANT wants it */
+        const char *user = row && row[0] ? row[0] : "";
+        const char *at = strrchr(user, '@');
+        AUTO_FREE char *quoted =
+            xasprintf("'%.*s'@'%s'", at ? (int)(at - user) : 0, user, at ? at + 1 : "");
+
+        rights_missing(&r, c->mariadb, c->version, quoted, &s->missing_rights, &s->missing_count);
+    }
+    rights_release(&r);
+    return 0;
+}
+
+int server_info_read(const struct mysql_login *login, struct server_info *ret, struct err *e)
+{
+    struct server_info s = {.version = NULL};
+    struct err ignored = ERR_INIT;
+    struct conn c;
+    int rc = -1;
+
+    conn_init(&c, login);
+    if (conn_open(&c, e) == 0 && add_variables(&c, &s, e) == 0 &&
+        add_tablespaces(&c, &s, &ignored) == 0 && add_rights(&c, &s, e) == 0 &&
+        add_links(&s, datadir_of(&s), true, e) == 0)
+        rc = 0;
+    else if (err_is_set(&ignored) && e && !err_is_set(e))
+        *e = ignored;
+    conn_release(&c);
+    if (rc < 0)
+        server_info_release(&s);
+    else
+        *ret = s;
+    return rc;
+}
+
+void server_info_release(struct server_info *s)
+{
+    for (size_t n = 0; n < s->path_count; n++)
+        free(s->paths[n].path);
+    for (size_t n = 0; n < s->missing_count; n++)
+        free(s->missing_rights[n]);
+    free(s->paths);
+    free(s->missing_rights);
+    free(s->version);
+    free(s->uuid);
+    *s = (struct server_info){.version = NULL};
+}
