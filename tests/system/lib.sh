@@ -1,0 +1,112 @@
+# Shared by the system tests: TAP output, the lab's names, what an outside observer can see.
+# shellcheck shell=bash
+set -u
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$TOP" || exit 1
+LAB=tests/lab/lab
+BUILD=${BUILD:-build}
+work=$(mktemp -d)
+tests=0 failures=0
+
+# shellcheck disable=SC2317
+finish() {
+    "$LAB" load stop >/dev/null 2>&1
+    rm -rf "$work"
+    echo "1..$tests"
+    [ "$failures" -eq 0 ]
+    exit $?
+}
+trap finish EXIT
+
+# ok CONDITION-STATUS TEXT [DETAIL]: one TAP line
+ok() {
+    tests=$((tests + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $tests - $2"
+    else
+        failures=$((failures + 1))
+        echo "not ok $tests - $2"
+        [ -z "${3:-}" ] || printf '%s\n' "$3" | sed 's/^/# /'
+    fi
+}
+
+# is ACTUAL EXPECTED TEXT
+is() {
+    [ "$1" = "$2" ]
+    ok $? "$3" "got:      $1
+expected: $2"
+}
+
+# holds TEXT EXPRESSION: an arithmetic or [[ ]] condition given as a string, for figures
+holds() {
+    awk "BEGIN { exit !($2) }"
+    ok $? "$1" "$2"
+}
+
+note() {
+    echo "# $*"
+}
+
+"$LAB" up >"$work/up.log" 2>&1 || {
+    cat "$work/up.log"
+    echo "Bail out! the lab does not come up"
+    exit 1
+}
+fresh() {
+    "$LAB" reset >"$work/reset.log" 2>&1 || { cat "$work/reset.log"; echo "Bail out! the lab cannot be reset"; exit 1; }
+    eval "$("$LAB" env)"
+}
+fresh
+
+# the coordinator under test, with the lab's configuration; CONF= replaces it
+coord() {
+    "$BUILD/cbsnap-coord" --config "${CONF:-$LAB_COORD_CONF}" "$@"
+}
+
+sql() {
+    mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" -p"$LAB_MYSQL_PASSWORD" \
+        --connect-timeout=5 -N -B -e "$1" "${2:-sbtest}" 2>/dev/null
+}
+
+# milliseconds on the monotonic clock
+now_ms() {
+    awk '{printf "%d", $1 * 1000}' /proc/uptime
+}
+
+# snapshots that the appliance holds, over all three volumes
+appliance_snapshots() {
+    for v in $LAB_VOLUME_IDS; do
+        curl -sS --noproxy '*' --cacert "$LAB_SIM_CA" \
+            "$LAB_SIM_URL?command=listStorageSnapshots&id=$v&response=json&apiKey=$LAB_SIM_KEY" |
+            jq -r '.listDatasetSnapshotsResponse.snapshot[]?.name'
+    done
+}
+
+sim() { # sim PATH-AND-QUERY: the stand-in's control interface
+    curl -sS --noproxy '*' --cacert "$LAB_SIM_CA" "${LAB_SIM_URL%/client/api}/sim/$1&apiKey=$LAB_SIM_KEY"
+}
+
+# how long one small write takes now, in ms; 'timeout' after $1 seconds
+write_ms() {
+    local from
+    from=$(now_ms)
+    if timeout "${1:-5}" mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" \
+        -p"$LAB_MYSQL_PASSWORD" -e 'INSERT INTO probe (at) VALUES (NOW(6))' sbtest 2>/dev/null; then
+        echo $(($(now_ms) - from))
+    else
+        echo timeout
+    fi
+}
+sql 'CREATE TABLE IF NOT EXISTS probe (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6))'
+
+writes_go_on() { # writes_go_on TEXT
+    local ms
+    ms=$(write_ms 10)
+    [ "$ms" != timeout ]
+    ok $? "$1" "a write took: $ms"
+}
+
+# the state that the agent tells, in the guest
+agent_state() {
+    "$LAB" sh 'cbsnap-agent status --json' | jq -r .state
+}
