@@ -1,0 +1,251 @@
+#!/bin/sh
+# The ElastiStor driver against the stand-in: every operation, and every way in which an appliance,
+# a network or a certificate lets it down. No root; loopback only. TAP.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+SIM=${ELASTISTOR_SIM:-$BUILD/elastistor-sim}
+DRIVE=${STORAGE_DRIVE:-$BUILD/storage-drive}
+dir=$(mktemp -d) || exit 1
+sim_pid=
+n=0 bad=0
+trap '[ -z "$sim_pid" ] || kill "$sim_pid" 2>/dev/null; rm -rf "$dir"' EXIT
+
+result() { # STATUS TEXT
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        bad=$((bad + 1))
+        sed 's/^/#   /' "$dir/out" "$dir/err"
+    fi
+}
+
+# ---- the stand-in ---------------------------------------------------------------------------
+
+make_cert() { # NAME SUBJECT_ALT_NAME
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/$1.key" -out "$dir/$1.pem" \
+        -days 2 -subj "/CN=$1" -addext "subjectAltName=$2" 2>/dev/null
+}
+
+pin_of() { # PEM
+    printf 'sha256//%s' "$(openssl x509 -in "$1" -pubkey -noout |
+        openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)"
+}
+
+. tests/integration/storage-sim.sh
+
+# drive [OPTION...] VERB...: output in $dir/out and $dir/err, status as the driver's
+drive() {
+    "$DRIVE" --url "$url" --key-file "$dir/key" "$trust" "$trust_value" "$@" \
+        >"$dir/out" 2>"$dir/err"
+    status=$?
+    cat "$dir/out" "$dir/err" >>"$dir/everything"
+    return $status
+}
+
+says() { # PATTERN (extended) in what the driver printed on stderr
+    grep -Eq "$1" "$dir/err"
+}
+
+# fails CODE PATTERN TEXT OPTIONS...: drive must fail with this code and these words
+fails() {
+    code=$1 pattern=$2 text=$3
+    shift 3
+    drive "$@"
+    failed=$?
+    [ "$failed" -eq 1 ] && says "^error $code: " && says "$pattern"
+    result $? "$text"
+}
+
+works() { # TEXT OPTIONS...
+    text=$1
+    shift
+    drive "$@"
+    result $? "$text"
+}
+
+absent() { # NAME VOLUME TEXT
+    sim clear
+    drive find "$1" "$2" && grep -qx absent "$dir/out"
+    result $? "$3"
+}
+
+window() {
+    sed -n 's/^window //p' "$dir/out"
+}
+
+make_cert good IP:127.0.0.1
+make_cert other IP:192.0.2.1
+head -c 64 /dev/urandom | base64 | tr -d '=\n' | tr '+/' '-_' >"$dir/key"
+trust=--ca trust_value=$dir/good.pem
+sim_start || { echo "not ok 1 - the stand-in starts"; exit 1; }
+
+# ---- operations -----------------------------------------------------------------------------
+
+works 'volumes are listed' list
+[ "$(wc -l <"$dir/out")" -eq 3 ] && grep -q '^data [-0-9a-f]* iqn\..*:.*data [0-9a-f]\{32\} ' "$dir/out"
+result $? 'with name, id, IQN and serial'
+works 'three volumes are snapshotted at once' snapshot s1 root log data
+works 'a snapshot is found' find s1 data
+grep -Eqx 'found .+/data@s1' "$dir/out"
+result $? 'with its path'
+fails storage "appliance 'east': createStorageSnapshot of volume 'data': " \
+    'a name that is taken is refused' snapshot s1 data
+works 'a snapshot is removed' remove s1 data
+works 'removing it again succeeds' remove s1 data
+absent s1 data 'and it is gone'
+works 'another volume keeps its own' find s1 log
+drive remove s1 log && drive remove s1 root
+result $? 'the others are removed'
+
+# ---- at once, and warm ----------------------------------------------------------------------
+
+sim 'latency?command=createStorageSnapshot&ms=250'
+drive --warm snapshot one root
+one=$(window)
+drive --warm snapshot three root log data
+three=$(window)
+awk -v a="$one" -v b="$three" 'BEGIN { exit !(a >= 250 && b <= 1.3 * a) }'
+result $? "three snapshots take no longer than one ($one and $three ms)"
+for v in root log data; do drive remove three $v; done
+drive remove one root
+sim 'latency?command=createStorageSnapshot&ms=0'
+# how long the last of three requests waited for its connection: the best of three runs each
+lateness() { # NAME OPTIONS...
+    name=$1
+    shift
+    for _ in 1 2 3; do
+        drive "$@" snapshot "$name" root log data || return 1
+        awk '$2 > m && NF == 3 { m = $2 } END { print m }' "$dir/out"
+        for v in root log data; do drive remove "$name" $v; done
+    done | sort -n | head -n 1
+}
+cold=$(lateness cold)
+warm=$(lateness warm --warm)
+awk -v c="$cold" -v w="$warm" 'BEGIN { exit !(w != "" && w < c / 2) }'
+result $? "prepared connections wait for no handshake ($warm ms, unprepared $cold ms)"
+sim clear
+
+# ---- trust ----------------------------------------------------------------------------------
+
+pin=$(pin_of "$dir/good.pem")
+trust=--fingerprint trust_value=$pin
+works 'the pinned key is enough' list
+trust_value=$(pin_of "$dir/other.pem")
+fails config "another public key than the 'fingerprint' of \[appliance east\]" \
+    'another key than the pinned one is refused' list
+trust_value=sha256//nonsense
+fails config "'fingerprint' of \[appliance east\] is malformed" 'a malformed pin is refused' list
+trust=--ca trust_value=
+fails config "certificate of '127.0.0.1:$port' is not trusted: .*set 'ca' or 'fingerprint'" \
+    'a self-signed certificate is refused' list
+trust_value=$dir/other.pem
+fails config "is not trusted" 'a certificate of another CA is refused' list
+trust_value=$dir/key
+fails config "'ca' file of \[appliance east\] holds no usable" 'a CA file without one is told' list
+trust_value=$dir/missing.pem
+fails config "cannot read 'ca' file" 'a missing CA file is told' list
+trust_value=$dir/good.pem
+fails config 'begin with https://' 'plain http is refused' --url "http://127.0.0.1:$port/client/api" list
+fails config 'is not trusted' 'a certificate for another host is refused' \
+    --url "https://localhost:$port/client/api" list
+fails config "host 'nosuch.invalid' is not known" 'an unknown host is told' \
+    --url https://nosuch.invalid/client/api list
+fails storage "cannot connect to '127.0.0.1:1'" 'a closed port is told' \
+    --url https://127.0.0.1:1/client/api list
+fails config 'no such API at this address' 'a wrong path is told' \
+    --url "https://127.0.0.1:$port/wrong" list
+
+# a proxy would see the key: the environment must not matter
+(
+    export https_proxy=http://127.0.0.1:1 HTTPS_PROXY=http://127.0.0.1:1 ALL_PROXY=http://127.0.0.1:1
+    drive list
+)
+result $? 'a proxy in the environment is not used'
+
+# ---- an appliance that fails ----------------------------------------------------------------
+
+sed 's/^..../XXXX/' "$dir/key" >"$dir/wrong-key"
+fails auth "correct the api_key of \[appliance east\] in the credentials file" \
+    'a wrong key is told' --key-file "$dir/wrong-key" list
+for status in 401 431 530; do
+    code=storage
+    [ $status -eq 401 ] && code=auth
+    sim "fault?command=createStorageSnapshot&kind=status&value=$status&count=1"
+    fails $code "createStorageSnapshot of volume 'root': failed with code $status" \
+        "HTTP $status is told" snapshot x root
+done
+absent x root 'and nothing was made'
+
+sim 'fault?command=createStorageSnapshot&kind=status&value=530&count=1&match=name:x'
+drive snapshot x root log data
+[ $? -eq 1 ] && [ "$(grep -c '^error storage' "$dir/err")" -eq 1 ] &&
+    [ "$(grep -Ec '^(root|log|data) ' "$dir/out")" -eq 2 ]
+result $? 'one of three failing leaves the others their answers'
+sim clear
+for v in root log data; do drive remove x $v; done
+
+for kind in reset truncated garbage endless; do
+    before=$(sim_count createStorageSnapshot)
+    sim "fault?command=createStorageSnapshot&kind=$kind&count=1"
+    fails storage "createStorageSnapshot of volume 'root': " "$kind is told" snapshot x root
+    [ $(($(sim_count createStorageSnapshot) - before)) -eq 1 ]
+    result $? "and the snapshot was asked for once"
+    sim clear
+    drive remove x root
+done
+# over a connection that is kept libcurl repeats by itself, unless it is stopped
+before=$(sim_count createStorageSnapshot)
+sim 'fault?command=createStorageSnapshot&kind=reset&count=1'
+fails storage 'whether it was done is unknown' 'reset on a prepared connection is told' \
+    --warm snapshot x root
+[ $(($(sim_count createStorageSnapshot) - before)) -eq 1 ]
+result $? 'and the snapshot was asked for once'
+sim clear
+drive remove x root
+
+sim 'fault?command=listFileSystem&kind=reset&count=1'
+works 'a list is asked for again after a reset' list
+sim clear
+sim 'fault?command=listFileSystem&kind=reset&count=2'
+fails storage 'connection broke' 'but only once' list
+sim clear
+
+sim 'fault?command=createStorageSnapshot&kind=slow&value=5000&count=1'
+began=$(date +%s%N)
+fails timeout 'no answer in [0-9]+ ms; whether it was done is unknown' \
+    'a slow appliance meets the deadline' --deadline 400 snapshot x root
+took=$((($(date +%s%N) - began) / 1000000))
+[ $took -lt 1500 ]
+result $? "in time ($took ms for a deadline of 400)"
+sim clear
+
+# ---- the key --------------------------------------------------------------------------------
+
+"$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" idle 2000 >"$dir/out" 2>"$dir/err" &
+idle=$!
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    grep -q ready "$dir/out" && break
+    sleep 0.1
+done
+key=$(cat "$dir/key")
+grep -q ready "$dir/out" && tr '\0' '\n' <"/proc/$idle/cmdline" >"$dir/seen" &&
+    tr '\0' '\n' <"/proc/$idle/environ" >>"$dir/seen" && [ -s "$dir/seen" ] &&
+    ! grep -qF -e "$key" "$dir/seen"
+result $? 'the key is not in the process list'
+wait "$idle"
+part=$(printf %s "$key" | cut -c 20-40)
+[ -s "$dir/everything" ] && ! grep -qF -e "$key" -e "$part" "$dir/everything"
+result $? 'the key is in nothing that the driver ever printed here'
+
+# ---- the contract ---------------------------------------------------------------------------
+
+sim clear
+CMOCKA_MESSAGE_OUTPUT=TAP "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" \
+    contract >"$dir/out" 2>"$dir/err"
+result $? "all of the drivers' contract holds ($(grep -c '^ok' "$dir/out") cases)"
+
+echo "1..$n"
+[ "$bad" -eq 0 ]
