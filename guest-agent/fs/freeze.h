@@ -16,10 +16,10 @@
 #include "guest-agent/fs/mounts.h"
 
 enum fs_answer {
-    FS_FROZEN,     /* probe: is frozen; thaw: was frozen until this call */
+    FS_FROZEN, /* probe: is frozen; thaw: was frozen until this call */
     FS_NOT_FROZEN,
-    FS_UNABLE,     /* cannot be frozen at all (vfat, ...): EOPNOTSUPP, ENOTTY */
-    FS_FAILED,     /* see sys_errno */
+    FS_UNABLE, /* cannot be frozen at all (vfat, ...): EOPNOTSUPP, ENOTTY */
+    FS_FAILED, /* see sys_errno */
 };
 
 struct fs_result {
@@ -29,14 +29,14 @@ struct fs_result {
 
 struct fs_set;
 
-/* Opens each mount of the table that is not read-only; keeps its own copy of the table. A mount that
- * cannot be opened keeps its place and answers FS_FAILED. */
+/* Opens each mount of the table that is not read-only; keeps its own copy of the table. A mount
+ * that cannot be opened keeps its place and answers FS_FAILED. */
 struct fs_set *fs_set_open(const struct mount_table *t);
 void fs_set_close(struct fs_set *s); /* accepts NULL; thaws nothing */
 size_t fs_set_count(const struct fs_set *s);
 const struct mount *fs_set_mount(const struct fs_set *s, size_t n);
 
-/* FITHAW on every one, newest mount last to first frozen order does not matter; carries on past errors.
+/* FITHAW on every one, newest mount first; carries on past errors.
  * `results` has fs_set_count() entries and may be NULL. Takes no lock, allocates nothing. */
 void fs_set_thaw(struct fs_set *s, struct fs_result *results);
 
@@ -50,10 +50,13 @@ void fs_set_sync(struct fs_set *s);
 /*
  * /sys/kernel/rcu_expedited: FIFREEZE mostly waits for RCU grace periods; expedited ones are
  * several times shorter. The old value goes to `marker` (a file on tmpfs) before it is changed, so
- * that rcu_restore() of a restarted agent finds it. Both are no-ops returning 0 where the kernel has
- * no such file; rcu_restore() without a marker does nothing.
+ * that rcu_restore() of a restarted agent finds it. Both are no-ops returning 0 where the kernel
+ * has no such file; rcu_restore() without a marker does nothing.
  */
 int rcu_expedite(const char *sys_root, const char *marker, struct err *e);
 int rcu_restore(const char *sys_root, const char *marker, struct err *e);
+
+/* What stands for ioctl(fd, request, 0). Unit tests put a script here; nothing else writes it. */
+extern int (*fs_ioctl_for_tests)(int fd, unsigned long request);
 
 #endif

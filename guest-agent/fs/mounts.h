@@ -28,11 +28,12 @@ struct mount_table {
 };
 
 /* `proc_root` and `sys_root` are "" for the live system; tests give a directory. */
-int mounts_read(struct mount_table *ret, const char *proc_root, const char *sys_root, struct err *e);
+int mounts_read(struct mount_table *ret, const char *proc_root, const char *sys_root,
+                struct err *e);
 void mounts_release(struct mount_table *t);
 
-/* The mount that holds `path` (symbolic links resolved, by device number of stat(2)); NULL if it is on
- * none of them (tmpfs, network) or does not exist. */
+/* The mount that holds `path` (symbolic links resolved, by device number of stat(2)); NULL if it is
+ * on none of them (tmpfs, network) or does not exist. */
 const struct mount *mounts_holding(const struct mount_table *t, const char *path);
 
 #endif

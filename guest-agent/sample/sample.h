@@ -3,8 +3,8 @@
  * Samples: one reading of many metrics, the ring that keeps the last minutes, and the readers of
  * the operating system's part (/proc). The database's part comes through mysql/status.h.
  *
- * A family of sources is one file with one `struct sample_source` in the table of sample.c; it
- * keeps the previous counters to turn them into rates. A metric that cannot be read is absent.
+ * A family of the system's metrics is one function in the table of os.c; the sampler keeps the
+ * previous counters to turn them into rates. A metric that cannot be read is absent.
  */
 #ifndef CBSNAP_SAMPLE_H
 #define CBSNAP_SAMPLE_H

@@ -1,0 +1,1 @@
+AGENT_SRC += guest-agent/fs/freeze.c guest-agent/fs/mounts.c guest-agent/fs/rcu.c

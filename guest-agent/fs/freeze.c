@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* FITHAW, FIFREEZE as a question, and syncfs, on descriptors opened beforehand; see freeze.h. */
+#include "guest-agent/fs/freeze.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "proto/base/buf.h"
+
+struct fs_entry {
+    struct mount mount;
+    int fd;
+    int open_errno; /* why fd is -1 */
+};
+
+struct fs_set {
+    struct fs_entry *items;
+    size_t count;
+};
+
+static int real_ioctl(int fd, unsigned long request)
+{
+    return ioctl(fd, request, 0);
+}
+
+int (*fs_ioctl_for_tests)(int fd, unsigned long request) = real_ioctl;
+
+static struct mount copy_mount(const struct mount *m)
+{
+    struct mount c = *m;
+
+    c.path = xstrdup(m->path);
+    c.device = xstrdup(m->device);
+    c.disk = xstrdup(m->disk);
+    c.serial = xstrdup(m->serial);
+    c.fstype = xstrdup(m->fstype);
+    return c;
+}
+
+/* Another filesystem mounted over the path would be thawed in its stead: not opened then. */
+static int open_mount(const struct mount *m, int *ret_errno)
+{
+    int fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0) {
+        *ret_errno = errno;
+        return -1;
+    }
+    if (fstat(fd, &st) < 0) {
+        *ret_errno = errno;
+    } else if (m->dev_major != 0 &&
+               (major(st.st_dev) != m->dev_major || minor(st.st_dev) != m->dev_minor)) {
+        *ret_errno = EXDEV;
+    } else {
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+struct fs_set *fs_set_open(const struct mount_table *t)
+{
+    struct fs_set *s = xcalloc(1, sizeof(*s));
+
+    s->items = xcalloc(t->count ? t->count : 1, sizeof(*s->items));
+    for (size_t n = 0; n < t->count; n++) {
+        struct fs_entry *item = &s->items[s->count];
+
+        if (t->items[n].read_only)
+            continue;
+        item->mount = copy_mount(&t->items[n]);
+        item->fd = open_mount(&item->mount, &item->open_errno);
+        s->count++;
+    }
+    return s;
+}
+
+void fs_set_close(struct fs_set *s)
+{
+    if (!s)
+        return;
+    for (size_t n = 0; n < s->count; n++) {
+        struct fs_entry *item = &s->items[n];
+
+        if (item->fd >= 0)
+            close(item->fd);
+        free(item->mount.path);
+        free(item->mount.device);
+        free(item->mount.disk);
+        free(item->mount.serial);
+        free(item->mount.fstype);
+    }
+    free(s->items);
+    free(s);
+}
+
+size_t fs_set_count(const struct fs_set *s)
+{
+    return s->count;
+}
+
+const struct mount *fs_set_mount(const struct fs_set *s, size_t n)
+{
+    return &s->items[n].mount;
+}
+
+static bool cannot_freeze(int error)
+{
+    return error == EOPNOTSUPP || error == ENOTTY;
+}
+
+static struct fs_result thaw(int fd)
+{
+    for (;;) {
+        if (fs_ioctl_for_tests(fd, FITHAW) == 0)
+            return (struct fs_result){.answer = FS_FROZEN};
+        if (errno == EINVAL)
+            return (struct fs_result){.answer = FS_NOT_FROZEN};
+        if (cannot_freeze(errno))
+            return (struct fs_result){.answer = FS_UNABLE, .sys_errno = errno};
+        if (errno != EINTR)
+            return (struct fs_result){.answer = FS_FAILED, .sys_errno = errno};
+    }
+}
+
+void fs_set_thaw(struct fs_set *s, struct fs_result *results)
+{
+    /* newest mount first: the reverse of the order in which they were frozen */
+    for (size_t n = s->count; n-- > 0;) {
+        const struct fs_entry *item = &s->items[n];
+        struct fs_result r = {.answer = FS_FAILED, .sys_errno = item->open_errno};
+
+        if (item->fd >= 0)
+            r = thaw(item->fd);
+        if (results)
+            results[n] = r;
+    }
+}
+
+static struct fs_result probe(int fd)
+{
+    while (fs_ioctl_for_tests(fd, FIFREEZE) < 0) {
+        if (errno == EBUSY)
+            return (struct fs_result){.answer = FS_FROZEN};
+        if (cannot_freeze(errno))
+            return (struct fs_result){.answer = FS_UNABLE, .sys_errno = errno};
+        if (errno != EINTR)
+            return (struct fs_result){.answer = FS_FAILED, .sys_errno = errno};
+    }
+    /* It was not frozen, and is now, by us. That the watchdog may have thawed it meanwhile is fine.
+     */
+    struct fs_result r = thaw(fd);
+
+    return r.answer == FS_FAILED ? r : (struct fs_result){.answer = FS_NOT_FROZEN};
+}
+
+void fs_set_probe(struct fs_set *s, struct fs_result *results)
+{
+    for (size_t n = 0; n < s->count; n++) {
+        const struct fs_entry *item = &s->items[n];
+
+        results[n] = (struct fs_result){.answer = FS_FAILED, .sys_errno = item->open_errno};
+        if (item->fd >= 0)
+            results[n] = probe(item->fd);
+    }
+}
+
+void fs_set_sync(struct fs_set *s)
+{
+    for (size_t n = 0; n < s->count; n++) {
+        if (s->items[n].fd >= 0)
+            (void)syncfs(s->items[n].fd); /* a failed write-back is the freeze's to report */
+    }
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading mountinfo and following block devices down to whole disks; see mounts.h. */
+#include "guest-agent/fs/mounts.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+/* Device-mapper on md on partitions: three. More is a loop in a made-up tree. */
+#define MAX_DEPTH 8
+
+/* ---- disks ---- */
+
+struct names {
+    char *list[16];
+    size_t count;
+};
+
+static void names_add(struct names *n, const char *name)
+{
+    for (size_t k = 0; k < n->count; k++) {
+        if (strcmp(n->list[k], name) == 0)
+            return;
+    }
+    if (n->count < ARRAY_SIZE(n->list))
+        n->list[n->count++] = xstrdup(name);
+}
+
+static char *names_join(struct names *n)
+{
+    struct buf b = BUF_INIT;
+
+    buf_addf(&b, "%s", "");
+    for (size_t k = 0; k < n->count; k++) {
+        if (n->list[k][0])
+            buf_addf(&b, "%s%s", b.len ? "," : "", n->list[k]);
+        free(n->list[k]);
+    }
+    n->count = 0;
+    return buf_steal(&b);
+}
+
+static bool exists(const char *dir, const char *name)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+
+    return access(path, F_OK) == 0;
+}
+
+static size_t read_bytes(const char *dir, const char *name, char *out, size_t size)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+    AUTO_FCLOSE FILE *f = fopen(path, "re");
+
+    return f ? fread(out, 1, size, f) : 0;
+}
+
+static void trim(char *s)
+{
+    size_t len = strlen(s), lead = strspn(s, " \t\n");
+
+    while (len > lead && isspace((unsigned char)s[len - 1]))
+        s[--len] = '\0';
+    memmove(s, s + lead, len - lead + 1);
+}
+
+/* virtio-blk has `serial`, NVMe `device/serial`, SCSI its vital product data page 0x80: four bytes
+ * of header, then the text. */
+static void read_serial(const char *disk, char out[256])
+{
+    static const char *const files[] = {"serial", "device/serial"};
+    size_t len;
+
+    for (size_t n = 0; n < ARRAY_SIZE(files); n++) {
+        len = read_bytes(disk, files[n], out, 255);
+        out[len] = '\0';
+        trim(out);
+        if (*out)
+            return;
+    }
+    len = read_bytes(disk, "device/vpd_pg80", out, 255);
+    out[len] = '\0';
+    if (len > 4) {
+        memmove(out, out + 4, len - 4 + 1);
+        trim(out);
+    } else {
+        *out = '\0';
+    }
+}
+
+static void add_disk(const char *dir, struct names *disks, struct names *serials)
+{
+    char serial[256];
+
+    read_serial(dir, serial);
+    names_add(disks, strrchr(dir, '/') + 1);
+    names_add(serials, serial);
+}
+
+/* `dir` is a device's directory in sysfs, all links resolved. */
+static void follow(char *dir, struct names *disks, struct names *serials, int depth)
+{
+    AUTO_FREE char *slaves = xasprintf("%s/slaves", dir);
+    DIR *d = depth < MAX_DEPTH ? opendir(slaves) : NULL;
+    struct dirent *entry;
+    size_t below = 0;
+
+    while (d && (entry = readdir(d))) {
+        AUTO_FREE char *link = NULL, *slave = NULL;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        link = xasprintf("%s/%s", slaves, entry->d_name);
+        slave = realpath(link, NULL);
+        if (slave) {
+            follow(slave, disks, serials, depth + 1);
+            below++;
+        }
+    }
+    if (d)
+        closedir(d);
+    if (below)
+        return;
+    if (exists(dir, "partition"))
+        *strrchr(dir, '/') = '\0';
+    add_disk(dir, disks, serials);
+}
+
+/* False when there is no such block device: not ours to freeze. */
+static bool resolve(struct mount *m, const char *sys_root, unsigned dev_major, unsigned dev_minor)
+{
+    AUTO_FREE char *link = xasprintf("%s/sys/dev/block/%u:%u", sys_root, dev_major, dev_minor);
+    AUTO_FREE char *dir = realpath(link, NULL);
+    struct names disks = {.count = 0}, serials = {.count = 0};
+
+    if (!dir)
+        return false;
+    m->device = xstrdup(strrchr(dir, '/') + 1);
+    follow(dir, &disks, &serials, 0);
+    m->disk = names_join(&disks);
+    m->serial = names_join(&serials);
+    return true;
+}
+
+/* ---- mountinfo ---- */
+
+/* "\040" and the like: the kernel escapes blank, tab, newline and backslash. */
+static void unescape(char *s)
+{
+    char *to = s;
+
+    while (*s) {
+        if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
+            s[3] >= '0' && s[3] <= '7') {
+            *to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+            s += 4;
+        } else {
+            *to++ = *s++;
+        }
+    }
+    *to = '\0';
+}
+
+struct line {
+    unsigned dev_major, dev_minor;
+    char *path, *fstype, *source, *super_options;
+};
+
+/* "36 35 98:0 /root /mnt ro,noatime master:1 - ext3 /dev/root rw,errors=continue" */
+static bool parse(char *text, struct line *ret)
+{
+    char *dash = strstr(text, " - ");
+    char *save = NULL, *field[6], *tail[3];
+
+    if (!dash)
+        return false;
+    *dash = '\0';
+    for (int n = 0; n < 6; n++) {
+        field[n] = strtok_r(n ? NULL : text, " \n", &save);
+        if (!field[n])
+            return false;
+    }
+    for (int n = 0; n < 3; n++) {
+        tail[n] = strtok_r(n ? NULL : dash + 3, " \n", &save);
+        if (!tail[n])
+            return false;
+    }
+    if (sscanf(field[2], "%u:%u", &ret->dev_major, &ret->dev_minor) != 2)
+        return false;
+    unescape(field[4]);
+    unescape(tail[1]);
+    ret->path = field[4];
+    ret->fstype = tail[0];
+    ret->source = tail[1];
+    ret->super_options = tail[2];
+    return true;
+}
+
+static bool has_option(const char *options, const char *want)
+{
+    size_t len = strlen(want);
+
+    while (*options) {
+        size_t part = strcspn(options, ",");
+
+        if (part == len && memcmp(options, want, len) == 0)
+            return true;
+        options += part;
+        options += *options == ',';
+    }
+    return false;
+}
+
+static size_t depth_of(const char *path)
+{
+    size_t depth = 0;
+
+    for (; *path; path++)
+        depth += *path == '/' && path[1];
+    return depth;
+}
+
+static bool nearer(const char *a, const char *b)
+{
+    size_t da = depth_of(a), db = depth_of(b);
+
+    return da != db ? da < db : strlen(a) < strlen(b);
+}
+
+static void mount_clear(struct mount *m)
+{
+    free(m->path);
+    free(m->device);
+    free(m->disk);
+    free(m->serial);
+    free(m->fstype);
+}
+
+static bool same_device(const struct mount *m, unsigned dev_major, unsigned dev_minor)
+{
+    return m->dev_major == dev_major && m->dev_minor == dev_minor;
+}
+
+static void add(struct mount_table *t, const struct line *line, const char *sys_root)
+{
+    struct mount m = {.dev_major = line->dev_major, .dev_minor = line->dev_minor};
+    unsigned dev_major = line->dev_major, dev_minor = line->dev_minor;
+    struct stat st;
+
+    for (size_t n = 0; n < t->count; n++) {
+        if (!same_device(&t->items[n], dev_major, dev_minor))
+            continue;
+        if (nearer(line->path, t->items[n].path)) {
+            free(t->items[n].path);
+            t->items[n].path = xstrdup(line->path);
+        }
+        return;
+    }
+    /* btrfs has a device number of its own; its source names one of its disks */
+    if (dev_major == 0) {
+        if (strncmp(line->source, "/dev/", 5) != 0 || stat(line->source, &st) < 0 ||
+            !S_ISBLK(st.st_mode))
+            return;
+        dev_major = major(st.st_rdev);
+        dev_minor = minor(st.st_rdev);
+    }
+    if (!resolve(&m, sys_root, dev_major, dev_minor))
+        return;
+    m.path = xstrdup(line->path);
+    m.fstype = xstrdup(line->fstype);
+    m.read_only = has_option(line->super_options, "ro");
+    t->items = xrealloc(t->items, (t->count + 1) * sizeof(*t->items));
+    t->items[t->count++] = m;
+}
+
+int mounts_read(struct mount_table *ret, const char *proc_root, const char *sys_root, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/proc/self/mountinfo", proc_root);
+    AUTO_FCLOSE FILE *f = fopen(path, "re");
+    AUTO_FREE char *text = NULL;
+    struct mount_table t = {.items = NULL};
+    size_t cap = 0;
+    struct line line;
+
+    if (!f)
+        return err_set_sys(e, ERR_IO, errno, "cannot read the mounts from '%s'", path);
+    while (getline(&text, &cap, f) >= 0) {
+        if (parse(text, &line))
+            add(&t, &line, sys_root);
+    }
+    if (ferror(f)) {
+        mounts_release(&t);
+        return err_set_sys(e, ERR_IO, errno, "cannot read the mounts from '%s'", path);
+    }
+    *ret = t;
+    return 0;
+}
+
+void mounts_release(struct mount_table *t)
+{
+    for (size_t n = 0; n < t->count; n++)
+        mount_clear(&t->items[n]);
+    free(t->items);
+    *t = (struct mount_table){.items = NULL};
+}
+
+const struct mount *mounts_holding(const struct mount_table *t, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return NULL;
+    for (size_t n = 0; n < t->count; n++) {
+        if (same_device(&t->items[n], major(st.st_dev), minor(st.st_dev)))
+            return &t->items[n];
+    }
+    return NULL;
+}
