@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# libvirtd, tgtd and the stand-in appliance: started when they do not run, ended by `down` if they
+# were started here. A libvirtd that runs already is used as it is.
+
+libvirt_answers() {
+    timeout 10 virsh -q -c "$URI" uri
+}
+
+libvirt_up() {
+    libvirt_answers >/dev/null 2>&1 && return
+    pidof -q virtlogd || start virtlogd virtlogd
+    start libvirtd libvirtd
+    until_ok 30 "libvirtd (see $LOG/libvirtd.log)" libvirt_answers
+}
+
+# Its own instance, with a control socket and a port of its own.
+tgt() {
+    tgtadm -C "$TGT_CONTROL" --lld iscsi "$@"
+}
+
+tgtd_answers() {
+    tgt --mode system --op show
+}
+
+tgtd_up() {
+    pid_of tgtd >/dev/null && return
+    ! tgtd_answers >/dev/null 2>&1 ||
+        fail "control port $TGT_CONTROL of tgtd is in use; choose another with CBSNAP_LAB_PORT"
+    mkdir -p /run/tgtd
+    start tgtd tgtd -f -C "$TGT_CONTROL" --iscsi "portal=127.0.0.1:$PORT_ISCSI"
+    until_ok 10 "tgtd (see $LOG/tgtd.log)" tgtd_answers
+}
+
+# ---- the stand-in appliance -----------------------------------------------------------------
+
+SIM_URL=https://127.0.0.1:$PORT_API/client/api
+
+sim_configure() {
+    local certificate=$CONF/appliance.pem
+    [ -e "$certificate" ] || openssl req -x509 -newkey rsa:2048 -nodes -days 3650 \
+        -subj /CN=cbsnap-lab -addext subjectAltName=IP:127.0.0.1 \
+        -keyout "$CONF/appliance.key" -out "$certificate" 2>/dev/null
+    [ -e "$CONF/api-key" ] || (umask 077 && openssl rand -base64 64 | tr -d '\n=' | tr +/ -_ >"$CONF/api-key")
+    # curl reads the key from a file: a command line can be read by everyone
+    (umask 077 && printf 'cacert = "%s"\nsilent\nshow-error\nget\nnoproxy = "*"\n%s = "apiKey=%s"\n' \
+        "$certificate" data-urlencode "$(<"$CONF/api-key")" >"$CONF/curl.conf")
+    sim_write_config
+}
+
+sim_up() {
+    pid_of sim >/dev/null && return
+    [ -x "$TOP/build/elastistor-sim" ] || fail "build/elastistor-sim is not built; run 'make build/elastistor-sim'"
+    mkdir -p "$POOL/appliance"
+    sim_configure
+    start sim "$TOP/build/elastistor-sim" --config "$CONF/appliance.conf" --foreground
+    until_ok 15 "the stand-in appliance (see $LOG/sim.log)" lab_api listAccount
+}
+
+# lab_api COMMAND [NAME=VALUE...]: one call; the answer on stdout, status 22 for an HTTP error.
+lab_api() {
+    local command=$1 arg args=()
+    shift
+    for arg in "$@"; do
+        args+=(--data-urlencode "$arg")
+    done
+    curl -K "$CONF/curl.conf" --fail-with-body --max-time 120 --data-urlencode "command=$command" \
+        --data-urlencode response=json "${args[@]}" "$SIM_URL"
+}
+
+# sim_control WHAT [NAME=VALUE...]: the stand-in's own interface, no part of an appliance.
+sim_control() {
+    local what=$1 arg args=()
+    shift
+    for arg in "$@"; do
+        args+=(--data-urlencode "$arg")
+    done
+    curl -K "$CONF/curl.conf" --fail-with-body --max-time 30 "${args[@]}" \
+        "https://127.0.0.1:$PORT_API/sim/$what"
+}
+
+services_up() {
+    libvirt_up
+    tgtd_up
+    sim_up
+}
+
+appliance_down() {
+    stop sim
+    # tgtd ignores SIGTERM while it has targets, and has nothing to save
+    stop tgtd KILL
+}
+
+services_down() {
+    appliance_down
+    stop libvirtd
+    stop virtlogd
+}
