@@ -59,3 +59,13 @@ $(BUILD)/stall-meter: $(call objs,tests/lab/stall-meter.c)
 
 $(BUILD)/floor: $(call objs,tests/bench/floor.c)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(MYSQL_PC))
+
+# ---- the database lock against a real server --------------------------------------------------
+
+MYSQL_DRIVE_OBJ := $(call objs,tests/integration/mysql-drive.c tests/integration/mysql-sessions.c)
+
+$(MYSQL_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(MYSQL_PC))
+$(BUILD)/mysql-drive: $(MYSQL_DRIVE_OBJ) $(BUILD)/libagent.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
+
+check-integration: $(BUILD)/mysql-drive
