@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Answers to requests, also to those whose asker has gone meanwhile; see daemon.h. */
+#include "guest-agent/daemon.h"
+
+#include <stdlib.h>
+
+#include "guest-agent/session/describe.h"
+
+void call_free(struct call *call)
+{
+    struct call **at = &call->daemon->calls;
+
+    while (*at && *at != call)
+        at = &(*at)->next;
+    if (*at)
+        *at = call->next;
+    free(call);
+}
+
+void call_send(struct call *call, Cbsnap__Envelope *m)
+{
+    if (call->client) {
+        MSG_SET(m, reply_to, call->id);
+        (void)peer_send(call->client->peer, m, PEER_MUST);
+    }
+    if (!call->freeze)
+        call_free(call);
+}
+
+void call_error(struct call *call, const struct err *e)
+{
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    Cbsnap__Error error = CBSNAP__ERROR__INIT;
+
+    message_from_err(&error, e);
+    MSG_BODY(&m, error, ERROR, &error);
+    call_send(call, &m);
+}
+
+void call_hook(struct call *call, const struct err *e, const char *note)
+{
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    Cbsnap__HookAnswer answer = CBSNAP__HOOK_ANSWER__INIT;
+    Cbsnap__Error error = CBSNAP__ERROR__INIT;
+
+    if (e) {
+        message_from_err(&error, e);
+        answer.error = &error;
+    }
+    answer.note = describe_text(note);
+    MSG_BODY(&m, hook_answer, HOOK_ANSWER, &answer);
+    call_send(call, &m);
+}
+
+void call_released(struct call *call, const struct session_end *end)
+{
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    Cbsnap__Released released = CBSNAP__RELEASED__INIT;
+
+    MSG_SET(&released, held, end->held);
+    MSG_SET(&released, epoch, end->epoch);
+    released.reason = end->held ? NULL : (char *)end->reason;
+    released.mount = end->mounts;
+    released.n_mount = end->mount_count;
+    if (end->has_times) {
+        MSG_SET(&released, lock_requested_us, end->lock_requested_us);
+        MSG_SET(&released, locked_us, end->locked_us);
+        MSG_SET(&released, thawed_us, end->thawed_us);
+        MSG_SET(&released, unlocked_us, end->unlocked_us);
+    }
+    MSG_BODY(&m, released, RELEASED, &released);
+    call_send(call, &m);
+}
+
+/* The session's part, and what the guest is; while held the mounts are the session's. */
+void call_state(struct call *call)
+{
+    struct daemon *d = call->daemon;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    struct session_view view;
+    struct facts_view facts;
+
+    session_describe(live_session(d->live), &view);
+    facts_describe(&d->facts, &facts);
+    if (!view.state.n_mount) {
+        view.state.mount = facts.mount_ptrs;
+        view.state.n_mount = facts.mount_count;
+    }
+    view.state.server = facts.server_ptr;
+    view.state.hook = &facts.hook;
+    if (err_is_set(&d->facts.problem))
+        view.state.problem = d->facts.problem.msg;
+    MSG_SET(&view.state, host_connected, port_peer(d->port) != NULL);
+    view.state.port_problem = describe_text(port_problem(d->port));
+    MSG_BODY(&m, state, STATE, &view.state);
+    call_send(call, &m);
+    facts_view_release(&facts);
+    session_view_release(&view);
+}

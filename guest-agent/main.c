@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line of cbsnap-agent. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guest-agent/commands.h"
+#include "guest-agent/daemon.h"
+
+static const char usage[] =
+    "Usage: cbsnap-agent [--config FILE] [--json] [COMMAND]\n"
+    "\n"
+    "  daemon                run in the foreground (default)\n"
+    "  hook freeze|thaw      what qemu-ga's hook runs: take the lock, let it go\n"
+    "  status                what is held now, and how the last freeze ended\n"
+    "  check                 would a freeze of this guest be consistent? changes nothing\n"
+    "\n"
+    "  -c, --config FILE     instead of " AGENT_CONF_DEFAULT "\n"
+    "      --json            status, check: one JSON document on stdout\n"
+    "      --version, --help\n"
+    "\n"
+    "Exit: 0 done, 1 the hook failed, 2 usage or configuration, 3 no daemon, or check found "
+    "faults\n";
+
+enum { OPT_JSON = 256, OPT_VERSION, OPT_HELP };
+
+static int wrong(const char *what, const char *word)
+{
+    fprintf(stderr, "cbsnap-agent: %s%s%s%s; see cbsnap-agent --help\n", what, word ? " '" : "",
+            word ? word : "", word ? "'" : "");
+    return EXIT_USAGE;
+}
+
+/* Options may stand anywhere. -1: go on; else the exit code. */
+static int read_options(int argc, char **argv, struct command_line *c)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"json", no_argument, NULL, OPT_JSON},
+                                            {"version", no_argument, NULL, OPT_VERSION},
+                                            {"help", no_argument, NULL, OPT_HELP},
+                                            {0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            c->config = optarg;
+            break;
+        case OPT_JSON:
+            c->json = true;
+            break;
+        case OPT_VERSION:
+            printf("cbsnap-agent " CBSNAP_VERSION "\n");
+            return EXIT_OK;
+        case OPT_HELP:
+        case 'h':
+            fputs(usage, stdout);
+            return EXIT_OK;
+        default:
+            return EXIT_USAGE; /* getopt has said why */
+        }
+    }
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line c = {.config = NULL};
+    int rc = read_options(argc, argv, &c);
+    int words = argc - optind;
+    const char *command = words > 0 ? argv[optind] : "daemon";
+    bool is_hook = strcmp(command, "hook") == 0;
+
+    if (rc >= 0)
+        return rc;
+    if (words > (is_hook ? 2 : 1))
+        return wrong("one word too many:", argv[optind + (is_hook ? 2 : 1)]);
+    if (is_hook) {
+        c.action = words > 1 ? argv[optind + 1] : "";
+        if (strcmp(c.action, "freeze") != 0 && strcmp(c.action, "thaw") != 0)
+            return wrong("hook is followed by freeze or thaw, not", c.action);
+        return command_hook(&c);
+    }
+    if (strcmp(command, "daemon") == 0)
+        return daemon_run(c.config);
+    if (strcmp(command, "status") == 0)
+        return command_status(&c);
+    if (strcmp(command, "check") == 0)
+        return command_check(&c);
+    return wrong("there is no command", command);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent's options as a table; see options.h. */
+#include "guest-agent/options.h"
+
+#include <stddef.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/conf/conf.h"
+
+#define AT(field) offsetof(struct agent_options, field)
+
+static const struct conf_option rows[] = {
+    {"mysql", "socket", CONF_STRING, AT(mysql_socket), "", 0, 0,
+     "UNIX socket of the server; empty looks in the usual places"},
+    {"mysql", "user", CONF_STRING, AT(mysql_user), "root", 0, 0, "account"},
+    {"mysql", "password_file", CONF_STRING, AT(mysql_password_file), "", 0, 0,
+     "file whose first line is the password, mode 0600"},
+    {"mysql", "connect_timeout_ms", CONF_INT, AT(connect_timeout_ms), "2000", 100, 30000, ""},
+    {"lock", "try_ms", CONF_INT, AT(try_ms), "500", 10, 10000,
+     "how long one request for the lock may wait: the longest that a writer queues behind it"},
+    {"lock", "tries", CONF_INT, AT(tries), "10", 1, LOCK_MAX_TRIES, "then give up"},
+    {"lock", "victims", CONF_INT, AT(victims), "5", 1, 100000,
+     "sessions queued behind the request at which a try ends early"},
+    {"lock", "guard_s", CONF_INT, AT(guard_s), "60", 1, 86400,
+     "do not even try while a statement has been running for longer"},
+    {"lock", "backoff_ms", CONF_INT, AT(backoff_ms), "250", 0, 10000,
+     "first pause between tries; doubles up to 8 times this"},
+    {"lease", "run_ms", CONF_INT, AT(lease_run_ms), "10000", 500, 300000,
+     "freeze ends by itself when the host is silent for so long; the host may name another"},
+    {"lease", "hook_ms", CONF_INT, AT(lease_hook_ms), "60000", 500, 3600000,
+     "the same for a freeze that no coordinator prepared (virsh domfsfreeze)"},
+    {"freeze", "rcu_expedited", CONF_BOOL, AT(rcu_expedited), "yes", 0, 0,
+     "set /sys/kernel/rcu_expedited during the freeze"},
+    {"sample", "interval_ms", CONF_INT, AT(interval_ms), "1000", 100, 60000, ""},
+    {"sample", "history_s", CONF_INT, AT(history_s), "600", 1, 86400, ""},
+    {"sample", "trx_long_s", CONF_INT, AT(trx_long_s), "10", 1, 86400,
+     "a transaction older than this is a long one"},
+    {"agent", "port", CONF_STRING, AT(port), "/dev/virtio-ports/org.cbsnap.agent.0", 0, 0, ""},
+    {"agent", "socket", CONF_STRING, AT(socket), "", 0, 0, "empty: agent.sock in run_dir"},
+    {"agent", "run_dir", CONF_STRING, AT(run_dir), "/run/cbsnap", 0, 0, "on tmpfs"},
+};
+
+static const struct conf_spec spec = {.options = rows, .count = ARRAY_SIZE(rows)};
+
+int options_read(struct agent_options *ret, const char *path, struct err *e)
+{
+    struct err own = ERR_INIT;
+    int rc;
+
+    *ret = (struct agent_options){.port = NULL};
+    conf_defaults(&spec, NULL, ret);
+    rc = conf_read(&spec, path ? path : AGENT_CONF_DEFAULT, ret, &own);
+    if (rc < 0 && !path && own.code == ERR_NOT_FOUND)
+        rc = 0; /* the defaults are good for a stock server */
+    if (rc < 0 && e)
+        *e = own;
+    if (!ret->socket[0]) {
+        free(ret->socket);
+        ret->socket = xasprintf("%s/agent.sock", ret->run_dir);
+    }
+    return rc;
+}
+
+void options_release(struct agent_options *o)
+{
+    conf_release(&spec, NULL, o);
+}
+
+struct mysql_login options_login(const struct agent_options *o)
+{
+    return (struct mysql_login){.socket = o->mysql_socket,
+                                .user = o->mysql_user,
+                                .password_file = o->mysql_password_file,
+                                .connect_timeout_ms = o->connect_timeout_ms};
+}
+
+struct lock_limits options_limits(const struct agent_options *o)
+{
+    return (struct lock_limits){.try_ms = o->try_ms,
+                                .tries = o->tries,
+                                .victims = o->victims,
+                                .guard_s = o->guard_s,
+                                .backoff_ms = o->backoff_ms};
+}

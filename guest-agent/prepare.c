@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is asked of the guest before a freeze: its facts, whether the server can be locked at all,
+ * and to write out what is dirty so that the freeze finds little. Done on the worker; nothing here
+ * holds anything.
+ */
+#include "guest-agent/daemon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+
+/* facts younger than this are told without asking again */
+#define FACTS_FRESH_US INT64_C(500000)
+
+struct inquiry {
+    struct worker_job job; /* first: the worker hands this back */
+    struct daemon *daemon;
+    struct call *call;
+    struct facts facts;
+    bool prepare, flush;
+    char run_id[SESSION_RUN_ID_SIZE];
+    uint32_t lease_ms;
+    int guard_s;
+    /* results */
+    struct err err;
+    uint32_t longest_s, flush_ms;
+};
+
+/* ---- worker's thread ---------------------------------------------------------------------------
+ */
+
+static int flush(struct inquiry *q, struct mysql_lock *mysql)
+{
+    struct fs_set *set = fs_set_open(&q->facts.mounts);
+    int64_t began = mono_ms();
+    int rc;
+
+    rc = mysql_flush_logs(mysql, &q->err);
+    fs_set_sync(set);
+    fs_set_close(set);
+    q->flush_ms = (uint32_t)(mono_ms() - began);
+    return rc;
+}
+
+static void prepare_run(struct inquiry *q, struct mysql_lock *mysql)
+{
+    if (err_is_set(&q->facts.problem)) {
+        q->err = q->facts.problem;
+        return;
+    }
+    if (mysql_longest_statement(mysql, &q->longest_s, &q->err) < 0)
+        return;
+    if (q->longest_s > (uint32_t)q->guard_s) {
+        err_set(&q->err, ERR_LOCK,
+                "a statement has been running for %u s, longer than lock.guard_s = %d: wait for it "
+                "or end it",
+                q->longest_s, q->guard_s);
+        return;
+    }
+    if (q->flush)
+        (void)flush(q, mysql);
+}
+
+static void inquiry_run(struct worker_job *job)
+{
+    struct inquiry *q = (struct inquiry *)job;
+    struct mysql_lock *mysql = live_mysql(q->daemon->live);
+
+    facts_read(&q->facts, mysql, live_login(q->daemon->live));
+    if (q->prepare)
+        prepare_run(q, mysql);
+}
+
+/* ---- loop's thread -----------------------------------------------------------------------------
+ */
+
+static void send_prepared(struct inquiry *q)
+{
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    Cbsnap__Prepared prepared = CBSNAP__PREPARED__INIT;
+    struct facts_view view;
+
+    facts_describe(&q->daemon->facts, &view);
+    MSG_SET(&prepared, epoch, session_epoch(live_session(q->daemon->live)));
+    prepared.server = view.server_ptr;
+    prepared.mount = view.mount_ptrs;
+    prepared.n_mount = view.mount_count;
+    prepared.hook = &view.hook;
+    MSG_SET(&prepared, longest_statement_s, q->longest_s);
+    if (q->flush)
+        MSG_SET(&prepared, flush_ms, q->flush_ms);
+    MSG_BODY(&m, prepared, PREPARED, &prepared);
+    call_send(q->call, &m);
+    facts_view_release(&view);
+}
+
+static void inquiry_done(struct worker_job *job)
+{
+    struct inquiry *q = (struct inquiry *)job;
+    struct daemon *d = q->daemon;
+
+    facts_release(&d->facts);
+    d->facts = q->facts;
+    /* last: a hook may have begun a freeze while this ran */
+    if (q->prepare && !err_is_set(&q->err) && q->run_id[0])
+        (void)session_prepare(live_session(d->live), q->run_id, q->lease_ms, &q->err);
+    if (!q->prepare)
+        call_state(q->call);
+    else if (err_is_set(&q->err))
+        call_error(q->call, &q->err);
+    else
+        send_prepared(q);
+    free(q);
+}
+
+static void submit(struct inquiry *q)
+{
+    q->job.run = inquiry_run;
+    q->job.done = inquiry_done;
+    q->guard_s = q->daemon->options.guard_s;
+    worker_submit(live_worker(q->daemon->live), &q->job);
+}
+
+void prepare_begin(struct call *call, const Cbsnap__Prepare *m)
+{
+    struct daemon *d = call->daemon;
+    struct session *s = live_session(d->live);
+    struct err e = ERR_INIT;
+    struct inquiry *q;
+
+    if (session_state(s) != SESSION_IDLE)
+        err_set(&e, ERR_BUSY, "a freeze is under way in the guest (%s, epoch %llu)",
+                session_state_name(session_state(s)), (unsigned long long)session_epoch(s));
+    else if (m->run_id && strlen(m->run_id) >= sizeof(q->run_id))
+        err_set(&e, ERR_PROTOCOL, "a run id of %zu characters is too long", strlen(m->run_id));
+    if (err_is_set(&e)) {
+        call_error(call, &e);
+        return;
+    }
+    q = xcalloc(1, sizeof(*q));
+    q->daemon = d;
+    q->call = call;
+    q->prepare = true;
+    q->flush = m->has_flush && m->flush;
+    q->lease_ms = m->has_lease_ms ? m->lease_ms : 0;
+    if (m->run_id)
+        (void)snprintf(q->run_id, sizeof(q->run_id), "%s", m->run_id);
+    submit(q);
+}
+
+/* While a freeze is under way the answer is what was known before: nothing may be asked. */
+void state_begin(struct call *call)
+{
+    struct daemon *d = call->daemon;
+    bool fresh = d->facts.read_us && mono_us() - d->facts.read_us < FACTS_FRESH_US;
+    struct inquiry *q;
+
+    if (fresh || session_state(live_session(d->live)) != SESSION_IDLE) {
+        call_state(call);
+        return;
+    }
+    q = xcalloc(1, sizeof(*q));
+    q->daemon = d;
+    q->call = call;
+    submit(q);
+}

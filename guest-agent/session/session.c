@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The transitions of the freeze session; the only writer of its state. See session.h. */
+#include "guest-agent/session/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest-agent/session/private.h"
+#include "proto/base/buf.h"
+#include "proto/base/log.h"
+
+#define SWEEP_EVERY_MS 250
+
+struct session *session_new(const struct session_ops *ops, void *arg,
+                            const struct session_limits *limits, uint64_t epoch)
+{
+    struct session *s = xcalloc(1, sizeof(*s));
+
+    s->ops = ops;
+    s->arg = arg;
+    s->limits = *limits;
+    s->epoch = epoch;
+    s->lock_job = (struct session_job){.work = WORK_LOCK, .session = s};
+    s->release_job = (struct session_job){.work = WORK_RELEASE, .session = s};
+    s->probe_job = (struct session_job){.work = WORK_PROBE, .session = s};
+    s->sweep_job = (struct session_job){.work = WORK_SWEEP, .session = s};
+    return s;
+}
+
+void session_free(struct session *s)
+{
+    position_release(&s->position);
+    free(s->was_frozen);
+    free(s->release_job.results);
+    free(s->probe_job.results);
+    free(s->sweep_job.results);
+    free(s);
+}
+
+enum session_state session_state(const struct session *s)
+{
+    return s->state;
+}
+
+uint64_t session_epoch(const struct session *s)
+{
+    return s->epoch;
+}
+
+static void set_state(struct session *s, enum session_state to)
+{
+    log_debug("session: %s -> %s", session_state_name(s->state), session_state_name(to));
+    s->state = to;
+}
+
+/* ---- on the worker's thread --------------------------------------------------------------------
+ */
+
+static void answers_alloc(struct session_job *job, struct session *s)
+{
+    job->count = s->ops->mount_count(s->arg);
+    job->results = xrealloc(job->results, (job->count + 1) * sizeof(*job->results));
+}
+
+/*
+ * The watchdog runs before the lock is asked for, with time for the lock and the lease, so that a
+ * worker that hangs behind a granted lock cannot keep it; at the grant the lease proper begins.
+ */
+static int lock_run(struct session *s, struct session_job *job)
+{
+    const struct session_ops *ops = s->ops;
+    int64_t backstop = s->limits.lock_budget_us + job->lease_us;
+
+    if (ops->enter(s->arg, job->epoch, job->run_id, &job->err) < 0)
+        return -1;
+    if (!ops->arm(s->arg, ops->now_us(s->arg) + backstop)) {
+        ops->leave(s->arg);
+        return err_set(&job->err, ERR_BUSY,
+                       "the watchdog still hangs in thawing after the last freeze: look for a "
+                       "stuck disk, then restart cbsnap-agent");
+    }
+    if (ops->lock_take(s->arg, &job->position, &job->report, &job->err) == 0) {
+        if (ops->arm(s->arg, ops->now_us(s->arg) + job->lease_us))
+            return 0;
+        position_release(&job->position);
+        (void)ops->lock_release(s->arg, NULL);
+        err_set(&job->err, ERR_LOST, "the lock was granted too late: the watchdog had ended it");
+    }
+    (void)ops->disarm(s->arg);
+    ops->leave(s->arg);
+    return -1;
+}
+
+/* Every step whatever became of the one before. The watchdog is disarmed after them: it is there
+ * for the case that one of them hangs. */
+static int release_run(struct session *s, struct session_job *job)
+{
+    const struct session_ops *ops = s->ops;
+    int rc;
+
+    ops->thaw(s->arg, job->results);
+    job->thawed_us = ops->now_us(s->arg);
+    rc = ops->lock_release(s->arg, &job->err);
+    job->unlocked_us = ops->now_us(s->arg);
+    job->in_time = ops->disarm(s->arg);
+    ops->leave(s->arg);
+    return rc;
+}
+
+void session_job_run(struct session_job *job)
+{
+    struct session *s = job->session;
+
+    job->err = ERR_INIT;
+    job->rc = 0;
+    if (job->work == WORK_LOCK) {
+        job->rc = lock_run(s, job);
+        return;
+    }
+    answers_alloc(job, s);
+    if (job->work == WORK_RELEASE)
+        job->rc = release_run(s, job);
+    else if (job->work == WORK_PROBE)
+        s->ops->probe(s->arg, job->results);
+    else
+        s->ops->thaw(s->arg, job->results);
+}
+
+/* ---- on the loop's thread ----------------------------------------------------------------------
+ */
+
+static void submit(struct session *s, struct session_job *job)
+{
+    job->busy = true;
+    s->ops->submit(s->arg, job);
+}
+
+static void note_past(struct session *s, Cbsnap__FreezeEvent__Kind kind, const struct err *e)
+{
+    struct session_past *past = &s->past;
+
+    *past = (struct session_past){.known = true,
+                                  .kind = kind,
+                                  .epoch = s->epoch,
+                                  .at_us = s->ops->now_us(s->arg),
+                                  .at_wall_us = s->ops->wall_us(s->arg),
+                                  .err = e ? *e : ERR_INIT};
+    memcpy(past->run_id, s->run_id, sizeof(past->run_id));
+    memcpy(past->cause, s->cause, sizeof(past->cause));
+    past->untold = kind == CBSNAP__FREEZE_EVENT__KIND__LOST && s->run_id[0] == '\0';
+}
+
+static void answer_hook(struct session *s, const struct err *e, const char *note)
+{
+    session_frozen_fn *frozen = s->frozen;
+    void *arg = s->frozen_arg;
+
+    s->frozen = NULL;
+    if (!frozen)
+        return;
+    s->hook = e ? NULL : arg;
+    frozen(arg, e, note);
+}
+
+static void answer_stop(struct session *s)
+{
+    session_stopped_fn *stopped = s->stopped;
+
+    s->stopped = NULL;
+    if (stopped)
+        stopped(s->stopped_arg);
+}
+
+static bool wanted(const struct session *s)
+{
+    return s->cause[0] != '\0';
+}
+
+static void add_waiter(struct session *s, session_ended_fn *ended, void *arg, bool hook)
+{
+    if (s->waiter_count == SESSION_WAITERS) {
+        struct session_end end = {.reason = "too many wait for the end of this freeze already",
+                                  .epoch = s->epoch};
+        ended(arg, &end);
+        return;
+    }
+    s->waiters[s->waiter_count++] =
+        (struct session_waiter){.ended = ended, .arg = arg, .first = !wanted(s), .hook = hook};
+}
+
+/* Tells all who wait. Whoever came while another's release was under way did not hold until its own
+ * request, so it is told so. */
+static void answer_waiters(struct session *s, const struct session_end *end)
+{
+    struct session_end other = *end;
+    char reason[80];
+
+    (void)snprintf(reason, sizeof(reason), "the freeze was already being ended (%s)",
+                   s->past.cause);
+    other.held = false;
+    if (end->held)
+        other.reason = reason;
+    for (size_t n = 0; n < s->waiter_count; n++) {
+        struct session_waiter w = s->waiters[n];
+
+        if (!w.ended)
+            continue;
+        w.ended(w.arg, w.first ? end : &other);
+        if (w.hook)
+            s->past.untold = false;
+    }
+    s->waiter_count = 0;
+}
+
+/* The freeze is over, in whatever way: back to idle, logs flow again. */
+static void become_idle(struct session *s)
+{
+    set_state(s, SESSION_IDLE);
+    position_release(&s->position);
+    free(s->was_frozen);
+    s->was_frozen = NULL;
+    s->was_count = 0;
+    s->hook = NULL;
+    s->run_id[0] = '\0';
+    s->cause[0] = '\0';
+    s->cause_err = ERR_INIT;
+    s->ops->quiet(s->arg, false);
+}
+
+static void want_end(struct session *s, const char *cause, const struct err *why)
+{
+    if (wanted(s))
+        return;
+    (void)snprintf(s->cause, sizeof(s->cause), "%s", cause);
+    if (why)
+        s->cause_err = *why;
+}
+
+/* The one way out of a freeze. `why` is set when what was held is already lost. */
+static void begin_end(struct session *s, const char *cause, const struct err *why)
+{
+    want_end(s, cause, why);
+    if (s->state == SESSION_LOCKING) {
+        s->ops->cancel(s->arg);
+    } else if (s->state == SESSION_LOCKED || s->state == SESSION_FROZEN) {
+        /* the poll goes first: the answer to UNLOCK TABLES would look like a lost connection */
+        s->ops->watch(s->arg, false);
+        /* without qemu-ga's word it may still be freezing, and go on after we have thawed */
+        if (s->state == SESSION_LOCKED && strcmp(s->cause, "hook") != 0)
+            s->sweep_until_us = s->ops->now_us(s->arg) + s->limits.sweep_for_us;
+        set_state(s, SESSION_RELEASING);
+        submit(s, &s->release_job);
+    }
+}
+
+/* Claims the preparation, if it is fresh. */
+static void claim(struct session *s)
+{
+    int64_t age = s->ops->now_us(s->arg) - s->prepared.at_us;
+
+    s->run_id[0] = '\0';
+    s->lease_us = s->limits.hook_lease_us;
+    if (s->prepared.run_id[0] && age <= s->limits.prepared_for_us) {
+        memcpy(s->run_id, s->prepared.run_id, sizeof(s->run_id));
+        s->lease_us = s->prepared.lease_us;
+    } else if (s->prepared.run_id[0]) {
+        log_warn("run '%s' prepared %lld s ago and never froze: this freeze is not taken for its "
+                 "own",
+                 s->prepared.run_id, (long long)(age / 1000000));
+    }
+    s->prepared.run_id[0] = '\0';
+}
+
+int session_prepare(struct session *s, const char *run_id, uint32_t lease_ms, struct err *e)
+{
+    if (s->state != SESSION_IDLE)
+        return err_set(e, ERR_BUSY, "a freeze is under way in the guest (%s, epoch %llu%s%s)",
+                       session_state_name(s->state), (unsigned long long)s->epoch,
+                       s->run_id[0] ? ", run " : "", s->run_id);
+    if (strlen(run_id) >= sizeof(s->prepared.run_id))
+        return err_set(e, ERR_PROTOCOL, "a run id of %zu characters is too long", strlen(run_id));
+    (void)snprintf(s->prepared.run_id, sizeof(s->prepared.run_id), "%s", run_id);
+    s->prepared.lease_us = lease_ms ? (int64_t)lease_ms * 1000 : s->limits.run_lease_us;
+    s->prepared.at_us = s->ops->now_us(s->arg);
+    return 0;
+}
+
+void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
+{
+    struct err e = ERR_INIT;
+
+    if (s->state != SESSION_IDLE || s->stopped) {
+        if (s->stopped)
+            err_set(&e, ERR_CANCELLED, "cbsnap-agent is stopping: try again once it runs");
+        else
+            err_set(&e, ERR_BUSY, "a freeze is already under way (%s, epoch %llu): thaw it first",
+                    session_state_name(s->state), (unsigned long long)s->epoch);
+        frozen(arg, &e, NULL);
+        return;
+    }
+    s->ops->tick_in(s->arg, 0);
+    s->sweep_until_us = 0;
+    claim(s);
+    s->frozen = frozen;
+    s->frozen_arg = arg;
+    s->told = false;
+    s->reported_frozen = -1;
+    s->report = (struct lock_report){.tries = 0};
+    s->probe_job.count = 0;
+    s->lock_job.epoch = s->epoch;
+    s->lock_job.lease_us = s->lease_us;
+    memcpy(s->lock_job.run_id, s->run_id, sizeof(s->run_id));
+    set_state(s, SESSION_LOCKING);
+    s->ops->quiet(s->arg, true);
+    log_info("freeze asked for (epoch %llu, %s%s), lease %lld ms", (unsigned long long)s->epoch,
+             s->run_id[0] ? "run " : "by the hook alone: nobody prepared", s->run_id,
+             (long long)(s->lease_us / 1000));
+    session_tell(s, CBSNAP__FREEZE_EVENT__KIND__LOCKING, NULL);
+    submit(s, &s->lock_job);
+}
+
+static void lock_failed(struct session *s, const struct err *e)
+{
+    struct session_end end = {.reason = e->msg, .epoch = s->epoch};
+
+    log_warn("not locked: %s", e->msg);
+    session_tell(s, CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED, e);
+    note_past(s, CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED, e);
+    become_idle(s);
+    s->ops->forget(s->arg);
+    answer_hook(s, e, NULL);
+    answer_waiters(s, &end);
+    answer_stop(s);
+}
+
+static void lock_done(struct session *s, struct session_job *job)
+{
+    struct err why = s->cause_err;
+
+    s->report = job->report;
+    if (job->rc < 0) {
+        lock_failed(s, err_is_set(&why) ? &why : &job->err);
+        return;
+    }
+    s->position = job->position;
+    job->position = (struct position){.binlog_file = NULL};
+    s->lease_until_us = job->report.locked_us + s->lease_us;
+    set_state(s, SESSION_LOCKED);
+    if (wanted(s)) {
+        /* granted although somebody wanted out meanwhile: nobody is told of a lock */
+        begin_end(s, s->cause, NULL);
+        return;
+    }
+    s->ops->watch(s->arg, true);
+    log_info("locked after %u tries, %lld ms in the last", job->report.tries,
+             (long long)(job->report.locked_us - job->report.requested_us) / 1000);
+    s->told = true;
+    session_tell(s, CBSNAP__FREEZE_EVENT__KIND__LOCKED, NULL);
+    answer_hook(s, NULL, NULL);
+}
+
+/* ERR_LOST in `why` for a lost lock or lease; a thaw by the hook is expected to find nothing
+ * frozen. */
+static Cbsnap__FreezeEvent__Kind kind_of_end(const struct session *s, const struct session_job *job)
+{
+    if (!s->told)
+        return CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED;
+    if (err_is_set(&s->cause_err) || !job->in_time || job->rc < 0)
+        return CBSNAP__FREEZE_EVENT__KIND__LOST;
+    return CBSNAP__FREEZE_EVENT__KIND__RELEASED;
+}
+
+static void log_end(const struct session *s, Cbsnap__FreezeEvent__Kind kind, bool held,
+                    const struct err *why)
+{
+    if (kind == CBSNAP__FREEZE_EVENT__KIND__RELEASED && (held || strcmp(s->cause, "hook") == 0))
+        log_info("released (epoch %llu, by %s)", (unsigned long long)s->epoch, s->cause);
+    else
+        log_warn("freeze of epoch %llu ended, not held (%s): %s", (unsigned long long)s->epoch,
+                 s->cause, why->msg);
+}
+
+static void release_done(struct session *s, struct session_job *job)
+{
+    struct err why = ERR_INIT, told = ERR_INIT;
+    bool held = session_held(s, job, &why);
+    Cbsnap__FreezeEvent__Kind kind = kind_of_end(s, job);
+    struct session_end end = {.held = held,
+                              .reason = why.msg,
+                              .epoch = s->epoch,
+                              .has_times = true,
+                              .lock_requested_us = s->report.requested_us,
+                              .locked_us = s->report.locked_us,
+                              .thawed_us = job->thawed_us,
+                              .unlocked_us = job->unlocked_us};
+    Cbsnap__Mount *mounts = session_mounts(s, job, &end.mounts, &end.mount_count);
+
+    if (kind != CBSNAP__FREEZE_EVENT__KIND__RELEASED)
+        told = why;
+    if (!held && kind == CBSNAP__FREEZE_EVENT__KIND__RELEASED && strcmp(s->cause, "hook") != 0)
+        told = why;
+    log_end(s, kind, held, &why);
+    session_tell(s, kind, &told);
+    note_past(s, kind, &told);
+    end.lost_untold = s->past.untold;
+    s->epoch++;
+    s->ops->keep_epoch(s->arg, s->epoch);
+    become_idle(s);
+    answer_hook(s, err_is_set(&why) ? &why : NULL, NULL);
+    s->hook = NULL;
+    answer_waiters(s, &end);
+    free(mounts);
+    free(end.mounts);
+    if (s->sweep_until_us)
+        s->ops->tick_in(s->arg, SWEEP_EVERY_MS);
+    else if (s->state == SESSION_IDLE)
+        s->ops->forget(s->arg);
+    answer_stop(s);
+}
+
+/* ---- asked for by the hook ---------------------------------------------------------------------
+ */
+
+/* The end of a freeze that is over already. */
+static void answer_idle(struct session *s, session_ended_fn *ended, void *arg)
+{
+    char reason[700] = "nothing was frozen since cbsnap-agent started";
+    struct session_end end = {.reason = reason, .epoch = s->epoch};
+    const struct session_past *past = &s->past;
+
+    if (past->known) {
+        end.epoch = past->epoch;
+        (void)snprintf(reason, sizeof(reason),
+                       "the freeze of epoch %llu had ended already (%s)%s%s",
+                       (unsigned long long)past->epoch, past->cause[0] ? past->cause : "not locked",
+                       err_is_set(&past->err) ? ": " : "", past->err.msg);
+        end.lost_untold = past->untold;
+    }
+    ended(arg, &end);
+}
+
+static void end_sweep(struct session *s)
+{
+    if (!s->sweep_until_us)
+        return;
+    s->sweep_until_us = 0;
+    s->ops->tick_in(s->arg, 0);
+    if (!s->sweep_job.busy)
+        s->ops->forget(s->arg);
+}
+
+void session_thaw(struct session *s, session_ended_fn *ended, void *arg)
+{
+    if (s->state == SESSION_IDLE) {
+        end_sweep(s);
+        answer_idle(s, ended, arg);
+        s->past.untold = false;
+    } else {
+        add_waiter(s, ended, arg, true);
+        begin_end(s, "hook", NULL);
+    }
+}
+
+void session_hook_gone(struct session *s, const void *arg, bool clean)
+{
+    struct err e = ERR_INIT;
+
+    if (s->frozen && s->frozen_arg == arg) {
+        s->frozen = NULL;
+        if (s->state == SESSION_LOCKING) {
+            err_set(&e, ERR_CANCELLED, "the freeze hook went away before it was answered");
+            begin_end(s, "hook-gone", &e);
+        }
+    } else if (s->hook && s->hook == arg) {
+        s->hook = NULL;
+        if (clean)
+            return;
+        err_set(&e, ERR_CANCELLED, "the freeze hook went away without reading the answer");
+        begin_end(s, "hook-gone", &e);
+    }
+}
+
+/* ---- asked for by the host ---------------------------------------------------------------------
+ */
+
+static bool is_own(const struct session *s, const char *run_id, bool has_epoch, uint64_t epoch)
+{
+    return strcmp(run_id, s->run_id) == 0 && (!has_epoch || epoch == s->epoch);
+}
+
+void session_release(struct session *s, const char *run_id, bool has_epoch, uint64_t epoch,
+                     session_ended_fn *ended, void *arg)
+{
+    char reason[300];
+    struct session_end end = {.reason = reason, .epoch = s->epoch};
+
+    if (run_id && strcmp(run_id, s->prepared.run_id) == 0)
+        s->prepared.run_id[0] = '\0';
+    if (s->state == SESSION_IDLE) {
+        answer_idle(s, ended, arg);
+        return;
+    }
+    if (run_id && !is_own(s, run_id, has_epoch, epoch)) {
+        (void)snprintf(reason, sizeof(reason),
+                       "the guest is held by another freeze (epoch %llu, %s%s), which was left "
+                       "alone",
+                       (unsigned long long)s->epoch, s->run_id[0] ? "run " : "nobody's run",
+                       s->run_id);
+        ended(arg, &end);
+        return;
+    }
+    add_waiter(s, ended, arg, false);
+    begin_end(s, run_id ? "host" : "person", NULL);
+}
+
+int session_renew(struct session *s, const char *run_id, uint64_t epoch, int64_t frozen,
+                  uint32_t *ret_left_ms, struct err *e)
+{
+    int64_t until = s->ops->now_us(s->arg) + s->lease_us;
+
+    if (s->state != SESSION_LOCKED && s->state != SESSION_FROZEN)
+        return err_set(e, ERR_LOST, "nothing is held in the guest (%s, epoch %llu, last end: %s)",
+                       session_state_name(s->state), (unsigned long long)s->epoch,
+                       s->past.known ? s->past.cause : "none");
+    if (!is_own(s, run_id, true, epoch))
+        return err_set(e, ERR_LOST,
+                       "the guest is held by another freeze (epoch %llu, run '%s'), not by epoch "
+                       "%llu of run '%s'",
+                       (unsigned long long)s->epoch, s->run_id, (unsigned long long)epoch, run_id);
+    if (!s->ops->arm(s->arg, until))
+        return err_set(e, ERR_LOST, "the lease of epoch %llu has just ended",
+                       (unsigned long long)epoch);
+    s->lease_until_us = until;
+    if (frozen >= 0)
+        s->reported_frozen = frozen;
+    if (frozen > 0 && s->state == SESSION_LOCKED)
+        set_state(s, SESSION_FROZEN);
+    *ret_left_ms = (uint32_t)(s->lease_us / 1000);
+    return 0;
+}
+
+int session_probe(struct session *s, session_probed_fn *probed, void *arg)
+{
+    if (s->state != SESSION_LOCKED && s->state != SESSION_FROZEN)
+        return -1;
+    if (s->probe_job.busy || s->probed)
+        return -1;
+    s->probed = probed;
+    s->probed_arg = arg;
+    submit(s, &s->probe_job);
+    return 0;
+}
+
+static void probe_done(struct session *s, struct session_job *job)
+{
+    session_probed_fn *probed = s->probed;
+
+    if (s->state == SESSION_LOCKED || s->state == SESSION_FROZEN) {
+        s->was_count = job->count;
+        s->was_frozen = xrealloc(s->was_frozen, job->count + 1);
+        for (size_t n = 0; n < job->count; n++)
+            s->was_frozen[n] = job->results[n].answer == FS_FROZEN;
+    }
+    s->probed = NULL;
+    if (probed)
+        probed(s->probed_arg);
+}
+
+void session_forget_caller(struct session *s, const void *arg)
+{
+    for (size_t n = 0; n < s->waiter_count; n++) {
+        if (s->waiters[n].arg == arg)
+            s->waiters[n].ended = NULL;
+    }
+    if (s->probed && s->probed_arg == arg)
+        s->probed = NULL;
+}
+
+/* ---- from watchdog, connection, signal, timer --------------------------------------------------
+ */
+
+void session_fired(struct session *s)
+{
+    struct err e = ERR_INIT;
+
+    if (s->state == SESSION_IDLE || s->state == SESSION_RELEASING)
+        return;
+    err_set(&e, ERR_LOST, "nobody renewed the lease of %lld ms: the watchdog let go",
+            (long long)(s->lease_us / 1000));
+    begin_end(s, "lease", &e);
+}
+
+void session_lock_lost(struct session *s)
+{
+    struct err e = ERR_INIT;
+
+    if (s->state != SESSION_LOCKED && s->state != SESSION_FROZEN)
+        return;
+    err_set(&e, ERR_LOST, "the connection that held the lock is gone: mysqld ended or cut it off");
+    begin_end(s, "connection", &e);
+}
+
+void session_stop(struct session *s, session_stopped_fn *stopped, void *arg)
+{
+    struct err e = ERR_INIT;
+
+    s->stopped = stopped;
+    s->stopped_arg = arg;
+    if (s->state == SESSION_IDLE) {
+        answer_stop(s);
+        return;
+    }
+    err_set(&e, ERR_LOST, "cbsnap-agent was told to stop by a signal");
+    begin_end(s, "signal", &e);
+}
+
+/*
+ * After an end that qemu-ga may not know of (it can still be freezing, filesystem by filesystem)
+ * the mounts are thawed again for a while, so that none stays frozen without anybody on guard. The
+ * thaw hook or the next freeze ends it.
+ */
+void session_tick(struct session *s)
+{
+    if (s->state != SESSION_IDLE || !s->sweep_until_us || s->sweep_job.busy)
+        return;
+    submit(s, &s->sweep_job);
+}
+
+static void sweep_done(struct session *s, struct session_job *job)
+{
+    for (size_t n = 0; n < job->count && s->state == SESSION_IDLE; n++) {
+        if (job->results[n].answer == FS_FROZEN)
+            log_warn("'%s' was frozen after the freeze had ended, and was thawed: qemu-ga was late",
+                     s->ops->mount_at(s->arg, n)->path);
+    }
+    if (s->state != SESSION_IDLE)
+        return; /* the next freeze has the mounts now */
+    if (s->sweep_until_us && s->ops->now_us(s->arg) < s->sweep_until_us) {
+        s->ops->tick_in(s->arg, SWEEP_EVERY_MS);
+        return;
+    }
+    s->sweep_until_us = 0;
+    s->ops->forget(s->arg);
+}
+
+void session_recovered(struct session *s, const char *run_id, const char *what)
+{
+    struct err e = ERR_INIT;
+
+    err_set(&e, ERR_LOST, "%s", what);
+    (void)snprintf(s->run_id, sizeof(s->run_id), "%s", run_id);
+    (void)snprintf(s->cause, sizeof(s->cause), "restart");
+    note_past(s, CBSNAP__FREEZE_EVENT__KIND__LOST, &e);
+    s->run_id[0] = '\0';
+    s->cause[0] = '\0';
+    s->epoch++;
+    s->ops->keep_epoch(s->arg, s->epoch);
+}
+
+void session_job_done(struct session_job *job)
+{
+    struct session *s = job->session;
+
+    job->busy = false;
+    switch (job->work) {
+    case WORK_LOCK:
+        lock_done(s, job);
+        break;
+    case WORK_RELEASE:
+        release_done(s, job);
+        break;
+    case WORK_PROBE:
+        probe_done(s, job);
+        break;
+    case WORK_SWEEP:
+        sweep_done(s, job);
+        break;
+    }
+}
