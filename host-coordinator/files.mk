@@ -8,3 +8,4 @@ include host-coordinator/record/files.mk
 include host-coordinator/storage/files.mk
 include host-coordinator/xml/files.mk
 include host-coordinator/domain/files.mk
+include host-coordinator/guest/files.mk

@@ -62,10 +62,18 @@ $(BUILD)/floor: $(call objs,tests/bench/floor.c)
 
 # ---- the database lock against a real server --------------------------------------------------
 
-MYSQL_DRIVE_OBJ := $(call objs,tests/integration/mysql-drive.c tests/integration/mysql-sessions.c)
+MYSQL_DRIVE_OBJ := $(call objs,$(addprefix tests/integration/, \
+	mysql-drive.c mysql-drive-server.c mysql-sessions.c))
 
 $(MYSQL_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(MYSQL_PC))
 $(BUILD)/mysql-drive: $(MYSQL_DRIVE_OBJ) $(BUILD)/libagent.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
 
 check-integration: $(BUILD)/mysql-drive
+
+# ---- libvirt and the guest's end of the port: scripted stand-ins -------------------------------
+
+COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c)
+
+$(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
+$(BUILD)/unit/host-coordinator/test-guest: $(COORD_FAKE_OBJ)

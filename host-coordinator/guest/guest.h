@@ -6,7 +6,11 @@
  * notices a restart by Hello.instance, fails the requests under way (ERR_LOST) and carries on.
  * If the socket itself closes (QEMU ended), every request fails with ERR_LOST at once.
  * The peer is not trusted: frames are bounded, answers nobody asked for are dropped, an answer of
- * the wrong kind is ERR_PROTOCOL.
+ * the wrong kind is ERR_PROTOCOL, requests to us are answered with ERR_PROTOCOL. What the agent
+ * does not read is bounded too: past 256 KiB a request fails (ERR_TIMEOUT), a post is dropped.
+ *
+ * All functions are the main thread's; callbacks come from the loop. Times are microseconds of the
+ * monotonic clock. QEMU's side of the port: see port.h.
  */
 #ifndef CBSNAP_GUEST_H
 #define CBSNAP_GUEST_H
@@ -16,22 +20,28 @@
 
 struct guest;
 
-/* Events (Sample, FreezeEvent, LogLine, Hello) as they come; the message is borrowed. */
+/*
+ * Events (Sample, FreezeEvent, LogLine, Hello) as they come, from guest_open()'s return on; the
+ * message is borrowed. The callback may post and send; it does not wait.
+ */
 typedef void guest_event(void *arg, const Cbsnap__Envelope *m);
 
 /*
  * Connects and exchanges Hello, both within the deadline. ERR_NOT_FOUND: no socket there;
  * ERR_BUSY: another program has the port (QEMU serves one client); ERR_TIMEOUT: the port is there
  * and nobody answers, so the agent is not running in the guest (the message says that);
- * ERR_PROTOCOL: protocol versions differ.
+ * ERR_PROTOCOL: protocol versions differ; ERR_AUTH: the socket is not for this user;
+ * ERR_LOST: QEMU closed it meanwhile; ERR_CANCELLED as from loop_wait().
  */
 int guest_open(struct guest **ret, struct loop *loop, const char *socket_path, guest_event *event,
                void *event_arg, int64_t deadline_us, struct err *e);
-void guest_close(struct guest *g); /* accepts NULL */
+/* Accepts NULL. Requests still under way end with ERR_CANCELLED. Not from within the callback. */
+void guest_close(struct guest *g);
 
 /* The agent's latest Hello; valid until the loop runs again. */
 const Cbsnap__Hello *guest_hello(const struct guest *g);
-/* How many times the agent was seen to restart since guest_open(). */
+/* How many times the agent was seen to restart since guest_open(). Counted before the callback
+ * hears of that Hello. A restarted agent has to be subscribed to anew. */
 unsigned guest_restarts(const struct guest *g);
 
 /*
@@ -48,21 +58,25 @@ struct guest_request {
     uint32_t id;
     struct guest_request *next;
 };
+/* Overwrites *r; release an earlier answer first. */
 void guest_send(struct guest *g, struct guest_request *r, Cbsnap__Envelope *request,
                 Cbsnap__Envelope__BodyCase expected);
+/* Does nothing to a request that is done or was never sent. */
 void guest_cancel(struct guest *g, struct guest_request *r);
+/* Of a request that is done, cancelled, or was never sent (all zero). May be called twice. */
 void guest_request_release(struct guest_request *r);
 
 /* A message that nobody waits for an answer to. */
 void guest_post(struct guest *g, Cbsnap__Envelope *m);
 
-/* guest_send() and wait. */
+/* guest_send() and wait. On failure nothing is left under way. */
 int guest_call(struct guest *g, struct guest_request *r, Cbsnap__Envelope *request,
                Cbsnap__Envelope__BodyCase expected, int64_t deadline_us, struct err *e);
 
 /*
- * Guest clock minus host clock in microseconds, from the request with the shortest round trip so
- * far, and half that round trip as its uncertainty. False before the first answer.
+ * Guest clock minus host clock in microseconds, from the exchange with the shortest round trip so
+ * far, and half that round trip as its uncertainty. False before the first answer, and after the
+ * guest was booted anew.
  */
 bool guest_clock(const struct guest *g, int64_t *ret_offset_us, int64_t *ret_uncertainty_us);
 
