@@ -168,6 +168,7 @@ static int not_granted(const struct lock_limits *limits, const struct lock_repor
                        const struct blocker *b, struct err *e)
 {
     const struct lock_try *last = &report->try[report->tries - 1];
+    const char *noun = report->tries == 1 ? "try" : "tries";
     char text[200] = "nobody to blame was seen";
 
     if (b->found)
@@ -178,8 +179,8 @@ static int not_granted(const struct lock_limits *limits, const struct lock_repor
             "the global read lock was not granted in %u tries; the last one was given up "
             "with %u sessions queued behind it: %s",
             report->tries, last->victims, text);
-    return err_set(e, ERR_LOCK, "the global read lock was not granted in %u tries of %d ms: %s",
-                   report->tries, limits->try_ms, text);
+    return err_set(e, ERR_LOCK, "the global read lock was not granted in %u %s of %d ms: %s",
+                   report->tries, noun, limits->try_ms, text);
 }
 
 static int tries(struct mysql_lock *l, const struct lock_limits *limits, struct lock_report *report,

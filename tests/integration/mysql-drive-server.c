@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Accounts and their rights, what the server tells of itself, and its status. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "guest-agent/mysql/server.h"
+#include "guest-agent/mysql/status.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+#include "tests/integration/mysql-drive.h"
+
+/* ---- accounts ---- */
+
+static char *write_secret(const char *name, const char *text, mode_t mode)
+{
+    char *path = NULL;
+    FILE *f;
+
+    if (asprintf(&path, "%s/%s", dir, name) < 0 || !(f = fopen(path, "w")))
+        return NULL;
+    (void)fprintf(f, "%s\n", text);
+    (void)fclose(f);
+    (void)chmod(path, mode);
+    return path;
+}
+
+static enum err_code ready_as(const char *user, const char *password_file, const char *socket)
+{
+    struct mysql_login login = login_as(user, password_file);
+    struct mysql_lock *l;
+
+    login.socket = socket;
+    last_error = ERR_INIT;
+    l = mysql_lock_new(&login);
+    (void)mysql_lock_ready(l, &last_error);
+    mysql_lock_free(l);
+    return last_error.code;
+}
+
+void test_accounts(void)
+{
+    AUTO_FREE char *good = write_secret("good", "right", 0600);
+    AUTO_FREE char *bad = write_secret("bad", "wrong", 0600);
+    AUTO_FREE char *wide = write_secret("wide", "right", 0644);
+    struct mysql_login login = login_as("cbsnap_few", good);
+    struct mysql_lock *l;
+    struct server_info info;
+    struct position p;
+    struct lock_report r;
+    int rc;
+
+    session_do(admin, "DROP USER IF EXISTS cbsnap_few@localhost");
+    session_do(admin, "CREATE USER cbsnap_few@localhost IDENTIFIED BY 'right'");
+    check(ready_as("cbsnap_few", bad, sock) == ERR_AUTH && strstr(last_error.msg, "'cbsnap_few'") &&
+              strstr(last_error.msg, sock),
+          "a wrong password: %s", last_error.msg);
+    check(ready_as("cbsnap_few", wide, sock) == ERR_CONFIG && strstr(last_error.msg, wide),
+          "a password file that others can read: %s", last_error.msg);
+    check(ready_as("root", "", "/nonexistent/mysql.sock") == ERR_MYSQL &&
+              strstr(last_error.msg, "/nonexistent/mysql.sock") && strstr(last_error.msg, "'root'"),
+          "a wrong socket: %s", last_error.msg);
+    check(ready_as("cbsnap_few", good, sock) == ERR_AUTH, "no right at all: %s", last_error.msg);
+
+    rc = server_info_read(&login, &info, &last_error);
+    check(rc == 0 && info.missing_count >= 3, "%zu rights are told to be missing",
+          rc == 0 ? info.missing_count : 0);
+    for (size_t n = 0; rc == 0 && n < info.missing_count; n++) {
+        printf("# %s\n", info.missing_rights[n]);
+        /* what it says to run is run: each sentence ends in a statement that works */
+        if (strstr(info.missing_rights[n], "GRANT ") && n > 0)
+            session_do(admin, "%s", strstr(info.missing_rights[n], "GRANT "));
+    }
+    if (rc == 0)
+        server_info_release(&info);
+    l = mysql_lock_new(&login);
+    check(take(l, &quick, &p, &r) < 0 && last_error.code == ERR_AUTH &&
+              strstr(last_error.msg, "RELOAD"),
+          "no right to lock: %s", last_error.msg);
+    session_do(admin, "GRANT RELOAD ON *.* TO cbsnap_few@localhost");
+    mysql_lock_free(l);
+    l = mysql_lock_new(&login);
+    check(take(l, &quick, &p, &r) == 0, "granted with just the rights that were asked for");
+    printf("# position by %s\n", p.source ? p.source : "-");
+    position_release(&p);
+    check(mysql_lock_release(l, &last_error) == 0, "released");
+    mysql_lock_free(l);
+    rc = server_info_read(&login, &info, &last_error);
+    check(rc == 0 && info.missing_count == 0, "no right is missing any more");
+    if (rc == 0)
+        server_info_release(&info);
+}
+
+/* ---- server, status ---- */
+
+static const char *path_of(const struct server_info *info, const char *role)
+{
+    for (size_t n = 0; n < info->path_count; n++) {
+        if (strcmp(info->paths[n].role, role) == 0)
+            return info->paths[n].path;
+    }
+    return "";
+}
+
+static bool has_path(const struct server_info *info, const char *role, const char *head)
+{
+    for (size_t n = 0; n < info->path_count; n++) {
+        if (strcmp(info->paths[n].role, role) == 0 &&
+            strncmp(info->paths[n].path, head, strlen(head)) == 0)
+            return true;
+    }
+    return false;
+}
+
+void test_server_info(void)
+{
+    AUTO_FREE char *datadir = session_value(admin, "SELECT TRIM(TRAILING '/' FROM @@datadir)");
+    AUTO_FREE char *elsewhere = NULL;
+    struct mysql_login login = login_as("root", "");
+    struct server_info info;
+    int rc;
+
+    if (asprintf(&elsewhere, "%s/elsewhere", dir) < 0)
+        return;
+    rc = server_info_read(&login, &info, &last_error);
+    check(rc == 0, "the server tells of itself");
+    if (rc < 0)
+        return;
+    for (size_t n = 0; n < info.path_count; n++)
+        printf("# %s %s\n", info.paths[n].role, info.paths[n].path);
+    check(strcmp(path_of(&info, "datadir"), datadir) == 0, "datadir is %s",
+          path_of(&info, "datadir"));
+    check(strstr(path_of(&info, "binlog"), "/binlogs"), "binary logs are in %s",
+          path_of(&info, "binlog"));
+    check(has_path(&info, "tablespace", elsewhere), "a table with a DATA DIRECTORY is found in %s",
+          elsewhere);
+    check(info.missing_count == 0, "root lacks no right");
+    server_info_release(&info);
+}
+
+struct seen {
+    char names[64][64];
+    double values[64];
+    size_t count;
+};
+
+static void note(void *arg, const char *name, double value)
+{
+    struct seen *s = arg;
+
+    if (s->count < 64) {
+        (void)snprintf(s->names[s->count], 64, "%s", name);
+        s->values[s->count++] = value;
+    }
+}
+
+static double value_of(const struct seen *s, const char *name)
+{
+    for (size_t n = 0; n < s->count; n++) {
+        if (strcmp(s->names[n], name) == 0)
+            return s->values[n];
+    }
+    return -1;
+}
+
+void test_status(void)
+{
+    static const char *const gauges[] = {
+        "mysql.uptime", "mysql.threads_connected", "mysql.threads_running", "innodb.pool_dirty",
+        "innodb.lsn",   "innodb.checkpoint_age"};
+    struct mysql_login login = login_as("root", "");
+    struct mysql_sampler *s = mysql_status_new(&login, 1);
+    struct mysql_trx trx[MYSQL_TRX_MAX];
+    size_t trx_count = 99;
+    struct seen first = {.count = 0}, second = {.count = 0};
+    MYSQL *t = session_open(sock);
+    struct writer w;
+    int64_t began;
+    int rc;
+
+    session_do(t, "BEGIN");
+    session_do(t, "UPDATE rows2 SET x = x + 1 WHERE id = 1");
+    sleep_ms(3100);
+    check(mysql_status_read(s, note, &first, trx, &trx_count, &last_error) == 0, "status is read");
+    for (size_t n = 0; n < ARRAY_SIZE(gauges); n++)
+        check(value_of(&first, gauges[n]) >= 0, "%s is %.0f", gauges[n],
+              value_of(&first, gauges[n]));
+    check(value_of(&first, "mysql.questions") < 0, "no rate from one reading");
+    check(trx_count == 1 && trx[0].thread == mysql_thread_id(t) && trx[0].rows_modified == 1 &&
+              strcmp(trx[0].user, "root") == 0 && trx[0].age_s >= 2,
+          "the long transaction is told: thread %llu, %u s", (unsigned long long)trx[0].thread,
+          trx[0].age_s);
+    check(value_of(&first, "innodb.trx_long") == 1 && value_of(&first, "innodb.trx_oldest") >= 2 &&
+              value_of(&first, "innodb.trx_active") >= 1,
+          "and counted");
+    writer_start(&w, sock);
+    sleep_ms(1000);
+    began = mono_us();
+    rc = mysql_status_read(s, note, &second, trx, &trx_count, &last_error);
+    check(rc == 0, "read again in %lld us", (long long)(mono_us() - began));
+    writer_stop(&w);
+    check(value_of(&second, "mysql.writes") > 5 &&
+              value_of(&second, "mysql.questions") >= value_of(&second, "mysql.writes"),
+          "rates: %.0f writes/s, %.0f questions/s", value_of(&second, "mysql.writes"),
+          value_of(&second, "mysql.questions"));
+    (void)kill(server_pid, SIGSTOP);
+    began = mono_us();
+    rc = mysql_status_read(s, note, &second, trx, &trx_count, &last_error);
+    check(rc < 0 && mono_us() - began < 4000000, "a hanging server costs %lld ms",
+          (long long)(mono_us() - began) / 1000);
+    began = mono_us();
+    check(mysql_status_read(s, note, &second, trx, &trx_count, &last_error) < 0 &&
+              mono_us() - began < 100000,
+          "and is then left alone");
+    (void)kill(server_pid, SIGCONT);
+    session_do(t, "ROLLBACK");
+    mysql_close(t);
+    mysql_status_free(s);
+}

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Drives the agent's MySQL lock against a running server and says in TAP what it saw.
+ *
+ *     mysql-drive all SOCKET PID DIR    everything; ends by killing the server
+ *     mysql-drive nobinlog SOCKET       a server without a binary log
+ *
+ * The server's root logs in over the socket without a password, and it has a database cbsnap_test.
+ * DIR is for files of the test's own.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+#include "tests/integration/mysql-drive.h"
+
+/* A cancel is a few round trips on a machine that does other things too. */
+#define SLACK_MS 400
+
+const char *sock, *dir;
+pid_t server_pid;
+MYSQL *admin;
+static unsigned checks, failures;
+struct err last_error;
+
+const struct lock_limits quick = {
+    .try_ms = 300, .tries = 3, .victims = 1000, .guard_s = 60, .backoff_ms = 40};
+
+void check(bool ok, const char *fmt, ...)
+{
+    va_list ap;
+
+    failures += !ok;
+    printf("%s %u - ", ok ? "ok" : "not ok", ++checks);
+    va_start(ap, fmt);
+    (void)vprintf(fmt, ap);
+    va_end(ap);
+    printf("\n");
+    if (!ok && err_is_set(&last_error))
+        printf("# last error: %s: %s\n", err_code_name(last_error.code), last_error.msg);
+    (void)fflush(stdout);
+}
+
+struct mysql_login login_as(const char *user, const char *password_file)
+{
+    return (struct mysql_login){
+        .socket = sock, .user = user, .password_file = password_file, .connect_timeout_ms = 2000};
+}
+
+static struct mysql_lock *new_lock(void)
+{
+    static struct mysql_login login;
+
+    login = login_as("root", "");
+    last_error = ERR_INIT;
+    return mysql_lock_new(&login);
+}
+
+int take(struct mysql_lock *l, const struct lock_limits *limits, struct position *p,
+         struct lock_report *r)
+{
+    last_error = ERR_INIT;
+    memset(p, 0, sizeof(*p));
+    return mysql_lock_take(l, limits, p, r, &last_error);
+}
+
+/* Requests of ours that are still on the server: none may be, ever. */
+static long pending(void)
+{
+    return session_number(admin, "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
+                                 " WHERE INFO LIKE 'FLUSH TABLES WITH READ%%'");
+}
+
+static bool write_works(int ms)
+{
+    struct background b;
+    bool ok;
+
+    background_start(&b, sock, "INSERT INTO plain (x) VALUES (7)");
+    ok = background_wait(&b, ms);
+    background_kill(&b, admin);
+    return ok && b.error == 0;
+}
+
+/* ---- granted ---- */
+
+static char *status_column(const char *column)
+{
+    static const char *const statements[] = {"SHOW MASTER STATUS", "SHOW BINARY LOG STATUS"};
+    char *value = NULL;
+
+    for (size_t n = 0; n < ARRAY_SIZE(statements) && !value; n++) {
+        MYSQL_RES *res;
+        MYSQL_ROW row;
+
+        if (mysql_query(admin, statements[n]) != 0)
+            continue;
+        res = mysql_store_result(admin);
+        row = mysql_fetch_row(res);
+        for (unsigned k = 0; row && k < mysql_num_fields(res); k++) {
+            if (strcmp(mysql_fetch_field_direct(res, k)->name, column) == 0)
+                value = strdup(row[k] ? row[k] : "");
+        }
+        mysql_free_result(res);
+    }
+    return value ? value : strdup("");
+}
+
+static char *gtid_set(bool mariadb)
+{
+    char *set =
+        session_value(admin, "SELECT @@GLOBAL.%s", mariadb ? "gtid_binlog_pos" : "gtid_executed");
+    char *to = set;
+
+    for (const char *c = set; *c; c++) {
+        if (*c != '\n' && *c != ' ')
+            *to++ = *c;
+    }
+    *to = '\0';
+    return set;
+}
+
+static void check_position(const struct position *p)
+{
+    AUTO_FREE char *file = status_column("File"), *offset = status_column("Position");
+    AUTO_FREE char *version = session_value(admin, "SELECT @@version");
+    bool mariadb = strstr(version, "MariaDB") != NULL;
+    AUTO_FREE char *set = gtid_set(mariadb);
+
+    printf("# %s %s:%llu gtid '%s' lsn %llu checkpoint %llu by %s\n", version,
+           p->binlog_file ? p->binlog_file : "-", (unsigned long long)p->binlog_offset,
+           p->gtid_set ? p->gtid_set : "-", (unsigned long long)p->lsn,
+           (unsigned long long)p->checkpoint, p->source);
+    check(p->binlog_file && strcmp(p->binlog_file, file) == 0 &&
+              p->binlog_offset == strtoull(offset, NULL, 10),
+          "the position is the server's, %s:%s", file, offset);
+    check(p->gtid_set && strcmp(p->gtid_set, set) == 0, "the GTID set is the server's, '%s'", set);
+    check(p->has_lsn && p->has_checkpoint && p->lsn >= p->checkpoint && p->checkpoint > 0,
+          "LSN and checkpoint are known");
+    check(p->server_version && strcmp(p->server_version, version) == 0, "version is known");
+    check(p->has_server_id && (mariadb ? !p->server_uuid : strlen(p->server_uuid) == 36),
+          "server id and UUID are known as far as the server has them");
+}
+
+static void test_granted(void)
+{
+    struct mysql_lock *l = new_lock();
+    struct background b;
+    struct position p;
+    struct lock_report r;
+    int rc;
+
+    check(mysql_lock_ready(l, &last_error) == 0 && mysql_lock_fd(l) >= 0, "connects");
+    check(mysql_lock_release(l, &last_error) < 0 && last_error.code == ERR_LOST,
+          "nothing to release at first");
+    rc = take(l, &quick, &p, &r);
+    check(rc == 0 && r.tries == 1 && r.try[0].outcome == LOCK_GRANTED &&
+              r.locked_us >= r.requested_us,
+          "granted at the first try, in %lld us", (long long)(r.locked_us - r.requested_us));
+    check_position(&p);
+    position_release(&p);
+    background_start(&b, sock, "INSERT INTO plain (x) VALUES (1)");
+    check(!background_wait(&b, 300), "a writer blocks while the lock is held");
+    check(mysql_lock_ready(l, &last_error) == 0, "ready leaves a held lock alone");
+    check(mysql_lock_release(l, &last_error) == 0, "released");
+    check(background_wait(&b, 1000) && b.error == 0, "the writer goes on at once");
+    background_join(&b);
+    check(write_works(1000), "a writer does not block afterwards");
+    mysql_lock_free(l);
+}
+
+static void test_lazy_redo(void)
+{
+    AUTO_FREE char *old = session_value(admin, "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit");
+    struct mysql_lock *l = new_lock();
+    struct position p;
+    struct lock_report r;
+
+    session_do(admin, "SET GLOBAL innodb_flush_log_at_trx_commit = 0");
+    check(take(l, &quick, &p, &r) == 0, "granted when the redo log is flushed by time only");
+    position_release(&p);
+    check(mysql_lock_release(l, &last_error) == 0, "and released");
+    check(mysql_flush_logs(l, &last_error) == 0, "logs are flushed on request");
+    session_do(admin, "SET GLOBAL innodb_flush_log_at_trx_commit = %s", old);
+    mysql_lock_free(l);
+}
+
+/* ---- not granted ---- */
+
+static void test_long_update(void)
+{
+    struct mysql_lock *l = new_lock();
+    int64_t began = mono_us(), took_ms;
+    char blocker[32];
+    struct background slow;
+    struct writer w;
+    struct position p;
+    struct lock_report r;
+    bool bounded = true;
+    int rc;
+
+    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
+    (void)snprintf(blocker, sizeof(blocker), "thread %lu ", mysql_thread_id(slow.my));
+    sleep_ms(1200); /* so that the server counts seconds */
+    writer_start(&w, sock);
+    began = mono_us();
+    rc = take(l, &quick, &p, &r);
+    took_ms = (mono_us() - began) / 1000;
+    check(rc < 0 && last_error.code == ERR_LOCK && r.tries == 3,
+          "not granted beside a running UPDATE");
+    for (unsigned n = 0; n < r.tries; n++)
+        bounded &= r.try[n].outcome == LOCK_TIMEOUT && r.try[n].waited_ms >= 290 &&
+                   r.try[n].waited_ms < 300 + SLACK_MS;
+    check(bounded, "each try ended in its time: %u, %u, %u ms", r.try[0].waited_ms,
+          r.try[1].waited_ms, r.try[2].waited_ms);
+    check(took_ms < 3 * (300 + SLACK_MS) + 300, "all tries together took %lld ms",
+          (long long)took_ms);
+    check(pending() == 0, "no request of ours is left on the server");
+    check(strstr(last_error.msg, blocker) && strstr(last_error.msg, "user 'root'"),
+          "it says who was in the way: %s", last_error.msg);
+    check(write_works(500), "a writer works right afterwards");
+    writer_stop(&w);
+    check(w.errors == 0 && w.longest_us < (300 + SLACK_MS) * 1000,
+          "no other writer waited longer than one try: %lld ms at most, %lu writes",
+          (long long)w.longest_us / 1000, w.writes);
+    background_kill(&slow, admin);
+    check(take(l, &quick, &p, &r) == 0, "granted once the UPDATE has ended");
+    position_release(&p);
+    (void)mysql_lock_release(l, NULL);
+    mysql_lock_free(l);
+}
+
+/* A reader lets us have the global lock and stops us in the flush: the half-way state. */
+static void test_long_select(void)
+{
+    struct mysql_lock *l = new_lock();
+    struct background slow;
+    struct writer w;
+    struct position p;
+    struct lock_report r;
+    int rc;
+
+    background_start(&slow, sock, "SELECT x, SLEEP(20) FROM slow WHERE id = 1");
+    sleep_ms(300);
+    writer_start(&w, sock);
+    rc = take(l, &quick, &p, &r);
+    if (rc == 0) { /* MariaDB 10.4 and later no longer waits for readers */
+        position_release(&p);
+        check(r.tries == 1, "a running SELECT does not keep the lock from us");
+        check(mysql_lock_release(l, &last_error) == 0, "released");
+    } else {
+        check(last_error.code == ERR_LOCK && r.tries == 3, "not granted beside a running SELECT");
+        check(pending() == 0, "no request of ours is left on the server");
+    }
+    check(write_works(500), "no lock is left half-way");
+    writer_stop(&w);
+    check(w.errors == 0 && w.longest_us < (300 + SLACK_MS) * 1000,
+          "no writer waited longer than one try: %lld ms", (long long)w.longest_us / 1000);
+    background_kill(&slow, admin);
+    mysql_lock_free(l);
+}
+
+static void test_victims(void)
+{
+    struct lock_limits limits = {
+        .try_ms = 8000, .tries = 1, .victims = 2, .guard_s = 60, .backoff_ms = 10};
+    struct mysql_lock *l = new_lock();
+    struct background slow;
+    struct writer w[3];
+    struct position p;
+    struct lock_report r;
+    int rc;
+
+    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
+    sleep_ms(200);
+    for (int n = 0; n < 3; n++)
+        writer_start(&w[n], sock);
+    rc = take(l, &limits, &p, &r);
+    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].outcome == LOCK_VICTIMS &&
+              r.try[0].victims >= 2 && r.try[0].waited_ms < 1000,
+          "given up with %u victims after %u ms: %s", r.try[0].victims, r.try[0].waited_ms,
+          last_error.msg);
+    check(pending() == 0, "no request of ours is left on the server");
+    for (int n = 0; n < 3; n++)
+        writer_stop(&w[n]);
+    background_kill(&slow, admin);
+    mysql_lock_free(l);
+}
+
+/*
+ * T1 holds a row lock and its next statement waits for the pending global lock; T2's running
+ * statement waits for T1's row lock; the global lock waits for T2. No server notices.
+ */
+static void test_wedge(void)
+{
+    struct lock_limits limits = {
+        .try_ms = 500, .tries = 1, .victims = 100, .guard_s = 60, .backoff_ms = 10};
+    struct mysql_lock *l = new_lock();
+    MYSQL *t1 = session_open(sock);
+    struct background t2, late;
+    struct position p;
+    struct lock_report r;
+    int64_t began, took_ms;
+    int rc;
+
+    session_do(t1, "BEGIN");
+    session_do(t1, "UPDATE rows2 SET x = x + 1 WHERE id = 1");
+    background_start(&t2, sock, "UPDATE rows2 SET x = x + 1 WHERE id = 1");
+    sleep_ms(200);
+    /* T1's next statement comes while our request is pending */
+    background_start_later(&late, t1, 150, "UPDATE rows2 SET x = x + 1 WHERE id = 2");
+    began = mono_us();
+    rc = take(l, &limits, &p, &r);
+    took_ms = (mono_us() - began) / 1000;
+    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].victims >= 1,
+          "the wedge ends by our cancel, after %lld ms", (long long)took_ms);
+    check(took_ms < 500 + SLACK_MS, "in bounded time");
+    check(background_wait(&late, 1000) && late.error == 0, "the first transaction goes on");
+    background_join(&late);
+    session_do(t1, "COMMIT");
+    check(background_wait(&t2, 1000) && t2.error == 0, "and so does the second");
+    background_join(&t2);
+    check(pending() == 0, "no request of ours is left on the server");
+    mysql_close(t1);
+    mysql_lock_free(l);
+}
+
+static void test_guard(void)
+{
+    struct lock_limits limits = quick;
+    struct mysql_lock *l = new_lock();
+    struct background slow;
+    struct position p;
+    struct lock_report r;
+    uint32_t seconds = 0;
+    int rc;
+
+    background_start(&slow, sock, "SELECT SLEEP(20)");
+    sleep_ms(3100);
+    limits.guard_s = 1;
+    check(take(l, &limits, &p, &r) < 0 && last_error.code == ERR_LOCK && r.tries == 0 &&
+              strstr(last_error.msg, "guard"),
+          "a long statement keeps us from even trying: %s", last_error.msg);
+    rc = mysql_longest_statement(l, &seconds, &last_error);
+    check(rc == 0 && seconds >= 2 && seconds < 20, "the longest statement runs for %u s", seconds);
+    background_kill(&slow, admin);
+    mysql_lock_free(l);
+}
+
+static void *cancel_soon(void *arg)
+{
+    sleep_ms(250);
+    mysql_lock_cancel(arg);
+    return NULL;
+}
+
+static void test_cancel(void)
+{
+    struct lock_limits limits = {
+        .try_ms = 9000, .tries = 5, .victims = 100, .guard_s = 60, .backoff_ms = 10};
+    struct mysql_lock *l = new_lock();
+    struct background slow;
+    struct position p;
+    struct lock_report r;
+    pthread_t thread;
+    int64_t began;
+    int rc;
+
+    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
+    sleep_ms(100);
+    began = mono_us();
+    (void)pthread_create(&thread, NULL, cancel_soon, l);
+    rc = take(l, &limits, &p, &r);
+    check(rc < 0 && last_error.code == ERR_CANCELLED && mono_us() - began < (250 + SLACK_MS) * 1000,
+          "cancelled by another thread after %lld ms", (long long)(mono_us() - began) / 1000);
+    check(pending() == 0 && write_works(500), "no request of ours is left on the server");
+    (void)pthread_join(thread, NULL);
+    background_kill(&slow, admin);
+    check(take(l, &quick, &p, &r) == 0, "a spent cancel does not hurt the next request");
+    position_release(&p);
+    (void)mysql_lock_release(l, NULL);
+    mysql_lock_free(l);
+}
+
+/* ---- lost ---- */
+
+static bool fd_shows(struct mysql_lock *l, int ms)
+{
+    struct pollfd p = {.fd = mysql_lock_fd(l), .events = POLLIN};
+
+    return poll(&p, 1, ms) == 1;
+}
+
+static void *sever_soon(void *arg)
+{
+    sleep_ms(100);
+    mysql_lock_sever(arg);
+    return NULL;
+}
+
+static void test_lost(void)
+{
+    struct mysql_lock *l = new_lock();
+    struct background b;
+    struct position p;
+    struct lock_report r;
+    pthread_t thread;
+    bool ok;
+    long id;
+
+    check(take(l, &quick, &p, &r) == 0, "granted");
+    position_release(&p);
+    check(!fd_shows(l, 100), "the descriptor is quiet while the lock is held");
+    background_start(&b, sock, "INSERT INTO plain (x) VALUES (2)");
+    (void)pthread_create(&thread, NULL, sever_soon, l);
+    ok = background_wait(&b, 600);
+    check(ok && b.error == 0, "severing from another thread frees the writers, %lld ms after",
+          (long long)(b.ended_us - b.started_us) / 1000 - 100);
+    background_join(&b);
+    (void)pthread_join(thread, NULL);
+    check(mysql_lock_release(l, &last_error) < 0 && last_error.code == ERR_LOST,
+          "a severed lock is lost: %s", last_error.msg);
+
+    check(take(l, &quick, &p, &r) == 0, "granted again on a new connection");
+    position_release(&p);
+    /* the youngest session: it was opened by that request */
+    id = session_number(admin, "SELECT MAX(ID) FROM information_schema.PROCESSLIST");
+    session_do(admin, "KILL %ld", id);
+    check(fd_shows(l, 500), "the descriptor shows a killed connection");
+    check(mysql_lock_ready(l, &last_error) == 0, "it is replaced");
+    check(mysql_lock_release(l, &last_error) < 0 && last_error.code == ERR_LOST,
+          "a lock whose connection was replaced is lost: %s", last_error.msg);
+    mysql_lock_free(l);
+}
+
+static void test_stopped_server(void)
+{
+    struct mysql_lock *l = new_lock();
+    struct position p;
+    struct lock_report r;
+    int64_t began;
+    int rc;
+
+    check(mysql_lock_ready(l, &last_error) == 0, "ready");
+    (void)kill(server_pid, SIGSTOP);
+    began = mono_us();
+    rc = take(l, &quick, &p, &r);
+    (void)kill(server_pid, SIGCONT);
+    check(rc < 0 && mono_us() - began < 8000000,
+          "a server that hangs is given up after %lld ms: %s",
+          (long long)(mono_us() - began) / 1000, last_error.msg);
+    sleep_ms(1500); /* what it had been sent, it now does */
+    check(pending() == 0 && write_works(1000), "and nothing of ours happens once it goes on");
+
+    check(take(l, &quick, &p, &r) == 0, "granted");
+    position_release(&p);
+    (void)kill(server_pid, SIGSTOP);
+    began = mono_us();
+    rc = mysql_lock_release(l, &last_error);
+    (void)kill(server_pid, SIGCONT);
+    check(rc < 0 && last_error.code == ERR_LOST && mono_us() - began < 8000000,
+          "an unanswered release is given up after %lld ms", (long long)(mono_us() - began) / 1000);
+    check(write_works(2000), "and the lock is gone once the server goes on");
+    mysql_lock_free(l);
+}
+
+static void test_server_killed(void)
+{
+    struct mysql_lock *l = new_lock();
+    struct position p;
+    struct lock_report r;
+
+    check(take(l, &quick, &p, &r) == 0, "granted");
+    position_release(&p);
+    (void)kill(server_pid, SIGKILL);
+    check(fd_shows(l, 1000), "the descriptor shows a dead server");
+    check(mysql_lock_release(l, &last_error) < 0 && last_error.code == ERR_LOST,
+          "the lock is lost with it");
+    check(mysql_lock_ready(l, &last_error) < 0 && last_error.code == ERR_MYSQL &&
+              strstr(last_error.msg, sock),
+          "one is told that the server is away: %s", last_error.msg);
+    mysql_lock_free(l);
+}
+
+static void prepare(void)
+{
+    static const char *const tables[] = {"plain", "busy", "slow", "rows2"};
+
+    for (size_t n = 0; n < ARRAY_SIZE(tables); n++)
+        session_do(admin,
+                   "CREATE TABLE IF NOT EXISTS %s"
+                   " (id INT AUTO_INCREMENT PRIMARY KEY, x INT) ENGINE=InnoDB",
+                   tables[n]);
+    session_do(admin,
+               "CREATE TABLE IF NOT EXISTS far (id INT PRIMARY KEY) ENGINE=InnoDB"
+               " DATA DIRECTORY = '%s/elsewhere'",
+               dir);
+    session_do(admin, "INSERT IGNORE INTO slow VALUES (1, 1)");
+    session_do(admin, "INSERT IGNORE INTO rows2 VALUES (1, 1), (2, 2)");
+}
+
+static int run_all(void)
+{
+    test_granted();
+    test_lazy_redo();
+    test_long_update();
+    test_long_select();
+    test_victims();
+    test_wedge();
+    test_guard();
+    test_cancel();
+    test_lost();
+    test_accounts();
+    test_server_info();
+    test_status();
+    test_stopped_server();
+    test_server_killed();
+    return failures ? 1 : 0;
+}
+
+static int run_nobinlog(void)
+{
+    struct mysql_lock *l = new_lock();
+    struct position p;
+    struct lock_report r;
+
+    check(take(l, &quick, &p, &r) == 0, "granted without a binary log");
+    check(!p.binlog_file && p.has_lsn, "no binary log position is told, and the LSN is");
+    position_release(&p);
+    check(mysql_lock_release(l, &last_error) == 0, "released");
+    mysql_lock_free(l);
+    return failures ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3 || (strcmp(argv[1], "all") == 0 && argc != 5)) {
+        (void)fprintf(stderr, "usage: %s all SOCKET PID DIR | nobinlog SOCKET\n", argv[0]);
+        return 2;
+    }
+    sock = argv[2];
+    admin = session_open(sock);
+    if (strcmp(argv[1], "nobinlog") == 0)
+        return run_nobinlog();
+    server_pid = (pid_t)strtol(argv[3], NULL, 10);
+    dir = argv[4];
+    prepare();
+    return run_all();
+}
