@@ -71,9 +71,24 @@ $(BUILD)/mysql-drive: $(MYSQL_DRIVE_OBJ) $(BUILD)/libagent.a $(BUILD)/libproto.a
 
 check-integration: $(BUILD)/mysql-drive
 
-# ---- libvirt and the guest's end of the port: scripted stand-ins -------------------------------
+# ---- libvirt and the guest's end of the port: scripted stand-ins, a driver --------------------
 
 COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c)
 
 $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
 $(BUILD)/unit/host-coordinator/test-guest: $(COORD_FAKE_OBJ)
+
+DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
+
+$(DOMAIN_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
+$(BUILD)/domain-drive: $(DOMAIN_DRIVE_OBJ) $(BUILD)/libcoord.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(COORD_PC)) -lpthread -lm
+
+check-integration: $(BUILD)/domain-drive
+
+# ---- the host's end of the agent's port, for test-agent.sh ------------------------------------
+
+$(BUILD)/agent-host: $(call objs,tests/integration/agent-host.c) $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(PROTO_PC))
+
+check-integration: $(BUILD)/agent-host

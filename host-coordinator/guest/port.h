@@ -5,8 +5,8 @@
  * Seen with QEMU 7.2: it listens with a backlog of 1 and accepts nobody while it has a client. A
  * second connect() succeeds and stays in the backlog, and so does a third; the next fail with
  * EAGAIN. Who gives up keeps its place until QEMU gets to it. Writing to a socket in the backlog
- * succeeds too. When the client leaves, QEMU accepts the next one. So "connected" means nothing; the
- * kernel tells whether our end was accepted.
+ * succeeds too. When the client leaves, QEMU accepts the next one. So "connected" means nothing;
+ * the kernel tells whether our end was accepted.
  *
  * Source: the observation above (tests/integration/test-domain.sh repeats it); sock_diag(7).
  */
