@@ -323,7 +323,7 @@ static void take_back(struct run *r)
         struct set_volume *v = &r->volumes[n];
 
         if (v->asked && !v->op.done)
-            v->storage->ops->cancel(v->storage, &v->op);
+            storage_cancel(v->storage, &v->op);
     }
 }
 

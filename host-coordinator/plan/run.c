@@ -40,8 +40,8 @@ void run_init(struct run *r, const struct config *conf, const struct domain_ops 
 
 static void release_volume(struct set_volume *v)
 {
-    if (v->storage && !v->op.done && v->asked)
-        v->storage->ops->cancel(v->storage, &v->op);
+    if (v->asked && !v->op.done)
+        storage_cancel(v->storage, &v->op);
     storage_op_release(&v->op);
     volume_release(&v->volume);
     free(v->mounts);
@@ -54,10 +54,8 @@ void run_release(struct run *r)
     for (size_t n = 0; n < r->volume_count; n++)
         release_volume(&r->volumes[n]);
     free(r->volumes);
-    for (size_t n = 0; r->storages && n < r->conf->appliance_count; n++) {
-        if (r->storages[n])
-            r->storages[n]->ops->close(r->storages[n]);
-    }
+    for (size_t n = 0; r->storages && n < r->conf->appliance_count; n++)
+        storage_close(r->storages[n]);
     free(r->storages);
     guest_request_release(&r->prepared);
     guest_close(r->guest);
@@ -70,8 +68,7 @@ void run_release(struct run *r)
     free(r->writes_after);
     domain_fs_list_release(&r->fs);
     domain_xml_release(&r->xml);
-    if (!r->abandoned)
-        r->ops->close(r->domain);
+    r->ops->close(r->domain);
     if (r->lock_fd >= 0)
         close(r->lock_fd);
     journal_close(r->journal, false);
@@ -193,10 +190,8 @@ int domain_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
     int rc = job_wait(r->loop, j->job, deadline_us, &abandoned, e);
 
     j->job = NULL;
-    if (abandoned) {
-        r->abandoned = true;
+    if (abandoned)
         return err_prefix(e, "%s: libvirt", what);
-    }
     if (rc < 0) {
         domain_call_free(j->call);
         return -1;

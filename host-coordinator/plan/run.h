@@ -70,7 +70,6 @@ struct run {
     struct record *record;
     struct journal *journal;
     int lock_fd;
-    bool abandoned; /* a libvirt call still hangs in its thread: the domain stays open */
     bool touched;   /* from here on a failure is "failed", not "refused" */
 
     struct domain *domain;

@@ -22,6 +22,37 @@ static int64_t in_ms(int ms)
     return mono_us() + (int64_t)ms * 1000;
 }
 
+/* Each appliance's share of the set opens its connections, so that no handshake is left for later.
+ */
+static int warm_step(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    for (size_t n = 0; n < r->conf->appliance_count; n++) {
+        struct volume *share = xcalloc(r->volume_count, sizeof(*share));
+        struct storage_op op = {.done = false};
+        int64_t deadline = in_ms(r->conf->appliances[n].timeout_ms);
+        size_t count = 0;
+
+        for (size_t v = 0; v < r->volume_count; v++) {
+            if (r->volumes[v].storage == r->storages[n])
+                share[count++] = r->volumes[v].volume;
+        }
+        if (count > 0) {
+            r->storages[n]->ops->prepare(r->storages[n], share, count, deadline, &op);
+            if (loop_wait(r->loop, &op.done, deadline + 1000000, e) < 0)
+                storage_cancel(r->storages[n], &op);
+            else if (err_is_set(&op.err))
+                *e = op.err;
+        }
+        storage_op_release(&op);
+        free(share); /* only lent: the strings are the set's */
+        if (err_is_set(e))
+            return -1;
+    }
+    return 0;
+}
+
 /* From here on the record exists and names what the appliance may come to hold. */
 static int announce_step(void *run, struct err *e)
 {
@@ -52,7 +83,7 @@ static int storage_wait(struct run *r, struct set_volume *v, struct storage_op *
                         int64_t deadline_us, struct err *e)
 {
     if (loop_wait(r->loop, &op->done, deadline_us, e) < 0) {
-        v->storage->ops->cancel(v->storage, op);
+        storage_cancel(v->storage, op);
         return -1;
     }
     if (!err_is_set(&op->err))
@@ -107,11 +138,6 @@ static int remove_late(struct run *r, struct set_volume *v, struct err *e)
     return 0;
 }
 
-static bool outcome_unknown(const struct set_volume *v)
-{
-    return v->op.err.code == ERR_TIMEOUT || v->op.err.code == ERR_CANCELLED;
-}
-
 /* Whatever this run asked for and may exist; what never came to be is a removal that succeeds. */
 static int remove_snapshots(void *run, struct err *e)
 {
@@ -124,7 +150,7 @@ static int remove_snapshots(void *run, struct err *e)
 
         if (!v->asked || v->removed)
             continue;
-        if ((outcome_unknown(v) ? remove_late(r, v, &why) : remove_one(r, v, &why)) == 0) {
+        if ((v->op.unsure ? remove_late(r, v, &why) : remove_one(r, v, &why)) == 0) {
             v->removed = true;
             continue;
         }
@@ -197,6 +223,7 @@ static const struct step steps[] = {
     {"link", step_link, NULL, UNDO_ALWAYS, .critical = false},
     {"prepare", step_prepare, NULL, UNDO_ALWAYS, .critical = false},
     {"coverage", step_coverage, NULL, UNDO_ALWAYS, .critical = false},
+    {"warm", warm_step, NULL, UNDO_ALWAYS, .critical = false},
     {"announce", announce_step, NULL, UNDO_ALWAYS, .critical = false},
     {"critical", critical_step, remove_snapshots, UNDO_ON_FAILURE, .critical = false},
     {"list", list_step, NULL, UNDO_ON_FAILURE, .critical = false},

@@ -230,6 +230,9 @@ static void on_reply(void *arg, const struct http_reply *reply)
             op->err = ERR_INIT;
         else
             name_the_place(x, &op->err);
+        /* only the array's own refusal is a sure no */
+        op->unsure = err_is_set(&op->err) && reply->sent &&
+                     (reply->outcome != HTTP_ANSWERED || reply->status < 400);
         finish(c);
         return;
     }
@@ -242,8 +245,10 @@ static void conclude(struct exchange *x, int rc)
 {
     struct call *c = x->call;
 
-    if (rc < 0)
+    if (rc < 0) {
         name_the_place(x, &c->op->err);
+        c->op->unsure = true;
+    }
     if (rc < 0 || --c->pending == 0)
         finish(c);
 }
@@ -393,6 +398,7 @@ static void cancel(struct storage *s, struct storage_op *op)
         return;
     (void)err_set(&op->err, ERR_CANCELLED, "appliance '%s': the request was taken back",
                   ((struct elastistor *)s)->name);
+    op->unsure = true;
     finish(c);
 }
 

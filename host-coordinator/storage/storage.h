@@ -31,6 +31,7 @@ struct volume {
 struct storage_op {
     bool done;
     struct err err;
+    bool unsure; /* failed, and the array may have done (or may yet do) what it was asked for */
     /* Monotonic: (first) request about to be written, (last) answer read. */
     int64_t started_us, ended_us;
     struct volume *volumes; /* list_volumes */

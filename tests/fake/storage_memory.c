@@ -161,6 +161,7 @@ static void on_timer(uv_timer_t *timer)
     struct storage_op *op = r->op;
 
     if (r->late) {
+        op->unsure = true;
         (void)err_set(&op->err, ERR_TIMEOUT, "no answer in %lld ms",
                       (long long)(mono_us() - op->started_us) / 1000);
         r->op = NULL;
@@ -253,6 +254,7 @@ static void cancel(struct storage *s, struct storage_op *op)
     (void)s;
     if (!r)
         return;
+    op->unsure = true;
     (void)err_set(&op->err, ERR_CANCELLED, "the request was taken back");
     (void)uv_timer_stop(&r->timer);
     end(r);
