@@ -114,12 +114,13 @@ static void check_paths(struct report *r, const struct facts *f)
 
 static void check_server(struct report *r, const struct facts *f, const struct mysql_login *login)
 {
-    if (err_is_set(&f->problem)) {
+    if (err_is_set(&f->problem))
         say(r, LEVEL_FAIL, "server", "%s", f->problem.msg);
+    if (!f->has_server)
         return;
-    }
-    say(r, LEVEL_OK, "server", "%s on '%s', logged in as '%s'", f->server.version, login->socket,
-        login->user);
+    if (!err_is_set(&f->problem))
+        say(r, LEVEL_OK, "server", "%s on '%s', logged in as '%s'", f->server.version,
+            login->socket, login->user);
     for (size_t n = 0; n < f->server.missing_count; n++)
         say(r, strncmp(f->server.missing_rights[n], "RELOAD", 6) == 0 ? LEVEL_FAIL : LEVEL_WARN,
             "rights", "%s", f->server.missing_rights[n]);

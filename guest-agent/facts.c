@@ -16,8 +16,12 @@ void facts_read(struct facts *ret, struct mysql_lock *mysql, const struct mysql_
     *ret = (struct facts){.read_us = mono_us()};
     if (mounts_read(&ret->mounts, "", "", &e) < 0)
         log_warn("%s", e.msg);
-    if (mysql_lock_ready(mysql, &ret->problem) == 0)
-        ret->has_server = server_info_read(login, &ret->server, &ret->problem) == 0;
+    e = ERR_INIT;
+    (void)mysql_lock_ready(mysql, &ret->problem);
+    /* in any case: an account that cannot lock may still be able to say which right it lacks */
+    ret->has_server = server_info_read(login, &ret->server, &e) == 0;
+    if (!ret->has_server && !err_is_set(&ret->problem))
+        ret->problem = e;
     /* now, not when told: asking for a path can wait for a disk */
     ret->path_mounts = xcalloc(ret->server.path_count + 1, sizeof(*ret->path_mounts));
     for (size_t n = 0; n < ret->server.path_count; n++)

@@ -29,9 +29,12 @@ int command_hook(const struct command_line *c)
     struct err e = ERR_INIT;
     int rc;
 
+    /* a thaw goes on with what could be read: a file broken meanwhile must not keep the lock */
     if (options_read(&options, c->config, &e) < 0) {
         fprintf(stderr, "cbsnap-agent: %s\n", e.msg);
-        return freeze ? EXIT_HOOK : EXIT_OK;
+        if (freeze)
+            return EXIT_HOOK;
+        e = ERR_INIT;
     }
     limits = options_limits(&options);
     MSG_SET(&request, action,

@@ -210,7 +210,8 @@ static void on_thawed(void *arg, const struct session_end *end)
     if (end->lost_untold)
         err_set(&e, ERR_LOST, "what was copied during this freeze is not consistent: %s",
                 end->reason);
-    call_hook(arg, end->lost_untold ? &e : NULL, end->held ? NULL : end->reason);
+    /* that nothing is frozen any more is as it should be: qemu-ga runs its hook after its thaw */
+    call_hook(arg, end->lost_untold ? &e : NULL, end->has_times ? NULL : end->reason);
 }
 
 static void take_hook_request(struct client *c, const Cbsnap__Envelope *m)

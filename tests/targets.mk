@@ -73,10 +73,10 @@ check-integration: $(BUILD)/mysql-drive
 
 # ---- libvirt and the guest's end of the port: scripted stand-ins, a driver --------------------
 
-COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c)
+COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c)
 
 $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
-$(BUILD)/unit/host-coordinator/test-guest: $(COORD_FAKE_OBJ)
+$(addprefix $(BUILD)/unit/host-coordinator/,test-guest test-domain-fake): $(COORD_FAKE_OBJ)
 
 DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 

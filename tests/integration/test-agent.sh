@@ -1,0 +1,363 @@
+#!/bin/sh
+# The real agent with a real MariaDB server, without qemu-ga: hook, lease, port, and what happens when
+# one of them dies. Nobody freezes filesystems here, so what is held is the lock alone.
+# Starts a server and an agent of its own, in a directory of its own; leaves nothing behind.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+agent=$PWD/${BUILD:-build}/cbsnap-agent
+host=$PWD/${BUILD:-build}/agent-host
+dir=$(mktemp -d /tmp/cbsnap-agent.XXXXXX) || exit 1
+chmod 755 "$dir"
+mysqld=
+daemon=
+hostpid=
+count=0
+failed=0
+as=
+[ "$(id -u)" -ne 0 ] || as=--user=mysql
+
+stop_all() {
+    for p in $daemon $hostpid $mysqld; do
+        kill -9 "$p" && wait "$p"
+    done 2>/dev/null
+}
+trap 'stop_all; rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+
+ok() { # ok NAME COMMAND...: one TAP line; what the command printed is shown when it failed
+    name=$1
+    shift
+    count=$((count + 1))
+    if "$@" >"$dir/why" 2>&1; then
+        echo "ok $count - $name"
+    else
+        echo "not ok $count - $name"
+        sed 's/^/# /' "$dir/why"
+        tail -5 "$dir/agent.log" | sed 's/^/# agent: /'
+        failed=1
+    fi
+}
+
+sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/s" -N -e "$1"; }
+write_in() { # write_in SECONDS: a write from another session is done within that time
+    timeout "$1" mariadb --no-defaults -uroot -S "$dir/s" -e 'INSERT INTO t.t VALUES (1)'
+}
+blocked() { ! write_in 0.5 2>/dev/null; }
+run() { "$agent" --config "$dir/agent.conf" "$@"; }
+state_is() { run status >"$dir/status" && grep -q "^state  *$1" "$dir/status" || { cat "$dir/status"; false; }; }
+logged() { grep -q -e "$1" "$dir/agent.log"; }
+
+# until COMMAND..., for at most 5 s
+until_true() {
+    for _ in $(seq 50); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.1
+    done
+    echo "not within 5 s: $*"
+    return 1
+}
+
+start_mysqld() {
+    mariadbd --no-defaults $as --datadir="$dir/data" --socket="$dir/s" --skip-networking \
+        --pid-file="$dir/pid" --innodb-buffer-pool-size=16M --performance-schema=OFF \
+        --log-bin=bin --server-id=7 >"$dir/mysqld.log" 2>&1 &
+    mysqld=$!
+    for _ in $(seq 300); do
+        sql 'CREATE DATABASE IF NOT EXISTS t; CREATE TABLE IF NOT EXISTS t.t (a INT)' \
+            >/dev/null 2>&1 && return 0
+        kill -0 "$mysqld" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "Bail out! mariadbd did not start:"
+    tail -20 "$dir/mysqld.log"
+    exit 1
+}
+
+conf() { # conf MYSQL_LINE [HOOK_LEASE_MS]
+    cat >"$dir/agent.conf" <<END
+[mysql]
+socket = $dir/s
+$1
+[lock]
+try_ms = 200
+tries = 3
+backoff_ms = 50
+[lease]
+hook_ms = ${2:-30000}
+run_ms = 2000
+[freeze]
+# other programs of this machine may mind
+rcu_expedited = no
+[sample]
+interval_ms = 200
+[agent]
+run_dir = $dir/run
+port = $dir/port
+END
+}
+
+start_agent() {
+    "$agent" --config "$dir/agent.conf" daemon >>"$dir/agent.log" 2>&1 &
+    daemon=$!
+    until_true run status || { echo "Bail out! the agent did not start:"; cat "$dir/agent.log"; exit 1; }
+}
+stop_agent() { # stop_agent [SIGNAL]
+    kill "-${1:-TERM}" "$daemon"
+    wait "$daemon" 2>/dev/null
+    code=$?
+    daemon=
+    return $code
+}
+
+# The host's end: say LINE writes a command and prints the answers to it.
+start_host() {
+    rm -f "$dir/in" "$dir/out"
+    mkfifo "$dir/in" "$dir/out"
+    "$host" "$dir/port" <"$dir/in" >"$dir/out" &
+    hostpid=$!
+    exec 3>"$dir/in" 4<"$dir/out"
+}
+say() {
+    echo "$*" >&3
+    : >"$dir/said"
+    while IFS= read -r answer <&4 && [ "$answer" != . ]; do
+        echo "$answer" >>"$dir/said"
+    done
+    cat "$dir/said"
+}
+said() { # said PATTERN LINE: the answer has a line like that
+    pattern=$1
+    shift
+    say "$*" | grep -q -e "$pattern" || { echo "wanted: $pattern; got:"; cat "$dir/said"; false; }
+}
+
+mariadb-install-db --no-defaults $as --datadir="$dir/data" --auth-root-authentication-method=normal \
+    --skip-test-db >"$dir/install.log" 2>&1 || { cat "$dir/install.log"; exit 1; }
+[ -z "$as" ] || chown mysql "$dir"
+start_mysqld
+: >"$dir/agent.log"
+conf ''
+start_agent
+
+# ---- the hook alone
+
+frozen_by_hook() { run hook freeze && state_is locked && blocked; }
+ok 'hook freeze takes the lock: a write blocks' frozen_by_hook
+position_right() {
+    here=$(sql 'SHOW MASTER STATUS' | awk '{print $1 ":" $2}')
+    grep -q "^position  *$here" "$dir/status" || { echo "server: $here"; cat "$dir/status"; false; }
+}
+ok 'the position told is the server'\''s own' position_right
+second_refused() {
+    run hook freeze 2>"$dir/err" && return 1
+    grep -q 'already under way' "$dir/err" || { cat "$dir/err"; false; }
+}
+ok 'a second freeze is refused and changes nothing' second_refused
+ok 'and the write still blocks' blocked
+thawed_by_hook() { run hook thaw && write_in 2 && state_is idle; }
+ok 'hook thaw lets it go' thawed_by_hook
+ok 'a thaw with nothing frozen is no failure' run hook thaw
+log_quiet() { logged 'released (epoch 1, by hook)' && logged 'nobody prepared), lease 30000 ms'; }
+ok 'the log says by whom, and which lease counted' log_quiet
+marker_gone() { [ ! -e "$dir/run/session" ] && [ "$(cat "$dir/run/epoch")" = 2 ]; }
+ok 'no marker is left, the epoch is raised' marker_gone
+perms() { [ "$(stat -c %a "$dir/run" "$dir/run/agent.sock" | tr '\n' ' ')" = '700 600 ' ]; }
+ok 'socket and directory are private' perms
+
+hook_killed() {
+    sql 'LOCK TABLES t.t WRITE; SELECT SLEEP(30)' >/dev/null 2>&1 &
+    holder=$!
+    until_true locker_there || return 1
+    run hook freeze 2>/dev/null &
+    hook=$!
+    until_true state_is locking || return 1
+    kill -9 $hook
+    until_true state_is idle
+    rc=$?
+    sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist \
+        WHERE info LIKE '%SLEEP(30)%' AND id <> connection_id()")"
+    wait $holder $hook 2>/dev/null
+    [ $rc -eq 0 ] && write_in 2
+}
+locker_there() {
+    [ -n "$(sql "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'")" ]
+}
+ok 'a hook that is killed while it waits is as if it had not asked' hook_killed
+
+# ---- leases and deaths
+
+dies_while_held() {
+    run hook freeze && blocked && [ -e "$dir/run/session" ] || return 1
+    stop_agent KILL
+    write_in 2 || return 1
+    start_agent
+    [ ! -e "$dir/run/session" ] && logged 'died in the freeze' && state_is idle &&
+        grep -q 'lost (restart)' "$dir/status"
+}
+ok 'agent killed while held: the lock is gone, its successor cleans up and says so' dies_while_held
+thaw_tells_lost() {
+    run hook thaw 2>"$dir/err" && return 1
+    grep -q 'not consistent' "$dir/err" && run hook thaw
+}
+ok 'the thaw hook tells once that the freeze was lost' thaw_tells_lost
+
+signalled() {
+    run hook freeze && stop_agent TERM && write_in 2 && [ ! -e "$dir/run/session" ] &&
+        [ ! -e "$dir/run/agent.sock" ] && logged '(signal)'
+}
+ok 'SIGTERM while held: lets go first, then ends with 0' signalled
+
+conf '' 1000
+start_agent
+lease_ends() {
+    run hook freeze || return 1
+    began=$(date +%s%N)
+    write_in 5 || return 1
+    took=$((($(date +%s%N) - began) / 1000000))
+    [ $took -ge 700 ] && [ $took -le 1500 ] && until_true logged 'not held (lease)' ||
+        { echo "the write waited for $took ms"; false; }
+}
+ok 'the lease ends by itself, in time' lease_ends
+lease_tells() { ! run hook thaw 2>"$dir/err" && grep -q 'lease of 1000 ms' "$dir/err"; }
+ok 'and the thaw hook hears of it' lease_tells
+
+stopped_loop() { # the loop's thread cannot be stopped alone; the whole process and its clock can
+    run hook freeze || return 1
+    kill -STOP "$daemon"
+    sleep 1.5
+    kill -CONT "$daemon"
+    until_true write_in 1 && until_true state_is idle && run status >"$dir/status" &&
+        grep -q '(lease)' "$dir/status"
+}
+ok 'an agent that was stopped over its lease lets go as soon as it runs' stopped_loop
+run hook thaw 2>/dev/null
+stop_agent
+
+conf ''
+start_agent
+mysqld_dies() {
+    run hook freeze || return 1
+    kill -9 "$mysqld"
+    wait "$mysqld" 2>/dev/null
+    until_true logged 'not held (connection)' && state_is idle && ! run hook thaw 2>"$dir/err" &&
+        grep -q 'connection that held the lock is gone' "$dir/err"
+}
+ok 'mysqld killed while held: known at once, told to the thaw hook' mysqld_dies
+no_server() {
+    ! run hook freeze 2>"$dir/err" && grep -q "$dir/s" "$dir/err" && state_is idle ||
+        { cat "$dir/err"; false; }
+}
+ok 'no server: the freeze fails with a sentence that names the socket' no_server
+start_mysqld
+works_again() { frozen_by_hook && thawed_by_hook; }
+ok 'server back: the next freeze works' works_again
+stop_agent
+
+sql "CREATE USER weak@localhost IDENTIFIED BY 'right'; CREATE USER other@localhost IDENTIFIED BY 'right'; GRANT PROCESS ON *.* TO other@localhost"
+printf 'wrong\n' >"$dir/password"
+chmod 600 "$dir/password"
+conf "user = weak
+password_file = $dir/password"
+start_agent
+wrong_password() {
+    ! run hook freeze 2>"$dir/err" && grep -q "weak" "$dir/err" && state_is idle && write_in 2 ||
+        { cat "$dir/err"; false; }
+}
+ok 'wrong password: exit 1, the account named, nothing held' wrong_password
+check_says() { # check_says CODE PATTERN
+    run check >"$dir/checked" 2>&1
+    code=$?
+    [ $code -eq "$1" ] && grep -q -e "$2" "$dir/checked" || { echo "exit $code"; cat "$dir/checked"; false; }
+}
+ok 'check: FAIL for an account that cannot log in' check_says 3 "^FAIL  *server .*weak"
+stop_agent
+printf 'right\n' >"$dir/password"
+conf "user = other
+password_file = $dir/password"
+start_agent
+ok 'check: FAIL for a missing right, with the GRANT to run' check_says 3 '^FAIL  *rights .*GRANT .*RELOAD'
+chmod 644 "$dir/password"
+ok 'check: a password that others can read is refused' check_says 3 'chmod 600'
+stop_agent
+ok 'check: says when no daemon runs' check_says 3 '^FAIL  *agent .*not running'
+hooks_without() { ! run hook freeze 2>"$dir/err" && grep -q 'not running' "$dir/err" && run hook thaw; }
+ok 'no daemon: freeze fails, thaw does not' hooks_without
+
+bad_conf() {
+    printf '[lock]\ntry_ms = soon\n' >"$dir/bad.conf"
+    "$agent" --config "$dir/bad.conf" daemon 2>"$dir/err"
+    [ $? -eq 2 ] && grep -q "bad.conf line 2" "$dir/err" || { cat "$dir/err"; false; }
+}
+ok 'malformed configuration: file and line, exit 2' bad_conf
+
+# ---- the host
+
+conf ''
+start_agent
+start_host
+ok 'the agent says hello to a host that appears' said '^hello protocol=1 epoch=8 ' wait hello
+ok 'prepare tells epoch and server' said '^prepared epoch=.* server=10.* mounts=[1-9]' prepare run-1 1500
+epoch=$(cat "$dir/run/epoch")
+ok 'the hook'\''s freeze is then this run'\''s' run hook freeze
+ok 'the host hears of the lock, with run and position' said "^event-locked epoch=$epoch run=run-1 .*position=bin" wait event-locked
+ok 'the log held back comes over the port' grep -q '^log ' "$dir/said"
+ok 'state: locked' said "^state 2 epoch=$epoch run=run-1 held=1" state
+ok 'a renewal of another run is refused' said '^error code=13 ' renew run-2 "$epoch"
+ok 'a renewal of another epoch is refused' said '^error code=13 ' renew run-1 77
+renewed() {
+    for _ in 1 2 3 4; do
+        sleep 0.6
+        said "^renewed epoch=$epoch left=1500" renew run-1 "$epoch" || return 1
+    done
+    blocked
+}
+ok 'renewals keep it longer than one lease' renewed
+ok 'prepare while held is refused' said '^error code=5 ' prepare run-2
+ok 'release of another run leaves it alone' said '^released held=0 .*another freeze' release run-2 "$epoch"
+ok 'and the write still blocks' blocked
+ok 'release: not held, for nothing was frozen' said "^released held=0 epoch=$epoch reason=no filesystem" release run-1 "$epoch"
+ok 'writes go on' write_in 2
+ok 'the late thaw hook is harmless' run hook thaw
+ok 'a second release says how it had ended' said '^released held=0 .*had ended already (host)' release run-1 "$epoch"
+garbage() { say garbage 5000 >/dev/null && said '^state 0' state; }
+ok 'garbage does not disturb' garbage
+half() { say half >/dev/null && sleep 1.3 && said '^state 0' state; }
+ok 'nor does a frame cut short' half
+ok 'an unknown request is answered, not left waiting' said '^error code=8 ' unknown
+ok 'another protocol is told so' said '^error code=8 .*protocol 1' hello 2
+ok 'and is not served' said '^error code=8 ' state
+ok 'until it speaks ours' said '^hello protocol=1' hello 1
+samples() {
+    say subscribe 200 2000 >/dev/null
+    sleep 1
+    said '^sample metrics=[1-9].*system.load1,.*mysql' wait sample
+}
+ok 'samples come, with the server'\''s' samples
+comes_back() { say drop >/dev/null && said '^hello' wait hello; }
+ok 'the agent comes back after a lost line' comes_back
+epoch=$(cat "$dir/run/epoch")
+host_dies() {
+    said '^prepared' prepare run-3 1000 && run hook freeze && say drop >/dev/null &&
+        write_in 3 && until_true logged "epoch $epoch ended, not held (lease)"
+}
+ok 'a host that goes silent while held: writes go on after the lease' host_dies
+told_late() { say wait hello >/dev/null && said "^released held=0 epoch=$epoch reason=.*(lease)" release run-3 "$epoch"; }
+ok 'it is told so when it is back' told_late
+lost_event() {
+    said '^prepared' prepare run-4 30000 && run hook freeze && kill -9 "$mysqld" &&
+        said '^event-lost .*cause=connection' wait event-lost
+}
+ok 'mysqld killed: the host hears at once' lost_event
+wait "$mysqld" 2>/dev/null
+exec 3>&- 4<&-
+wait "$hostpid" 2>/dev/null
+hostpid=
+
+json() {
+    run --json status | python3 -c 'import json, sys; d = json.load(sys.stdin); assert d["state"] == "idle"' &&
+        run --json check | python3 -c 'import json, sys; assert any(x["level"] == "FAIL" for x in json.load(sys.stdin))'
+}
+ok 'status and check speak JSON' json
+ok 'the daemon ends with 0' stop_agent TERM
+echo "1..$count"
+exit $failed
