@@ -235,6 +235,7 @@ struct faults *faults_new(const struct options *o, struct err *e)
     pthread_mutex_init(&f->lock, NULL);
     f->o = o;
     if (load(f, e) < 0) {
+        e->code = ERR_CONFIG; /* the same words at run time are a wrong request */
         faults_free(f);
         return NULL;
     }

@@ -48,15 +48,16 @@ static bool offers_gzip(struct MHD_Connection *c)
     return accept && strcasestr(accept, "gzip");
 }
 
-/* A TCP reset instead of an answer: the socket is closed with nothing allowed to linger. */
+/* A TCP reset instead of an answer: dissolving the association makes the kernel send one at
+ * once, where closing would say good-bye in TLS first. */
 static enum MHD_Result reset(struct http *h, struct request *rq)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
-    if (info)
-        (void)setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    if (info && connect(info->connect_fd, &nobody, sizeof(nobody)) < 0)
+        log_warn("cannot reset a connection: %s", strerror(errno));
     reqlog_add(h->sim->log, rq->in_ms, epoch_ms(), rq->command, &rq->params, 0, "reset");
     return MHD_NO;
 }
