@@ -206,6 +206,32 @@ result $? 'and the snapshot was asked for once'
 sim clear
 drive remove x root
 
+# the worst kind: done, and then no word of it
+sim 'fault?command=createStorageSnapshot&kind=reset&value=1&count=1'
+fails storage 'whether it was done is unknown' 'a snapshot without an answer is not called taken' \
+    snapshot x root
+sim clear
+works 'and is found by looking' find x root
+grep -q '/root@x$' "$dir/out"
+result $? 'with its path'
+sim 'fault?command=deleteSnapshot&kind=reset&value=1&count=1'
+works 'a removal whose answer was lost is asked for again, and succeeds' remove x root
+absent x root 'and it is gone'
+
+# two remove the same snapshot: one of them is told that it is gone, after it saw it in the list
+drive snapshot x root
+sim 'latency?command=deleteSnapshot&ms=400'
+before=$(sim_count deleteSnapshot)
+for who in 1 2; do
+    "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" remove x root \
+        >"$dir/out.$who" 2>&1 &
+    eval "pid_$who=\$!"
+done
+# shellcheck disable=SC2154 # set by eval
+wait "$pid_1" && wait "$pid_2" && [ $(($(sim_count deleteSnapshot) - before)) -eq 2 ]
+result $? 'what somebody else removed meanwhile counts as removed'
+sim clear
+
 sim 'fault?command=listFileSystem&kind=reset&count=1'
 works 'a list is asked for again after a reset' list
 sim clear
