@@ -11,7 +11,8 @@ unit_pc = cmocka $(if $(findstring unit/guest-agent,$(1)),$(AGENT_PC)) \
 .SECONDEXPANSION:
 $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
 .PHONY: check check-asan check-integration check-system test demo bench
 check: all $(UNIT_BIN)
@@ -63,7 +64,7 @@ $(BUILD)/floor: $(call objs,tests/bench/floor.c)
 # ---- the database lock against a real server --------------------------------------------------
 
 MYSQL_DRIVE_OBJ := $(call objs,$(addprefix tests/integration/, \
-	mysql-drive.c mysql-drive-server.c mysql-sessions.c))
+	mysql-drive.c mysql-drive-server.c mysql-proxy.c mysql-sessions.c))
 
 $(MYSQL_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(MYSQL_PC))
 $(BUILD)/mysql-drive: $(MYSQL_DRIVE_OBJ) $(BUILD)/libagent.a $(BUILD)/libproto.a
@@ -76,7 +77,8 @@ check-integration: $(BUILD)/mysql-drive
 COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c)
 
 $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
-$(addprefix $(BUILD)/unit/host-coordinator/,test-guest test-domain-fake): $(COORD_FAKE_OBJ)
+$(addprefix $(BUILD)/unit/host-coordinator/,test-guest test-domain-fake test-snapshot): $(COORD_FAKE_OBJ)
+$(BUILD)/unit/host-coordinator/test-snapshot: $(call objs,tests/fake/storage_memory.c)
 
 DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 

@@ -174,11 +174,10 @@ static int not_granted(const struct lock_limits *limits, const struct lock_repor
     if (b->found)
         blocker_text(b, text, sizeof(text));
     if (last->outcome == LOCK_VICTIMS)
-        return err_set(
-            e, ERR_LOCK,
-            "the global read lock was not granted in %u tries; the last one was given up "
-            "with %u sessions queued behind it: %s",
-            report->tries, last->victims, text);
+        return err_set(e, ERR_LOCK,
+                       "the global read lock was not granted in %u %s; the last one was given up "
+                       "with %u sessions queued behind it: %s",
+                       report->tries, noun, last->victims, text);
     return err_set(e, ERR_LOCK, "the global read lock was not granted in %u %s of %d ms: %s",
                    report->tries, noun, limits->try_ms, text);
 }

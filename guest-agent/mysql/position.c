@@ -8,6 +8,7 @@
  * STATUS", "gtid_binlog_pos", "InnoDB Status Variables".
  */
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,16 +225,18 @@ static int by_master_status(struct mysql_lock *l, struct position *p, struct err
 static const struct way {
     const char *name;
     int (*read)(struct mysql_lock *l, struct position *p, struct err *e);
-    unsigned since; /* MySQL version; MariaDB has only the last one */
+    unsigned since, before; /* MySQL versions that have it; MariaDB has only the last one */
 } ways[] = {
-    {"log_status", by_log_status, 80011},
-    {"SHOW BINARY LOG STATUS", by_binary_log_status, 80200},
-    {"SHOW MASTER STATUS", by_master_status, 0},
+    {"log_status", by_log_status, 80011, UINT_MAX},
+    {"SHOW BINARY LOG STATUS", by_binary_log_status, 80200, UINT_MAX},
+    {"SHOW MASTER STATUS", by_master_status, 0, 80400},
 };
 
 static bool way_exists(const struct mysql_lock *l, const struct way *w)
 {
-    return l->lock.mariadb ? w->since == 0 : l->lock.version >= w->since;
+    if (l->lock.mariadb)
+        return w->since == 0;
+    return l->lock.version >= w->since && l->lock.version < w->before;
 }
 
 int position_read(struct mysql_lock *l, struct position *ret, struct err *e)

@@ -40,6 +40,40 @@ static enum err_code ready_as(const char *user, const char *password_file, const
     return last_error.code;
 }
 
+/* The three rights that every server has: the position is then put together from older statements.
+ */
+static void test_old_rights(const char *password_file)
+{
+    struct mysql_login login = login_as("cbsnap_old", password_file);
+    struct mysql_lock *l = mysql_lock_new(&login);
+    struct position full = {.source = NULL}, old;
+    struct lock_report r;
+    int rc;
+
+    session_do(admin, "DROP USER IF EXISTS cbsnap_old@localhost");
+    session_do(admin, "CREATE USER cbsnap_old@localhost IDENTIFIED BY 'right'");
+    session_do(admin, "GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO cbsnap_old@localhost");
+    rc = take(l, &quick, &old, &r);
+    check(rc == 0 && strncmp(old.source, "SHOW ", 5) == 0, "granted with the three oldest rights");
+    (void)mysql_lock_release(l, NULL);
+    mysql_lock_free(l);
+    login = login_as("root", "");
+    l = mysql_lock_new(&login);
+    rc = rc < 0 ? rc : take(l, &quick, &full, &r);
+    check(rc == 0 && full.binlog_file && old.binlog_file &&
+              strcmp(full.binlog_file, old.binlog_file) == 0 &&
+              full.binlog_offset == old.binlog_offset && strcmp(full.gtid_set, old.gtid_set) == 0,
+          "and the position is the same as by %s", full.source ? full.source : "?");
+    check(old.has_lsn && old.lsn <= full.lsn && old.has_checkpoint &&
+              (full.server_uuid ? old.server_uuid && !strcmp(full.server_uuid, old.server_uuid)
+                                : !old.server_uuid),
+          "LSN, checkpoint and UUID are told as well");
+    (void)mysql_lock_release(l, NULL);
+    position_release(&full);
+    position_release(&old);
+    mysql_lock_free(l);
+}
+
 void test_accounts(void)
 {
     AUTO_FREE char *good = write_secret("good", "right", 0600);
@@ -91,6 +125,7 @@ void test_accounts(void)
     check(rc == 0 && info.missing_count == 0, "no right is missing any more");
     if (rc == 0)
         server_info_release(&info);
+    test_old_rights(good);
 }
 
 /* ---- server, status ---- */
@@ -205,7 +240,7 @@ void test_status(void)
               value_of(&second, "mysql.questions") >= value_of(&second, "mysql.writes"),
           "rates: %.0f writes/s, %.0f questions/s", value_of(&second, "mysql.writes"),
           value_of(&second, "mysql.questions"));
-    (void)kill(server_pid, SIGSTOP);
+    stop_server();
     began = mono_us();
     rc = mysql_status_read(s, note, &second, trx, &trx_count, &last_error);
     check(rc < 0 && mono_us() - began < 4000000, "a hanging server costs %lld ms",

@@ -18,6 +18,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "tests/integration/mysql-drive.h"
+#include "tests/integration/mysql-proxy.h"
 
 /* A cancel is a few round trips on a machine that does other things too. */
 #define SLACK_MS 400
@@ -387,6 +388,106 @@ static void test_cancel(void)
     mysql_lock_free(l);
 }
 
+static const struct lock_limits once = {
+    .try_ms = 500, .tries = 1, .victims = 100, .guard_s = 60, .backoff_ms = 10};
+
+struct stall {
+    struct proxy *proxy;
+    int connection;
+};
+
+static void *stall_soon(void *arg)
+{
+    struct stall *s = arg;
+
+    sleep_ms(200); /* the request is pending by now */
+    atomic_store(&s->proxy->stalled, s->connection);
+    return NULL;
+}
+
+/* Takes the lock while one of its connections (0 the watch, 1 the lock) stops answering. */
+static int take_stalling(struct mysql_lock *l, struct proxy *proxy, int connection,
+                         struct position *p, struct lock_report *r)
+{
+    struct stall s = {.proxy = proxy, .connection = connection};
+    pthread_t thread;
+    int rc;
+
+    if (pthread_create(&thread, NULL, stall_soon, &s) != 0)
+        return 0;
+    rc = take(l, &once, p, r);
+    (void)pthread_join(thread, NULL);
+    return rc;
+}
+
+/* Nobody answers on the watch while our request is pending: the cancel goes over a fresh
+ * connection. */
+static void test_stuck_watch(void)
+{
+    AUTO_FREE char *path = NULL;
+    struct mysql_login login = login_as("root", "");
+    struct mysql_lock *l;
+    struct proxy proxy;
+    struct background slow;
+    struct position p;
+    struct lock_report r;
+    int opened, rc;
+
+    if (asprintf(&path, "%s/proxy", dir) < 0 || proxy_start(&proxy, path, sock) < 0) {
+        check(false, "a proxy before the server");
+        return;
+    }
+    login.socket = path;
+    l = mysql_lock_new(&login);
+    check(mysql_lock_ready(l, &last_error) == 0 && atomic_load(&proxy.accepted) == 2,
+          "ready, through a proxy");
+    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
+    sleep_ms(100);
+    rc = take_stalling(l, &proxy, 0, &p, &r);
+    opened = atomic_load(&proxy.accepted);
+    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < 500 + SLACK_MS,
+          "a stuck watch does not keep us from cancelling, after %u ms", r.try[0].waited_ms);
+    check(opened == 3, "over a fresh connection");
+    check(pending() == 0 && write_works(500), "no request of ours is left on the server");
+    background_kill(&slow, admin);
+    mysql_lock_free(l);
+    proxy_stop(&proxy);
+}
+
+/* The lock connection never answers again: it is killed by name, and a new one made for the next.
+ */
+static void test_stuck_lock(void)
+{
+    AUTO_FREE char *path = NULL;
+    struct mysql_login login = login_as("root", "");
+    struct mysql_lock *l;
+    struct proxy proxy;
+    struct background slow;
+    struct position p;
+    struct lock_report r;
+    int rc;
+
+    if (asprintf(&path, "%s/proxy2", dir) < 0 || proxy_start(&proxy, path, sock) < 0) {
+        check(false, "a proxy before the server");
+        return;
+    }
+    login.socket = path;
+    l = mysql_lock_new(&login);
+    (void)mysql_lock_ready(l, NULL);
+    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
+    sleep_ms(100);
+    rc = take_stalling(l, &proxy, 1, &p, &r);
+    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < 500 + 1000 + SLACK_MS,
+          "a silent lock connection is given up after %u ms", r.try[0].waited_ms);
+    check(pending() == 0 && write_works(500), "no request of ours is left on the server");
+    background_kill(&slow, admin);
+    check(take(l, &quick, &p, &r) == 0, "granted on a new connection");
+    position_release(&p);
+    (void)mysql_lock_release(l, NULL);
+    mysql_lock_free(l);
+    proxy_stop(&proxy);
+}
+
 /* ---- lost ---- */
 
 static bool fd_shows(struct mysql_lock *l, int ms)
@@ -438,6 +539,13 @@ static void test_lost(void)
     mysql_lock_free(l);
 }
 
+/* The signal is not felt at once by every thread. */
+void stop_server(void)
+{
+    (void)kill(server_pid, SIGSTOP);
+    sleep_ms(100);
+}
+
 static void test_stopped_server(void)
 {
     struct mysql_lock *l = new_lock();
@@ -447,7 +555,7 @@ static void test_stopped_server(void)
     int rc;
 
     check(mysql_lock_ready(l, &last_error) == 0, "ready");
-    (void)kill(server_pid, SIGSTOP);
+    stop_server();
     began = mono_us();
     rc = take(l, &quick, &p, &r);
     (void)kill(server_pid, SIGCONT);
@@ -459,7 +567,7 @@ static void test_stopped_server(void)
 
     check(take(l, &quick, &p, &r) == 0, "granted");
     position_release(&p);
-    (void)kill(server_pid, SIGSTOP);
+    stop_server();
     began = mono_us();
     rc = mysql_lock_release(l, &last_error);
     (void)kill(server_pid, SIGCONT);
@@ -514,6 +622,8 @@ static int run_all(void)
     test_wedge();
     test_guard();
     test_cancel();
+    test_stuck_watch();
+    test_stuck_lock();
     test_lost();
     test_accounts();
     test_server_info();

@@ -20,6 +20,8 @@ struct mysql_login login_as(const char *user, const char *password_file);
 int take(struct mysql_lock *l, const struct lock_limits *limits, struct position *p,
          struct lock_report *r);
 
+void stop_server(void); /* it hangs until SIGCONT */
+
 /* mysql-drive-server.c */
 void test_accounts(void);
 void test_server_info(void);
