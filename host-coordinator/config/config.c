@@ -41,6 +41,8 @@ static const struct conf_option options[] = {
            "how long the freeze may take, the tries for the lock included"),
     NUMBER("snapshot", "max_stall_ms", max_stall_ms, "15000", 1000, 300000,
            "frozen longer than this, the run gives up"),
+    NUMBER("snapshot", "late_ms", late_ms, "10000", 0, 600000,
+           "how long a given-up snapshot is waited for before it is believed never to come"),
     NUMBER("snapshot", "tail_ms", tail_ms, "3000", 0, 60000,
            "how long to listen to the guest after the thaw"),
     APPLIANCE("driver", driver, "elastistor", "elastistor"),

@@ -14,9 +14,6 @@
 
 #include <string.h>
 
-/* How long a given-up snapshot is waited for before it is believed never to come. */
-#define LATE_MS 10000
-
 static int64_t in_ms(int ms)
 {
     return mono_us() + (int64_t)ms * 1000;
@@ -118,10 +115,10 @@ static int remove_one(struct run *r, struct set_volume *v, struct err *e)
  */
 static int remove_late(struct run *r, struct set_volume *v, struct err *e)
 {
-    int64_t end = in_ms(LATE_MS);
+    int64_t end = in_ms(r->conf->late_ms);
     bool never = false;
 
-    while (mono_us() < end) {
+    do {
         struct storage_op op = {.done = false};
         int rc = find_one(r, v, &op, e);
         bool found = op.found;
@@ -131,10 +128,10 @@ static int remove_late(struct run *r, struct set_volume *v, struct err *e)
             return -1;
         if (found)
             return remove_one(r, v, e);
-        (void)loop_wait(r->loop, &never, in_ms(500), NULL);
-    }
+        (void)loop_wait(r->loop, &never, in_ms(200), NULL);
+    } while (mono_us() < end);
     run_note(r, "snapshot '%s' of volume '%s' did not show within %d ms after it was given up",
-             r->set, v->volume.name, LATE_MS);
+             r->set, v->volume.name, r->conf->late_ms);
     return 0;
 }
 

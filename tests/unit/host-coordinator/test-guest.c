@@ -441,16 +441,18 @@ static void curious(struct peer *p)
 {
     Cbsnap__StateQuery query = CBSNAP__STATE_QUERY__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    AUTO_MESSAGE Cbsnap__Envelope *asked = NULL;
     AUTO_MESSAGE Cbsnap__Envelope *answer = NULL;
 
     peer_greet(p, 7);
+    asked = peer_expect(p, CBSNAP__ENVELOPE__BODY_STATE_QUERY);
     MSG_BODY(&m, state_query, STATE_QUERY, &query);
     MSG_SET(&m, id, 4711);
     peer_send(p, &m);
     answer = peer_expect(p, CBSNAP__ENVELOPE__BODY_ERROR);
     if (answer && (answer->reply_to != 4711 || answer->error->code != ERR_PROTOCOL))
         peer_fail(p, "refused with %u", answer->error->code);
-    answer_one(p);
+    peer_answer_state(p, asked);
 }
 
 static void test_guest_asks_us(void **state)

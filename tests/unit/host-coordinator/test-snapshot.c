@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The whole of `snapshot` with everything around it played: libvirt, the agent, the appliance. Each
+ * case breaks one thing, then asks what an outside observer would: was the guest let go, is nothing
+ * left on the appliance, does the record tell the truth, is the exit status right?
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host-coordinator/plan/run.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/log.h"
+#include "tests/fake/domain_fake.h"
+#include "tests/fake/peer.h"
+#include "tests/fake/storage_memory.h"
+
+/* What is wrong with the agent in this case. */
+enum agent_fault {
+    AGENT_GOOD,
+    AGENT_LOCK_REFUSED,  /* tells that the lock was not granted */
+    AGENT_NEVER_ASKED,   /* the hook does not run: no event at all */
+    AGENT_OLD_EPOCH,     /* its event is about an earlier freeze */
+    AGENT_NOT_FROZEN,    /* one filesystem is not frozen when asked */
+    AGENT_LOCK_GONE,     /* says that it holds no lock when asked */
+    AGENT_LETS_GO,       /* LOST while the appliance works */
+    AGENT_NOT_HELD,      /* the release answers that it was not held */
+    AGENT_MUTE_AT_END,   /* no answer to the release */
+    AGENT_BUSY_BEFORE,   /* somebody else's freeze is there when we come */
+    AGENT_WRITES,        /* a disk is written to after the first look at the counters */
+    AGENT_HOOK_DISABLED, /* says that qemu-ga would not call the hook */
+};
+
+static struct {
+    struct loop *loop;
+    struct peer *peer;
+    struct storage *array;
+    struct config conf;
+    struct appliance_config appliance;
+    char dir[40];
+    char *xml;
+    _Atomic(enum agent_fault) fault;
+    atomic_bool locked; /* what the agent holds, as it would say itself */
+    atomic_int releases;
+    char run_id[40];
+} w;
+
+#define EPOCH 7
+
+static const struct disk_writes quiet[] = {{"vda", 10, 100}, {"vdb", 20, 200}, {"vdc", 30, 300}};
+static const struct disk_writes busy[] = {{"vda", 10, 100}, {"vdb", 21, 712}, {"vdc", 30, 300}};
+
+/* ---- the agent ---------------------------------------------------------------------------------
+ */
+
+static void send_event(Cbsnap__FreezeEvent__Kind kind)
+{
+    Cbsnap__FreezeEvent ev = CBSNAP__FREEZE_EVENT__INIT;
+    Cbsnap__Position position = CBSNAP__POSITION__INIT;
+    Cbsnap__Error error = CBSNAP__ERROR__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+
+    MSG_SET(&ev, kind, kind);
+    MSG_SET(&ev, epoch, w.fault == AGENT_OLD_EPOCH ? EPOCH - 1 : EPOCH);
+    ev.run_id = w.run_id;
+    if (kind == CBSNAP__FREEZE_EVENT__KIND__LOCKED) {
+        position.binlog_file = (char *)"binlog.000042";
+        MSG_SET(&position, binlog_offset, 1234);
+        ev.position = &position;
+    } else {
+        MSG_SET(&error, code, kind == CBSNAP__FREEZE_EVENT__KIND__LOST ? ERR_LOST : ERR_LOCK);
+        error.message = (char *)"by order of the test";
+        ev.error = &error;
+        ev.cause = (char *)"test";
+    }
+    MSG_BODY(&m, freeze_event, FREEZE_EVENT, &ev);
+    peer_send(w.peer, &m);
+}
+
+/* What the hook does when qemu-ga freezes; in the thread of the libvirt call. */
+static void hook_called(void *arg)
+{
+    (void)arg;
+    switch (w.fault) {
+    case AGENT_NEVER_ASKED:
+        break;
+    case AGENT_LOCK_REFUSED:
+        send_event(CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED);
+        break;
+    default:
+        w.locked = true;
+        send_event(CBSNAP__FREEZE_EVENT__KIND__LOCKED);
+    }
+    usleep(20000); /* the event comes before qemu-ga's answer, as in life */
+}
+
+static Cbsnap__Mount mounts[3] = {CBSNAP__MOUNT__INIT, CBSNAP__MOUNT__INIT, CBSNAP__MOUNT__INIT};
+static Cbsnap__Mount *mount_ptrs[3] = {&mounts[0], &mounts[1], &mounts[2]};
+
+static void set_mounts(bool with_answers)
+{
+    static const char *const paths[] = {"/", "/mnt/log", "/mnt/data"};
+    static const char *const serials[] = {"serial-of-the-root-disk", "serial-of-the-log-disk1",
+                                          "serial-of-the-data-disk"};
+
+    for (int n = 0; n < 3; n++) {
+        cbsnap__mount__init(&mounts[n]);
+        mounts[n].path = (char *)paths[n];
+        mounts[n].serial = (char *)serials[n];
+        if (with_answers)
+            MSG_SET(&mounts[n], frozen, !(n == 1 && w.fault == AGENT_NOT_FROZEN));
+    }
+}
+
+static void answer_state(struct peer *p, const Cbsnap__Envelope *request)
+{
+    Cbsnap__State s = CBSNAP__STATE__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    bool held = w.locked && w.fault != AGENT_LOCK_GONE;
+
+    MSG_SET(&s, state,
+            held || w.fault == AGENT_BUSY_BEFORE ? CBSNAP__SESSION_STATE__STATE_LOCKED
+                                                 : CBSNAP__SESSION_STATE__STATE_IDLE);
+    MSG_SET(&s, epoch, EPOCH);
+    MSG_SET(&s, lock_held, held);
+    s.run_id = held ? w.run_id : NULL;
+    if (w.fault == AGENT_LOCK_GONE && w.locked)
+        s.run_id = w.run_id;
+    if (request->state_query->has_probe_frozen && w.fault == AGENT_WRITES) {
+        usleep(100000); /* the first look was begun before we were asked */
+        domain_fake_set_writes(busy, 3);
+    }
+    set_mounts(request->state_query->has_probe_frozen);
+    s.n_mount = 3;
+    s.mount = mount_ptrs;
+    MSG_SET(&m, reply_to, request->id);
+    MSG_BODY(&m, state, STATE, &s);
+    peer_send(p, &m);
+    if (request->state_query->has_probe_frozen && w.fault == AGENT_LETS_GO) {
+        usleep(100000); /* into the time in which the appliance works */
+        w.locked = false;
+        send_event(CBSNAP__FREEZE_EVENT__KIND__LOST);
+    }
+}
+
+static void answer_prepare(struct peer *p, const Cbsnap__Envelope *request)
+{
+    Cbsnap__Prepared prepared = CBSNAP__PREPARED__INIT;
+    Cbsnap__Server server = CBSNAP__SERVER__INIT;
+    Cbsnap__ServerPath data = CBSNAP__SERVER_PATH__INIT, *paths[] = {&data};
+    Cbsnap__Hook hook = CBSNAP__HOOK__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+
+    (void)snprintf(w.run_id, sizeof(w.run_id), "%s",
+                   request->prepare->run_id ? request->prepare->run_id : "");
+    data.role = (char *)"datadir";
+    data.path = (char *)"/mnt/data/mysql";
+    data.mount = (char *)"/mnt/data";
+    server.n_path = 1;
+    server.path = paths;
+    if (w.fault == AGENT_HOOK_DISABLED)
+        hook.problem = (char *)"qemu-ga runs without a hook";
+    set_mounts(false);
+    MSG_SET(&prepared, epoch, EPOCH);
+    prepared.server = &server;
+    prepared.hook = &hook;
+    prepared.n_mount = 3;
+    prepared.mount = mount_ptrs;
+    MSG_SET(&m, reply_to, request->id);
+    MSG_BODY(&m, prepared, PREPARED, &prepared);
+    peer_send(p, &m);
+}
+
+static void answer_release(struct peer *p, const Cbsnap__Envelope *request)
+{
+    Cbsnap__Released r = CBSNAP__RELEASED__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    bool held = w.locked && w.fault != AGENT_NOT_HELD;
+
+    w.releases++;
+    w.locked = false;
+    if (w.fault == AGENT_MUTE_AT_END)
+        return;
+    MSG_SET(&r, held, held);
+    MSG_SET(&r, epoch, EPOCH);
+    MSG_SET(&r, lock_requested_us, 1000);
+    MSG_SET(&r, locked_us, 2000);
+    MSG_SET(&r, thawed_us, 9000);
+    MSG_SET(&r, unlocked_us, 9500);
+    r.reason = held ? NULL : (char *)"not held, by order of the test";
+    MSG_SET(&m, reply_to, request->id);
+    MSG_BODY(&m, released, RELEASED, &r);
+    peer_send(p, &m);
+}
+
+static void agent(struct peer *p)
+{
+    peer_greet(p, 1);
+    for (;;) {
+        AUTO_MESSAGE Cbsnap__Envelope *m = peer_receive(p);
+
+        if (!m)
+            return;
+        if (m->body_case == CBSNAP__ENVELOPE__BODY_STATE_QUERY)
+            answer_state(p, m);
+        else if (m->body_case == CBSNAP__ENVELOPE__BODY_PREPARE)
+            answer_prepare(p, m);
+        else if (m->body_case == CBSNAP__ENVELOPE__BODY_RELEASE)
+            answer_release(p, m);
+    }
+}
+
+/* ---- the world ---------------------------------------------------------------------------------
+ */
+
+static char *make_xml(const char *socket)
+{
+    return xasprintf(
+        "<domain><name>db</name><uuid>11111111-2222-3333-4444-555555555555</uuid><devices>"
+        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:root/0'/>"
+        "<target dev='vda'/><serial>serial-of-the-root-disk</serial></disk>"
+        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:log/0'/>"
+        "<target dev='vdb'/><serial>serial-of-the-log-disk1</serial></disk>"
+        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:data/0'/>"
+        "<target dev='vdc'/><serial>serial-of-the-data-disk</serial></disk>"
+        "<channel type='unix'><source mode='bind' path='%s'/>"
+        "<target type='virtio' name='org.cbsnap.agent.0' state='connected'/></channel>"
+        "</devices></domain>",
+        socket);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&w, 0, sizeof(w));
+    strcpy(w.dir, "/tmp/cbsnap-snapshot-XXXXXX");
+    assert_non_null(mkdtemp(w.dir));
+    w.loop = loop_new();
+    w.peer = peer_start(agent);
+    w.xml = make_xml(peer_path(w.peer));
+    w.array = storage_memory_new(w.loop);
+    storage_memory_add(w.array, "id-root", "root", "iqn.t:root");
+    storage_memory_add(w.array, "id-log", "log", "iqn.t:log");
+    storage_memory_add(w.array, "id-data", "data", "iqn.t:data");
+    w.appliance = (struct appliance_config){.name = (char *)"array", .timeout_ms = 1000};
+    w.conf = (struct config){
+        .state_dir = w.dir,
+        .channel = (char *)"org.cbsnap.agent.0",
+        .exclude = (char *)"",
+        .answer_ms = 2000,
+        .libvirt_ms = 1000,
+        .lease_ms = 600,
+        .freeze_ms = 1500,
+        .max_stall_ms = 1500,
+        .late_ms = 300,
+        .tail_ms = 0,
+        .appliances = &w.appliance,
+        .appliance_count = 1,
+    };
+    domain_fake_reset();
+    domain_fake_set_xml(w.xml);
+    domain_fake_set_counts(3, 0);
+    domain_fake_set_writes(quiet, 3);
+    domain_fake_on(FAKE_FREEZE, hook_called, NULL);
+    log_set_level(LOG_LEVEL_ERROR);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    AUTO_FREE char *command = xasprintf("rm -rf '%s'", w.dir);
+    const char *problem;
+
+    (void)state;
+    domain_fake_reset();
+    loop_free(w.loop);
+    problem = peer_stop(w.peer);
+    free(w.xml);
+    if (problem)
+        print_error("the agent: %s\n", problem);
+    return system(command) != 0 || problem;
+}
+
+static void ignore_text(void *arg, const char *text)
+{
+    (void)arg;
+    (void)text;
+}
+
+static void ignore_end(void *arg, const char *what, double ms, const struct err *why)
+{
+    (void)arg;
+    (void)what;
+    (void)ms;
+    (void)why;
+}
+
+/* What an outside observer sees after a run. */
+struct outcome {
+    int status;
+    struct err e;
+    char verdict[16];
+    size_t snapshots;
+    bool record; /* there is one, and it was read back from the disk */
+};
+
+static struct outcome take(void)
+{
+    struct outcome out = {.e = ERR_INIT};
+    struct record *rec;
+    struct run r;
+
+    run_init(&r, &w.conf, &domain_fake, w.loop, "", "db");
+    r.report = (struct run_reporter){
+        .begin = ignore_text, .end = ignore_end, .note = ignore_text, .arg = NULL};
+    r.storages = xcalloc(1, sizeof(*r.storages));
+    r.storages[0] = w.array;
+    (void)snapshot_run(&r, &out.status, &out.e);
+    rec = store_load(w.dir, r.set, NULL);
+    out.record = rec != NULL;
+    if (rec) {
+        (void)snprintf(out.verdict, sizeof(out.verdict), "%s", record_text(rec, "verdict"));
+        record_free(rec);
+    }
+    out.snapshots = storage_memory_snapshots(w.array);
+    r.storages[0] = NULL; /* looked at above, and closed below */
+    for (size_t n = 0; n < r.volume_count; n++)
+        assert_true(r.volumes[n].op.done || !r.volumes[n].asked);
+    run_release(&r);
+    storage_close(w.array);
+    return out;
+}
+
+/* A run that failed after the freeze: let go, by both ways; nothing left; a record that says void.
+ */
+static void assert_clean_failure(const struct outcome *out, int status, const char *words)
+{
+    assert_int_equal(out->status, status);
+    if (!strstr(out->e.msg, words))
+        fail_msg("'%s' is not in '%s'", words, out->e.msg);
+    assert_false(w.locked);
+    assert_int_equal(w.releases, 1);
+    assert_true(domain_fake_calls(FAKE_THAW) >= 1);
+    assert_int_equal(out->snapshots, 0);
+    assert_true(out->record);
+    assert_string_equal(out->verdict, "void");
+    assert_int_equal(domain_fake_open_count(), 0);
+}
+
+static void a_good_run_keeps_its_set(void **state)
+{
+    struct outcome out = take();
+
+    (void)state;
+    assert_int_equal(out.status, 0);
+    assert_string_equal(out.verdict, "application");
+    assert_int_equal(out.snapshots, 3);
+    assert_false(w.locked);
+    assert_int_equal(w.releases, 1);
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 1);
+    assert_int_equal(domain_fake_calls(FAKE_THAW), 1);
+    assert_int_equal(domain_fake_calls(FAKE_WRITES), 2);
+    assert_int_equal(domain_fake_open_count(), 0);
+}
+
+struct agent_case {
+    enum agent_fault fault;
+    const char *words;
+};
+
+static void whatever_the_agent_does_wrong_makes_the_set_void(void **state)
+{
+    static const struct agent_case cases[] = {
+        {AGENT_LOCK_REFUSED, "by order of the test"},
+        {AGENT_NEVER_ASKED, "never asked the agent for the lock"},
+        {AGENT_OLD_EPOCH, "never asked the agent for the lock"},
+        {AGENT_NOT_FROZEN, "'/mnt/log' of domain 'db' is not frozen"},
+        {AGENT_LOCK_GONE, "does not hold the server's lock"},
+        {AGENT_LETS_GO, "the guest let go"},
+        {AGENT_NOT_HELD, "not held, by order of the test"},
+        {AGENT_MUTE_AT_END, "did not confirm"},
+    };
+
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        struct outcome out;
+
+        if (n > 0)
+            assert_int_equal(setup(state), 0);
+        w.fault = cases[n].fault;
+        if (w.fault == AGENT_LETS_GO)
+            storage_memory_latency(w.array, MEMORY_SNAPSHOT, 400);
+        out = take();
+        assert_clean_failure(&out, 4, cases[n].words);
+        if (n + 1 < ARRAY_SIZE(cases))
+            assert_int_equal(teardown(state), 0);
+    }
+}
+
+static void what_is_wrong_beforehand_is_refused_untouched(void **state)
+{
+    static const struct agent_case cases[] = {
+        {AGENT_BUSY_BEFORE, "frozen or locked already"},
+        {AGENT_HOOK_DISABLED, "qemu-ga runs without a hook"},
+    };
+
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        struct outcome out;
+
+        if (n > 0)
+            assert_int_equal(setup(state), 0);
+        w.fault = cases[n].fault;
+        out = take();
+        assert_int_equal(out.status, 3);
+        assert_non_null(strstr(out.e.msg, cases[n].words));
+        assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
+        assert_int_equal(domain_fake_calls(FAKE_THAW), 0);
+        assert_int_equal(w.releases, 0);
+        assert_false(out.record);
+        if (n + 1 < ARRAY_SIZE(cases))
+            assert_int_equal(teardown(state), 0);
+    }
+}
+
+static void a_freeze_that_fails_or_hangs_is_let_go(void **state)
+{
+    struct outcome out;
+
+    domain_fake_script(FAKE_FREEZE, (struct fake_act){.fail = ERR_FREEZE, .words = "hook failed"});
+    out = take();
+    assert_clean_failure(&out, 4, "hook failed");
+    assert_int_equal(teardown(state), 0);
+
+    assert_int_equal(setup(state), 0);
+    domain_fake_script(FAKE_FREEZE, (struct fake_act){.hang = true});
+    out = take();
+    assert_clean_failure(&out, 4, "no answer");
+}
+
+/* nobody can say whether qemu-ga still freezes: a person must look, and is told what to run */
+static void a_freeze_and_a_thaw_that_hang_need_a_person(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    domain_fake_script(FAKE_FREEZE, (struct fake_act){.hang = true});
+    domain_fake_script(FAKE_THAW, (struct fake_act){.hang = true});
+    out = take();
+    assert_int_equal(out.status, 5);
+    assert_false(w.locked);
+    assert_string_equal(out.verdict, "void");
+    assert_int_equal(out.snapshots, 0);
+    domain_fake_let_go();
+}
+
+static void qemu_ga_that_cannot_be_told_does_not_spoil_a_held_set(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    domain_fake_script(FAKE_THAW, (struct fake_act){.fail = ERR_LIBVIRT});
+    out = take();
+    assert_int_equal(out.status, 0);
+    assert_string_equal(out.verdict, "application");
+    assert_int_equal(out.snapshots, 3);
+}
+
+static void a_snapshot_that_fails_takes_the_others_with_it(void **state)
+{
+    static const enum memory_fault faults[] = {MEMORY_REFUSES, MEMORY_HANGS, MEMORY_MUTE};
+
+    for (size_t n = 0; n < ARRAY_SIZE(faults); n++) {
+        struct outcome out;
+
+        if (n > 0)
+            assert_int_equal(setup(state), 0);
+        storage_memory_fault(w.array, MEMORY_SNAPSHOT, "id-log", faults[n], -1);
+        out = take();
+        assert_clean_failure(&out, 4, "");
+        if (n + 1 < ARRAY_SIZE(faults))
+            assert_int_equal(teardown(state), 0);
+    }
+}
+
+static void a_snapshot_that_cannot_be_removed_is_told(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.fault = AGENT_NOT_HELD;
+    storage_memory_fault(w.array, MEMORY_REMOVE, "id-data", MEMORY_REFUSES, -1);
+    out = take();
+    assert_int_equal(out.status, 5);
+    assert_int_equal(out.snapshots, 1);
+    assert_string_equal(out.verdict, "void");
+    assert_false(w.locked);
+}
+
+static void an_appliance_that_fails_beforehand_touches_nothing(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    storage_memory_fault(w.array, MEMORY_PREPARE, NULL, MEMORY_REFUSES, -1);
+    out = take();
+    assert_int_equal(out.status, 3);
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
+    assert_false(out.record);
+}
+
+static void a_write_while_frozen_is_witnessed(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.fault = AGENT_WRITES;
+    out = take();
+    assert_clean_failure(&out, 4, "disk 'vdb' was written to while frozen: 1 requests, 512 bytes");
+}
+
+static void two_runs_on_one_vm_the_second_is_refused(void **state)
+{
+    struct err e = ERR_INIT;
+    struct outcome out;
+    int fd;
+
+    (void)state;
+    assert_int_equal(store_prepare(w.dir, "db", &e), 0);
+    assert_int_equal(store_lock(w.dir, domain_fake.uuid(NULL), &fd, &e), 0);
+    out = take();
+    close(fd);
+    assert_int_equal(out.status, 3);
+    assert_int_equal(out.e.code, ERR_BUSY);
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(a_good_run_keeps_its_set),
+        CASE(whatever_the_agent_does_wrong_makes_the_set_void),
+        CASE(what_is_wrong_beforehand_is_refused_untouched),
+        CASE(a_freeze_that_fails_or_hangs_is_let_go),
+        CASE(a_freeze_and_a_thaw_that_hang_need_a_person),
+        CASE(qemu_ga_that_cannot_be_told_does_not_spoil_a_held_set),
+        CASE(a_snapshot_that_fails_takes_the_others_with_it),
+        CASE(a_snapshot_that_cannot_be_removed_is_told),
+        CASE(an_appliance_that_fails_beforehand_touches_nothing),
+        CASE(a_write_while_frozen_is_witnessed),
+        CASE(two_runs_on_one_vm_the_second_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
