@@ -29,7 +29,7 @@ struct config {
     int lease_ms;      /* the guest lets go when it has not heard from us for so long */
     int freeze_ms;     /* how long virDomainFSFreeze may take, tries for the lock included */
     int max_stall_ms;  /* frozen longer than this, the run gives up */
-    int late_ms;      /* how long a given-up snapshot is waited for before it is removed */
+    int late_ms;       /* how long a given-up snapshot is waited for before it is removed */
     int tail_ms;       /* how long to listen to the guest after the thaw */
     struct appliance_config *appliances;
     size_t appliance_count;

@@ -70,7 +70,7 @@ struct run {
     struct record *record;
     struct journal *journal;
     int lock_fd;
-    bool touched;   /* from here on a failure is "failed", not "refused" */
+    bool touched; /* from here on a failure is "failed", not "refused" */
 
     struct domain *domain;
     struct domain_xml xml;

@@ -75,8 +75,8 @@ carries_on() {
 ok 'thaw carries on past a failure, and reports it' carries_on
 skips() {
     fresh
-    for name in a~ b.bak c.orig d.rpmnew e.rpmorig f.rpmsave g.sample h.dpkg-old i.dpkg-dist; do
-        hook "$name" 1 1
+    for n in a~ b.bak c.orig d.rpmnew e.rpmorig f.rpmsave g.sample h.dpkg-old i.dpkg-dist; do
+        hook "$n" 1 1
     done
     hook j 1 1
     chmod -x "$CBSNAP_HOOK_DIR/j"

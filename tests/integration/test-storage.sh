@@ -9,6 +9,9 @@ DRIVE=${STORAGE_DRIVE:-$BUILD/storage-drive}
 dir=$(mktemp -d) || exit 1
 sim_pid=
 n=0 bad=0
+for program in "$SIM" "$DRIVE"; do
+    [ -x "$program" ] || { echo "not ok 1 - '$program' is built: make check-integration"; exit 1; }
+done
 trap '[ -z "$sim_pid" ] || kill "$sim_pid" 2>/dev/null; rm -rf "$dir"' EXIT
 
 result() { # STATUS TEXT
@@ -244,7 +247,7 @@ began=$(date +%s%N)
 fails timeout 'no answer in [0-9]+ ms; whether it was done is unknown' \
     'a slow appliance meets the deadline' --deadline 400 snapshot x root
 took=$((($(date +%s%N) - began) / 1000000))
-[ $took -lt 1500 ]
+[ $took -ge 400 ] && [ $took -lt 1500 ]
 result $? "in time ($took ms for a deadline of 400)"
 sim clear
 
@@ -263,7 +266,7 @@ grep -q ready "$dir/out" && tr '\0' '\n' <"/proc/$idle/cmdline" >"$dir/seen" &&
 result $? 'the key is not in the process list'
 wait "$idle"
 part=$(printf %s "$key" | cut -c 20-40)
-[ -s "$dir/everything" ] && ! grep -qF -e "$key" -e "$part" "$dir/everything"
+grep -q "^error .*appliance 'east'" "$dir/everything" && ! grep -qF -e "$key" -e "$part" "$dir/everything"
 result $? 'the key is in nothing that the driver ever printed here'
 
 # ---- the contract ---------------------------------------------------------------------------

@@ -53,7 +53,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: stall-meter HOST PORT USER PASSWORD CSV\n");
         return 2;
     }
-    if (!mysql_real_connect(m, argv[1], argv[3], argv[4], "lab", (unsigned)atoi(argv[2]), NULL, 0)) {
+    if (!mysql_real_connect(m, argv[1], argv[3], argv[4], "lab", (unsigned)atoi(argv[2]), NULL,
+                            0)) {
         fprintf(stderr, "stall-meter: cannot log in: %s\n", mysql_error(m));
         return 1;
     }

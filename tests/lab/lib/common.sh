@@ -96,6 +96,7 @@ start() {
     shift
     setsid "$@" >>"$LOG/$name.log" 2>&1 </dev/null 9>&- &
     record_pid "$name" $!
+    disown # no notice from bash when it is killed
 }
 
 # stop NAME [SIGNAL]: ends it, waits, insists after 10 s.

@@ -59,7 +59,7 @@ $(vm_disk data vdc)
     <controller type='virtio-serial' index='0'/>
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
     <channel type='unix'><target type='virtio' name='org.cbsnap.agent.0'/></channel>
-    <serial type='file'><source path='$LOG/console.log'/><target port='0'/></serial>
+    <serial type='file'><source path='$LOG/console.log' append='on'/><target port='0'/></serial>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
     <memballoon model='none'/>
   </devices>
@@ -87,6 +87,7 @@ vm_check_ours() {
 vm_define() {
     vm_check_ours
     install -D -m 644 -t "$BOOT" "$(image_dir)/vmlinuz" "$(image_dir)/initrd"
+    [ "$(vm_state)" = absent ] || vm undefine "$DOMAIN" >/dev/null
     vm_xml >"$CONF/domain.xml"
     vm define "$CONF/domain.xml" >/dev/null
 }
