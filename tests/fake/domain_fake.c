@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The scripted domain; see domain_fake.h. */
+#include "tests/fake/domain_fake.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+#define ACTS_MAX 16
+
+/* domain_ops keeps this type to its implementation */
+struct domain {
+    char name[64];
+};
+
+struct line {
+    struct fake_act acts[ACTS_MAX];
+    size_t count, next;
+    unsigned calls;
+    void (*hook)(void *arg);
+    void *hook_arg;
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct line lines[FAKE_FN_COUNT];
+    struct buf log;
+    unsigned inside; /* calls under way */
+    unsigned let_go; /* raised to free what hangs */
+    int open;
+    const char *xml;
+    const struct domain_fs *fs;
+    size_t fs_count;
+    enum agent_freeze status;
+    unsigned frozen, thawed;
+    const struct disk_writes *writes;
+    size_t write_count;
+} fake = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static const char *const fn_names[] = {
+    [FAKE_OPEN] = "open",      [FAKE_RUNNING] = "running", [FAKE_XML] = "xml",
+    [FAKE_FILESYSTEMS] = "fs", [FAKE_PING] = "ping",       [FAKE_STATUS] = "status",
+    [FAKE_FREEZE] = "freeze",  [FAKE_THAW] = "thaw",       [FAKE_WRITES] = "writes",
+};
+
+/* A call is under way until its result is written: reset() must not come back before that. */
+static int enter(void)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.inside++;
+    return 0;
+}
+
+static void leave(int *entered)
+{
+    (void)entered;
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.inside--;
+    (void)pthread_cond_broadcast(&fake.changed);
+}
+#define CALL __attribute__((cleanup(leave), unused)) int entered_ = enter()
+
+/* ---- acting ---------------------------------------------------------------------------------- */
+
+static struct fake_act begin_locked(enum domain_fn fn)
+{
+    struct line *l = &fake.lines[fn];
+
+    l->calls++;
+    buf_addf(&fake.log, "%s%s", fake.log.len > 0 ? " " : "", fn_names[fn]);
+    if (l->count == 0)
+        return (struct fake_act){.delay_ms = 0};
+    if (l->next + 1 < l->count)
+        return l->acts[l->next++];
+    return l->acts[l->next];
+}
+
+static void sleep_ms(int ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    (void)nanosleep(&t, NULL);
+}
+
+/* The whole of a call but its result. */
+static int act(enum domain_fn fn, struct err *e)
+{
+    struct fake_act a;
+    void (*hook)(void *arg);
+    void *hook_arg;
+    unsigned seen;
+
+    {
+        AUTO_LOCK(lock, &fake.mutex);
+        a = begin_locked(fn);
+        hook = fake.lines[fn].hook;
+        hook_arg = fake.lines[fn].hook_arg;
+        seen = fake.let_go;
+    }
+    if (hook)
+        hook(hook_arg);
+    if (a.delay_ms > 0)
+        sleep_ms(a.delay_ms);
+    {
+        AUTO_LOCK(lock, &fake.mutex);
+        while (a.hang && fake.let_go == seen)
+            (void)pthread_cond_wait(&fake.changed, &fake.mutex);
+    }
+    if (a.fail != ERR_NONE)
+        return err_set(e, a.fail, "%s", a.words ? a.words : "the fake says no");
+    return 0;
+}
+
+/* ---- domain_ops ------------------------------------------------------------------------------ */
+
+static int fake_open(struct domain **ret, const char *uri, const char *name, struct err *e)
+{
+    CALL;
+    struct domain *d;
+
+    (void)uri;
+    if (act(FAKE_OPEN, e) < 0)
+        return -1;
+    d = xcalloc(1, sizeof(*d));
+    (void)snprintf(d->name, sizeof(d->name), "%s", name);
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.open++;
+    *ret = d;
+    return 0;
+}
+
+static void fake_close(struct domain *d)
+{
+    if (!d)
+        return;
+    free(d);
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.open--;
+}
+
+static const char *fake_name(const struct domain *d)
+{
+    return d->name;
+}
+
+static const char *fake_uuid(const struct domain *d)
+{
+    (void)d;
+    return "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11";
+}
+
+static int fake_running(struct domain *d, struct err *e)
+{
+    CALL;
+    (void)d;
+    return act(FAKE_RUNNING, e);
+}
+
+static int fake_xml(struct domain *d, char **ret, struct err *e)
+{
+    CALL;
+    if (act(FAKE_XML, e) < 0)
+        return -1;
+    AUTO_LOCK(lock, &fake.mutex);
+    *ret = fake.xml ? xstrdup(fake.xml)
+                    : xasprintf("<domain><name>%s</name><uuid>%s</uuid></domain>", d->name,
+                                fake_uuid(d));
+    return 0;
+}
+
+static void copy_fs(struct domain_fs *to, const struct domain_fs *from)
+{
+    *to = (struct domain_fs){
+        .mountpoint = xstrdup(from->mountpoint),
+        .device = xstrdup(from->device),
+        .fstype = xstrdup(from->fstype),
+        .targets = xcalloc(from->target_count, sizeof(char *)),
+        .target_count = from->target_count,
+    };
+    for (size_t n = 0; n < from->target_count; n++)
+        to->targets[n] = xstrdup(from->targets[n]);
+}
+
+static int fake_filesystems(struct domain *d, struct domain_fs_list *ret, struct err *e)
+{
+    CALL;
+    (void)d;
+    if (act(FAKE_FILESYSTEMS, e) < 0)
+        return -1;
+    AUTO_LOCK(lock, &fake.mutex);
+    ret->count = fake.fs_count;
+    ret->items = xcalloc(fake.fs_count, sizeof(*ret->items));
+    for (size_t n = 0; n < fake.fs_count; n++)
+        copy_fs(&ret->items[n], &fake.fs[n]);
+    return 0;
+}
+
+static int fake_ping(struct domain *d, int timeout_s, struct err *e)
+{
+    CALL;
+    (void)d;
+    (void)timeout_s;
+    return act(FAKE_PING, e);
+}
+
+static int fake_status(struct domain *d, int timeout_s, enum agent_freeze *ret, struct err *e)
+{
+    CALL;
+    (void)d;
+    (void)timeout_s;
+    if (act(FAKE_STATUS, e) < 0)
+        return -1;
+    AUTO_LOCK(lock, &fake.mutex);
+    *ret = fake.status;
+    return 0;
+}
+
+static int fake_freeze(struct domain *d, unsigned *ret_count, struct err *e)
+{
+    CALL;
+    (void)d;
+    if (act(FAKE_FREEZE, e) < 0)
+        return -1;
+    AUTO_LOCK(lock, &fake.mutex);
+    *ret_count = fake.frozen;
+    return 0;
+}
+
+static int fake_thaw(struct domain *d, unsigned *ret_count, struct err *e)
+{
+    CALL;
+    (void)d;
+    if (act(FAKE_THAW, e) < 0)
+        return -1;
+    AUTO_LOCK(lock, &fake.mutex);
+    *ret_count = fake.thawed;
+    return 0;
+}
+
+static int fake_writes(struct domain *d, struct disk_writes **ret, size_t *ret_count, struct err *e)
+{
+    CALL;
+    (void)d;
+    if (act(FAKE_WRITES, e) < 0)
+        return -1;
+    AUTO_LOCK(lock, &fake.mutex);
+    *ret = xcalloc(fake.write_count, sizeof(**ret));
+    if (fake.write_count > 0)
+        memcpy(*ret, fake.writes, fake.write_count * sizeof(**ret));
+    *ret_count = fake.write_count;
+    return 0;
+}
+
+const struct domain_ops domain_fake = {
+    .open = fake_open,
+    .close = fake_close,
+    .name = fake_name,
+    .uuid = fake_uuid,
+    .running = fake_running,
+    .xml = fake_xml,
+    .filesystems = fake_filesystems,
+    .agent_ping = fake_ping,
+    .agent_status = fake_status,
+    .freeze = fake_freeze,
+    .thaw = fake_thaw,
+    .writes = fake_writes,
+};
+
+/* ---- the test's side ------------------------------------------------------------------------- */
+
+void domain_fake_let_go(void)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.let_go++;
+    (void)pthread_cond_broadcast(&fake.changed);
+}
+
+void domain_fake_reset(void)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    while (fake.inside > 0) {
+        fake.let_go++;
+        (void)pthread_cond_broadcast(&fake.changed);
+        (void)pthread_cond_wait(&fake.changed, &fake.mutex);
+    }
+    memset(fake.lines, 0, sizeof(fake.lines));
+    buf_release(&fake.log);
+    fake.open = 0;
+    fake.xml = NULL;
+    fake.fs = NULL;
+    fake.fs_count = 0;
+    fake.status = AGENT_THAWED;
+    fake.frozen = fake.thawed = 3;
+    fake.writes = NULL;
+    fake.write_count = 0;
+}
+
+void domain_fake_script(enum domain_fn fn, struct fake_act a)
+{
+    struct line *l = &fake.lines[fn];
+    AUTO_LOCK(lock, &fake.mutex);
+
+    if (l->count == ACTS_MAX)
+        abort();
+    l->acts[l->count++] = a;
+}
+
+void domain_fake_set_xml(const char *xml)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.xml = xml;
+}
+
+void domain_fake_set_filesystems(const struct domain_fs *items, size_t count)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.fs = items;
+    fake.fs_count = count;
+}
+
+void domain_fake_set_status(enum agent_freeze status)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.status = status;
+}
+
+void domain_fake_set_counts(unsigned frozen, unsigned thawed)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.frozen = frozen;
+    fake.thawed = thawed;
+}
+
+void domain_fake_set_writes(const struct disk_writes *items, size_t count)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.writes = items;
+    fake.write_count = count;
+}
+
+void domain_fake_on(enum domain_fn fn, void (*hook)(void *arg), void *arg)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.lines[fn].hook = hook;
+    fake.lines[fn].hook_arg = arg;
+}
+
+const char *domain_fake_log(void)
+{
+    static char text[4096];
+    AUTO_LOCK(lock, &fake.mutex);
+
+    (void)snprintf(text, sizeof(text), "%s", buf_text(&fake.log));
+    return text;
+}
+
+unsigned domain_fake_calls(enum domain_fn fn)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    return fake.lines[fn].calls;
+}
+
+int domain_fake_open_count(void)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    return fake.open;
+}
