@@ -316,7 +316,7 @@ static const struct disk *find_disk(const struct os_sampler *o, const char *name
 static void read_disks(struct os_sampler *o, struct sample *s)
 {
     AUTO_FCLOSE FILE *f = open_proc(o, "diskstats");
-    struct disk now[DISK_MAX], d;
+    struct disk now[DISK_MAX] = {{.reads = 0}}, d;
     size_t count = 0;
     char line[512];
 

@@ -44,8 +44,8 @@ int err_set_sys(struct err *e, enum err_code code, int sys_errno, const char *fm
 
 int err_prefix(struct err *e, const char *fmt, ...)
 {
-    char head[sizeof(e->msg)];
-    char old[sizeof(e->msg)];
+    char head[ERR_TEXT];
+    char old[ERR_TEXT];
     size_t used;
     va_list ap;
 
@@ -63,7 +63,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
 
 int err_hint(struct err *e, const char *fmt, ...)
 {
-    char hint[sizeof(e->msg)];
+    char hint[ERR_TEXT];
     size_t used;
     va_list ap;
 

@@ -42,10 +42,12 @@ enum err_code {
     ERR_LOOK = 18,      /* a person must look; the message names the repairing command */
 };
 
+#define ERR_TEXT 480 /* long enough for a sentence with two paths, short enough for a stack */
+
 struct err {
     enum err_code code;
-    int sys_errno; /* 0 when no system call was involved */
-    char msg[480]; /* lower case, quotes the object, no final period */
+    int sys_errno;      /* 0 when no system call was involved */
+    char msg[ERR_TEXT]; /* lower case, quotes the object, no final period */
 };
 
 #define ERR_INIT ((struct err){.code = ERR_NONE})

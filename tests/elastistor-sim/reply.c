@@ -232,13 +232,18 @@ static void render_xml(const char *name, const json_t *value, struct buf *out)
     size_t i;
 
     if (json_is_array(value)) {
-        json_array_foreach(value, i, item) render_xml(name, item, out);
+        json_array_foreach(value, i, item)
+        {
+            render_xml(name, item, out);
+        }
         return;
     }
     buf_addf(out, "<%s>", name);
     if (json_is_object(value)) {
         json_object_foreach((json_t *)(uintptr_t)value, member, child)
+        {
             render_xml(member, child, out);
+        }
     } else if (json_is_string(value)) {
         render_xml_text(json_string_value(value), out);
     } else {
@@ -258,7 +263,10 @@ void reply_render_xml(const struct reply *r, const char *key, struct buf *out)
     if (r->shape == REPLY_LIST && json_array_size(r->value) > 0)
         buf_addf(out, "<count>%zu</count>", json_array_size(r->value));
     if (r->shape == REPLY_PLAIN || r->shape == REPLY_ERROR) {
-        json_object_foreach(r->value, member, child) render_xml(member, child, out);
+        json_object_foreach(r->value, member, child)
+        {
+            render_xml(member, child, out);
+        }
     } else {
         render_xml(r->item, r->value, out);
     }
