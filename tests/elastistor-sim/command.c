@@ -55,7 +55,7 @@ const char *need(struct call *c, const char *command, const char *param)
 
     if (value && *value)
         return value;
-    for (; command[n] && n < sizeof(lower) - 1; n++)
+    for (; n < sizeof(lower) - 1 && command[n]; n++)
         lower[n] = (char)tolower((unsigned char)command[n]);
     lower[n] = 0;
     reply_fail(&c->reply, 431, "Unable to execute API command %s due to missing parameter %s",

@@ -96,7 +96,7 @@ static int run_volume(struct sim *s, const struct params *p, json_t **ret)
     *ret = json_object();
     put_text(*ret, "id", "%s", v->row.id);
     put_text(*ret, "name", "%s", v->row.name);
-    put_text(*ret, "file", "%s", path);
+    put_text(*ret, "path", "%s", path);
     put_text(*ret, "iqn", "%s", v->iqn);
     put_text(*ret, "serial", "%s", serial);
     put_text(*ret, "initiators", "%s", iv.initiators);

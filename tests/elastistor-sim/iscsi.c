@@ -88,25 +88,24 @@ static int run(char *const argv[], struct buf *out, struct err *e)
     return 0;
 }
 
-/* Extra arguments, NULL at the end. `out` may be NULL. */
-static int tgtadm(const struct options *o, struct buf *out, struct err *e, ...)
+/* `args` ends in NULL; `out` may be NULL. */
+static int tgtadm_args(const struct options *o, struct buf *out, struct err *e,
+                       const char *const *args)
 {
     char port[16];
     char *argv[MAX_ARGS] = {"tgtadm", "-C", port, "--lld", "iscsi"};
     struct buf own = BUF_INIT;
-    va_list ap;
     int n = 5, rc;
 
     snprintf(port, sizeof(port), "%d", (int)o->tgt_control_port);
-    va_start(ap, e);
-    while (n < MAX_ARGS - 1 && (argv[n] = va_arg(ap, char *)) != NULL)
-        n++;
-    va_end(ap);
-    argv[n] = NULL;
+    while (*args && n < MAX_ARGS - 1)
+        argv[n++] = (char *)(uintptr_t)*args++; /* posix_spawn() takes them without const */
     rc = run(argv, out ? out : &own, e);
     buf_release(&own);
     return rc;
 }
+
+#define tgtadm(o, out, e, ...) tgtadm_args(o, out, e, (const char *const[]){__VA_ARGS__, NULL})
 
 static const char *after(const char *line, const char *prefix)
 {
@@ -153,7 +152,7 @@ static int show(const struct options *o, const char *iqn, struct target *t, int 
                 struct err *e)
 {
     struct buf out = BUF_INIT;
-    int rc = tgtadm(o, &out, e, "--op", "show", "--mode", "target", NULL);
+    int rc = tgtadm(o, &out, e, "--op", "show", "--mode", "target");
 
     *t = (struct target){.tid = 0};
     *ret_max = 0;
@@ -167,7 +166,7 @@ int iscsi_probe(const struct options *o, struct err *e)
 {
     if (!o->tgt)
         return 0;
-    if (tgtadm(o, NULL, e, "--op", "show", "--mode", "target", NULL) < 0)
+    if (tgtadm(o, NULL, e, "--op", "show", "--mode", "target") < 0)
         return err_hint(e, "start 'tgtd -C %d' first, or set iscsi = none",
                         (int)o->tgt_control_port);
     return 0;
@@ -180,7 +179,7 @@ static int bind_one(const struct options *o, const char *tid, const char *op, co
     bool is_name = strncmp(entry, "iqn.", 4) == 0 || strncmp(entry, "eui.", 4) == 0;
 
     return tgtadm(o, NULL, e, "--op", op, "--mode", "target", "--tid", tid,
-                  is_name ? "--initiator-name" : "--initiator-address", entry, NULL);
+                  is_name ? "--initiator-name" : "--initiator-address", entry);
 }
 
 static bool has_entry(const char *list, const char *sep, const char *entry)
@@ -231,16 +230,16 @@ static int add_lun(const struct options *o, const char *tid, const struct iscsi_
         xasprintf("scsi_sn=%s,vendor_id=CLDBYTE,product_id=OS_Stand-in", v->serial);
 
     if (tgtadm(o, NULL, e, "--op", "new", "--mode", "logicalunit", "--tid", tid, "--lun", "1",
-               "--backing-store", v->path, NULL) < 0)
+               "--backing-store", v->path) < 0)
         return -1;
     return tgtadm(o, NULL, e, "--op", "update", "--mode", "logicalunit", "--tid", tid, "--lun", "1",
-                  "--params", params, NULL);
+                  "--params", params);
 }
 
 static int drop_lun(const struct options *o, const char *tid, struct err *e)
 {
-    return tgtadm(o, NULL, e, "--op", "delete", "--mode", "logicalunit", "--tid", tid, "--lun", "1",
-                  NULL);
+    return tgtadm(o, NULL, e, "--op", "delete", "--mode", "logicalunit", "--tid", tid, "--lun",
+                  "1");
 }
 
 static int export_target(const struct options *o, const struct iscsi_volume *v, struct target *t,
@@ -250,7 +249,7 @@ static int export_target(const struct options *o, const struct iscsi_volume *v, 
 
     snprintf(tid, sizeof(tid), "%d", t->tid ? t->tid : max + 1);
     if (!t->tid && tgtadm(o, NULL, e, "--op", "new", "--mode", "target", "--tid", tid,
-                          "--targetname", v->iqn, NULL) < 0)
+                          "--targetname", v->iqn) < 0)
         return -1;
     if (t->has_lun && strcmp(t->path, v->path) != 0) {
         if (drop_lun(o, tid, e) < 0)
@@ -305,8 +304,7 @@ int iscsi_remove(const struct options *o, const char *iqn, struct err *e)
     buf_release(&t.acl);
     if (rc == 0 && t.tid) {
         snprintf(tid, sizeof(tid), "%d", t.tid);
-        rc =
-            tgtadm(o, NULL, e, "--op", "delete", "--mode", "target", "--force", "--tid", tid, NULL);
+        rc = tgtadm(o, NULL, e, "--op", "delete", "--mode", "target", "--force", "--tid", tid);
     }
     return rc < 0 ? err_prefix(e, "cannot remove target '%s'", iqn) : 0;
 }
@@ -344,7 +342,7 @@ int iscsi_counters(const struct options *o, const char *iqn, int64_t *ret_ops, i
     if (rc < 0)
         return -1;
     snprintf(tid, sizeof(tid), "%d", t.tid);
-    rc = t.tid ? tgtadm(o, &out, e, "--op", "stat", "--mode", "target", "--tid", tid, NULL) : 0;
+    rc = t.tid ? tgtadm(o, &out, e, "--op", "stat", "--mode", "target", "--tid", tid) : 0;
     if (rc == 0 && out.data)
         parse_counters((char *)out.data, &ops, &bytes);
     buf_release(&out);

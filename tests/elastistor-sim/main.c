@@ -76,6 +76,14 @@ static int open_log(struct server *sv, struct err *e)
     return 0;
 }
 
+static void tell_start(struct sim *s, int port)
+{
+    AUTO_LOCK(held, &s->model.lock);
+    log_info("stand-in for tests listens on %s port %d, %zu volumes, snapshots by %s, iscsi %s",
+             s->opt.listen, port, s->model.tables[KIND_VOLUME].n,
+             s->reflink ? "reflink" : "sparse copy", s->opt.tgt ? "through tgtd" : "off");
+}
+
 static int server_start(struct server *sv, struct err *e)
 {
     struct sim *s = &sv->sim;
@@ -89,9 +97,7 @@ static int server_start(struct server *sv, struct err *e)
     s->log = reqlog_new();
     if (http_start(s, &sv->http, &port, e) < 0)
         return -1;
-    log_info("stand-in for tests listens on %s port %d, %zu volumes, snapshots by %s, iscsi %s",
-             s->opt.listen, port, s->model.tables[KIND_VOLUME].n,
-             s->reflink ? "reflink" : "sparse copy", s->opt.tgt ? "through tgtd" : "off");
+    tell_start(s, port);
     if (write_number(s->opt.pid_file, getpid(), e) < 0)
         return -1;
     return write_number(s->opt.port_file, port, e);

@@ -200,7 +200,7 @@ call updateVolumeiSCSIService id="$service" igid="$all"
 is "$(get '.updatingvolumeiscsidetails.viscsioptions.ig_id')" "$all" "the initiator group is changed"
 sim volume name=$vol >/dev/null
 is "$(jq -r .initiators "$dir/control")" ALL "the export lets everybody in"
-file=$(jq -r .file "$dir/control")
+file=$(jq -r .path "$dir/control")
 is "$(stat -c %s "$file")" $((1 << 30)) "the volume's file has the size asked for"
 call listTsm
 is "$(get '.[].listTsm[0]|[.availIOPS,.usedIOPS]|tojson')" '["990","10"]' "IOPS are charged to the TSM"
@@ -230,7 +230,7 @@ is "$(get '.cloneDatasetSnapshot.filesystem|[.name,.iops,.groupid]|tojson')" \
     "[\"$clone\",\"10\",\"$group\"]" "a clone is in its parent's QoS group"
 clone_id=$(get '.cloneDatasetSnapshot.filesystem.id')
 sim volume name=$clone >/dev/null
-clone_file=$(jq -r .file "$dir/control")
+clone_file=$(jq -r .path "$dir/control")
 has "$clone_file" before && has "$file" after
 ok $? "the clone has the data of the snapshot, the volume has its own"
 call listStorageSnapshots id="$volume" name=
@@ -250,7 +250,7 @@ first=$volume first_file=$file
 add_volume second
 second=$volume
 sim volume name=second >/dev/null
-second_file=$(jq -r .file "$dir/control")
+second_file=$(jq -r .path "$dir/control")
 put one "$first_file"
 put two "$second_file"
 call createStorageSnapshot id="$dataset" name=both
