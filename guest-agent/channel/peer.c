@@ -56,6 +56,10 @@ static void on_stall(uv_timer_t *stall)
 {
     struct peer *p = stall->data;
 
+    if (p->broken) {
+        end(p, false);
+        return;
+    }
     /* giving up on one false start can uncover another; each step drops at least a byte */
     while (!p->closed && wire_reader_partial(&p->reader)) {
         wire_reader_stalled(&p->reader);
@@ -65,7 +69,7 @@ static void on_stall(uv_timer_t *stall)
 
 static void watch_stall(struct peer *p)
 {
-    if (p->closed)
+    if (p->closed || p->broken)
         return;
     if (wire_reader_partial(&p->reader))
         uv_timer_start(&p->stall, on_stall, STALL_MS, 0);
@@ -124,7 +128,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     /* input first: what the other end still said before it hung up counts */
     if ((events & (UV_READABLE | UV_DISCONNECT)) && !take_input(p))
         return;
-    if (p->broken || !give_output(p)) {
+    if (p->broken)
+        return; /* the timer ends it */
+    if (!give_output(p)) {
         end(p, false);
         return;
     }
@@ -141,7 +147,7 @@ static void set_events(struct peer *p)
 {
     int events = UV_READABLE | UV_DISCONNECT;
 
-    if (p->out.len > 0 || p->broken || p->was_short)
+    if (p->out.len > 0 || p->was_short)
         events |= UV_WRITABLE;
     uv_poll_start(&p->poll, events, on_poll);
 }
@@ -224,11 +230,10 @@ int peer_send(struct peer *p, Cbsnap__Envelope *m, enum peer_weight weight)
         log_error("a message was not sent: %s", e.msg);
         return -1;
     }
-    if (p->out.len > PEER_QUEUE_MAX) {
-        p->broken = true;
-    } else if (!give_output(p)) {
-        p->broken = true; /* ended() comes from the loop, never from within a send */
-    }
-    set_events(p);
+    p->broken = p->out.len > PEER_QUEUE_MAX || !give_output(p);
+    if (p->broken)
+        uv_timer_start(&p->stall, on_stall, 0, 0); /* ended() never comes from within a send */
+    else
+        set_events(p);
     return 0;
 }
