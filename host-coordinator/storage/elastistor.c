@@ -19,12 +19,13 @@ enum command { LIST_VOLUMES, TAKE_SNAPSHOT, LIST_SNAPSHOTS, DELETE_SNAPSHOT };
 
 static const struct {
     const char *verb, *answer_key;
-    bool repeatable; /* asking twice changes nothing */
+    bool changes;    /* something on the array */
+    bool repeatable; /* doing it twice is as good as once: a second removal finds nothing left */
 } commands[] = {
-    [LIST_VOLUMES] = {"listFileSystem", "listFilesystemResponse", true},
-    [TAKE_SNAPSHOT] = {"createStorageSnapshot", "createStorageSnapshotResponse", false},
-    [LIST_SNAPSHOTS] = {"listStorageSnapshots", "listDatasetSnapshotsResponse", true},
-    [DELETE_SNAPSHOT] = {"deleteSnapshot", "deleteSnapshotResponse", false},
+    [LIST_VOLUMES] = {"listFileSystem", "listFilesystemResponse", false, true},
+    [TAKE_SNAPSHOT] = {"createStorageSnapshot", "createStorageSnapshotResponse", true, false},
+    [LIST_SNAPSHOTS] = {"listStorageSnapshots", "listDatasetSnapshotsResponse", false, true},
+    [DELETE_SNAPSHOT] = {"deleteSnapshot", "deleteSnapshotResponse", true, true},
 };
 
 struct elastistor {
@@ -42,6 +43,7 @@ struct exchange {
     struct http_request *http; /* NULL when none is under way */
     enum command command;
     struct volume volume; /* empty for LIST_VOLUMES */
+    char *path;           /* of the snapshot, for DELETE_SNAPSHOT */
     bool repeated;
 };
 
@@ -67,6 +69,7 @@ static void call_free(struct call *c)
             http_cancel(c->exchanges[i].http);
         if (c->exchanges[i].volume.id)
             volume_release(&c->exchanges[i].volume);
+        free(c->exchanges[i].path);
     }
     free(c->name);
     free(c);
@@ -99,6 +102,7 @@ static struct call *call_new(struct storage *s, struct storage_op *op, size_t co
         c->exchanges[i].call = c;
     op->done = false;
     op->err = ERR_INIT;
+    op->unsure = false;
     op->started_us = op->ended_us = 0;
     op->priv = c;
     return c;
@@ -141,7 +145,7 @@ static int no_answer(const struct exchange *x, const struct http_reply *reply, s
 {
     const struct elastistor *a = x->call->array;
     const char *unknown =
-        reply->sent && !commands[x->command].repeatable ? "; whether it was done is unknown" : "";
+        reply->sent && commands[x->command].changes ? "; whether it was done is unknown" : "";
     long ms = (long)((reply->ended_us - reply->started_us) / 1000);
     char words[SAFE_TEXT_MAX];
 
@@ -175,7 +179,7 @@ static int no_answer(const struct exchange *x, const struct http_reply *reply, s
 
 /* ---- exchanges ---------------------------------------------------------------------------- */
 
-static void send_request(struct exchange *x, const char *path);
+static void send_request(struct exchange *x);
 
 static bool worth_repeating(const struct exchange *x, const struct http_reply *reply)
 {
@@ -185,7 +189,7 @@ static bool worth_repeating(const struct exchange *x, const struct http_reply *r
 }
 
 static int open_answer(const struct exchange *x, const struct http_reply *reply, json_t **ret,
-                       struct err *e)
+                       bool *ret_refused, struct err *e)
 {
     const struct elastistor *a = x->call->array;
     const struct reply_source from = {
@@ -198,7 +202,7 @@ static int open_answer(const struct exchange *x, const struct http_reply *reply,
 
     if (reply->outcome != HTTP_ANSWERED)
         return no_answer(x, reply, e);
-    if (reply_open(ret, &from, commands[x->command].answer_key, e) == 0)
+    if (reply_open(ret, &from, commands[x->command].answer_key, ret_refused, e) == 0)
         return 0;
     if (e->code == ERR_AUTH)
         return err_hint(e, "correct the api_key of [appliance %s] in the credentials file",
@@ -214,6 +218,7 @@ static void on_reply(void *arg, const struct http_reply *reply)
     struct call *c = x->call;
     struct storage_op *op = c->op;
     json_t *answer = NULL;
+    bool refused = false;
 
     x->http = NULL;
     if (op->started_us == 0 || reply->started_us < op->started_us)
@@ -221,18 +226,17 @@ static void on_reply(void *arg, const struct http_reply *reply)
     op->ended_us = reply->ended_us;
     if (worth_repeating(x, reply)) {
         x->repeated = true;
-        send_request(x, NULL);
+        send_request(x);
         return;
     }
-    if (open_answer(x, reply, &answer, &op->err) < 0) {
+    if (open_answer(x, reply, &answer, &refused, &op->err) < 0) {
         /* somebody else removed it between our look and our request: what was wanted */
         if (x->command == DELETE_SNAPSHOT && op->err.code == ERR_NOT_FOUND)
             op->err = ERR_INIT;
         else
             name_the_place(x, &op->err);
         /* only the array's own refusal is a sure no */
-        op->unsure = err_is_set(&op->err) && reply->sent &&
-                     (reply->outcome != HTTP_ANSWERED || reply->status < 400);
+        op->unsure = err_is_set(&op->err) && reply->sent && !refused;
         finish(c);
         return;
     }
@@ -253,7 +257,7 @@ static void conclude(struct exchange *x, int rc)
         finish(c);
 }
 
-static void send_request(struct exchange *x, const char *path)
+static void send_request(struct exchange *x)
 {
     struct call *c = x->call;
     struct elastistor *a = c->array;
@@ -266,11 +270,11 @@ static void send_request(struct exchange *x, const char *path)
     if (x->command == TAKE_SNAPSHOT)
         params[n++] = (struct query_param){"name", c->name};
     if (x->command == DELETE_SNAPSHOT)
-        params[n++] = (struct query_param){"path", path};
+        params[n++] = (struct query_param){"path", x->path};
     params[n] = (struct query_param){NULL, NULL};
     query_build(&url, a->url, commands[x->command].verb, a->api_key, params);
-    x->http =
-        http_get(a->http, buf_text(&url), x->command == TAKE_SNAPSHOT, c->deadline_us, on_reply, x);
+    x->http = http_get(a->http, buf_text(&url), !commands[x->command].repeatable, c->deadline_us,
+                       on_reply, x);
     buf_wipe(&url);
 }
 
@@ -289,7 +293,7 @@ static void list_volumes(struct storage *s, int64_t deadline_us, struct storage_
     struct call *c = call_new(s, op, 1, deadline_us, volumes_answered);
 
     c->exchanges[0].command = LIST_VOLUMES;
-    send_request(&c->exchanges[0], NULL);
+    send_request(&c->exchanges[0]);
 }
 
 static void any_answered(struct exchange *x, json_t *answer)
@@ -310,7 +314,7 @@ static void prepare(struct storage *s, const struct volume *volumes, size_t coun
         volume_copy(&c->exchanges[i].volume, &volumes[i]);
     }
     for (size_t i = 0; i < c->count; i++)
-        send_request(&c->exchanges[i], NULL);
+        send_request(&c->exchanges[i]);
 }
 
 /* Starts one request about one snapshot of one volume. */
@@ -323,7 +327,7 @@ static void start_one(struct storage *s, const struct volume *v, const char *nam
     c->name = xstrdup(name);
     c->exchanges[0].command = command;
     volume_copy(&c->exchanges[0].volume, v);
-    send_request(&c->exchanges[0], NULL);
+    send_request(&c->exchanges[0]);
 }
 
 static void taken_answered(struct exchange *x, json_t *answer)
@@ -379,9 +383,10 @@ static void remove_answered(struct exchange *x, json_t *answer)
         return;
     }
     x->command = DELETE_SNAPSHOT;
-    send_request(x, found.path);
-    free(found.path);
+    x->path = found.path;
+    x->repeated = false;
     free(found.time);
+    send_request(x);
 }
 
 static void remove_snapshot(struct storage *s, const struct volume *v, const char *name,

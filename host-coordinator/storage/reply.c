@@ -43,7 +43,13 @@ static enum err_code code_for(long status, const char *text)
     return ERR_STORAGE;
 }
 
-static int refused(const struct reply_source *from, json_t *value, struct err *e)
+/* "Failed to create clone due to timeout": what it was waiting for may still be done. */
+static bool tells_of_timeout(const char *text)
+{
+    return strcasestr(text, "timeout") || strcasestr(text, "timed out");
+}
+
+static int refused(const struct reply_source *from, json_t *value, bool *ret_refused, struct err *e)
 {
     const char *text = json_string_value(json_object_get(value, "errortext"));
     long code = error_code(value);
@@ -51,26 +57,31 @@ static int refused(const struct reply_source *from, json_t *value, struct err *e
 
     if (code == 0)
         code = from->status;
+    *ret_refused = !text || !tells_of_timeout(text);
     if (!text)
         return err_set(e, code_for(code, ""), "failed with code %ld and no reason", code);
     return err_set(e, code_for(code, text), "failed with code %ld: %s", code,
                    safe_text(safe, text, from->api_key));
 }
 
-static int not_an_answer(const struct reply_source *from, const char *what, struct err *e)
+static int not_an_answer(const struct reply_source *from, const char *what, bool *ret_refused,
+                         struct err *e)
 {
     char type[SAFE_TEXT_MAX];
+    enum err_code code = code_for(from->status, "");
 
-    if (from->status == 401)
+    *ret_refused = code == ERR_AUTH || code == ERR_CONFIG; /* the API was not even reached */
+    if (code == ERR_AUTH)
         return err_set(e, ERR_AUTH, "not let in (HTTP 401)");
-    if (code_for(from->status, "") == ERR_CONFIG)
+    if (code == ERR_CONFIG)
         return err_set(e, ERR_CONFIG, "no such API at this address (HTTP %ld)", from->status);
     return err_set(e, ERR_STORAGE, "answered with HTTP %ld and %s (%zu bytes of type '%s')",
                    from->status, what, from->body_len,
                    safe_text(type, from->content_type, from->api_key));
 }
 
-int reply_open(json_t **ret, const struct reply_source *from, const char *key, struct err *e)
+int reply_open(json_t **ret, const struct reply_source *from, const char *key, bool *ret_refused,
+               struct err *e)
 {
     json_error_t why;
     /* as reals, so that no number is too large to read: we need none exactly */
@@ -80,14 +91,14 @@ int reply_open(json_t **ret, const struct reply_source *from, const char *key, s
     int rc = -1;
 
     if (!root)
-        (void)not_an_answer(from, "a body that is not JSON", e);
+        (void)not_an_answer(from, "a body that is not JSON", ret_refused, e);
     else if (json_object_size(root) != 1 || !json_is_object(value))
-        (void)not_an_answer(from, "JSON of another shape", e);
+        (void)not_an_answer(from, "JSON of another shape", ret_refused, e);
     else if (from->status != 200 || error_code(value) != 0 || json_object_get(value, "errortext") ||
              json_object_get(value, "errorcode"))
-        (void)refused(from, value, e);
+        (void)refused(from, value, ret_refused, e);
     else if (strcasecmp(json_object_iter_key(member), key) != 0)
-        (void)not_an_answer(from, "the answer to another command", e);
+        (void)not_an_answer(from, "the answer to another command", ret_refused, e);
     else
         rc = 0;
     if (rc == 0)

@@ -33,8 +33,12 @@ struct reply_source {
  * ERR_AUTH: the key is not accepted. ERR_CONFIG: there is no such API at this address.
  * ERR_NOT_FOUND: the snapshot named is gone. ERR_STORAGE: every other refusal, and every answer
  * that is not what the API gives.
+ *
+ * *ret_refused (set on failure only): the array says that it did not do it. Not so for an error
+ * page of something in between, nor for an array that gave up waiting for itself.
  */
-int reply_open(json_t **ret, const struct reply_source *from, const char *key, struct err *e);
+int reply_open(json_t **ret, const struct reply_source *from, const char *key, bool *ret_refused,
+               struct err *e);
 
 /* listFileSystem. The caller releases each volume and frees the array. */
 int reply_volumes(struct volume **ret, size_t *ret_count, json_t *answer, const char *api_key,

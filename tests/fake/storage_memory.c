@@ -207,6 +207,7 @@ static void start(struct storage *s, enum memory_command command, const char *vo
     }
     op->done = false;
     op->err = ERR_INIT;
+    op->unsure = false;
     op->started_us = mono_us();
     op->priv = r;
     (void)uv_timer_init(loop_uv(m->loop), &r->timer);

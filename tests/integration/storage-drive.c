@@ -14,7 +14,8 @@
  *     idle MS                opens, lists and stays, for a look from outside
  *     contract               the cases of tests/contract, as TAP
  *
- * A failure prints "error CODE: MESSAGE" on stderr and ends with 1.
+ * A failure prints "error CODE: MESSAGE" on stderr and ends with 1; a line "unsure" follows when
+ * the array may have done it all the same.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -59,7 +60,12 @@ static int finish(struct drive *d, struct storage_op *op)
         storage_cancel(d->array, op);
         return -1;
     }
-    return err_is_set(&op->err) ? fail(&op->err) : 0;
+    if (!err_is_set(&op->err))
+        return 0;
+    (void)fail(&op->err);
+    if (op->unsure)
+        fputs("unsure\n", stderr);
+    return -1;
 }
 
 static int list(struct drive *d)

@@ -27,9 +27,10 @@ static json_t *open_or_fail(long status, const char *body, const char *key, stru
 {
     const struct reply_source from = {status, body, strlen(body), "text/javascript", KEY};
     json_t *answer = NULL;
+    bool refused = false;
 
     *e = ERR_INIT;
-    if (reply_open(&answer, &from, key, e) < 0)
+    if (reply_open(&answer, &from, key, &refused, e) < 0)
         assert_null(answer);
     return answer;
 }
@@ -100,6 +101,39 @@ static void test_what_is_no_answer(void **state)
         buf_add(&deep, "[", 1);
     expect_error(200, buf_text(&deep), ERR_STORAGE, "not JSON");
     buf_release(&deep);
+}
+
+/* What failed is undone with care unless the array itself said that it did not do it. */
+static void test_sure_and_unsure_refusals(void **state)
+{
+    static const struct {
+        long status;
+        const char *body;
+        bool sure;
+    } cases[] = {
+        {530, "{\"x\":{\"errorcode\":530,\"errortext\":\"dataset already exists\"}}", true},
+        {200, "{\"x\":{\"errorcode\":530,\"errortext\":\"pool is full\"}}", true},
+        {401, "<html>", true},
+        {404, "<html>", true},
+        {530, "{\"x\":{\"errorcode\":530,\"errortext\":\"failed due to timeout.\"}}", false},
+        {530, "{\"x\":{\"errorcode\":530,\"errortext\":\"Operation timed out\"}}", false},
+        {504, "<html>gateway</html>", false},
+        {200, "garbage", false},
+        {200, "{\"another\":{}}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct reply_source from = {cases[i].status, cases[i].body, strlen(cases[i].body), "",
+                                          KEY};
+        json_t *answer = NULL;
+        bool refused = false;
+        struct err e = ERR_INIT;
+
+        assert_int_equal(reply_open(&answer, &from, "y", &refused, &e), -1);
+        if (refused != cases[i].sure)
+            fail_msg("'%s' was taken for a %ssure no", cases[i].body, refused ? "" : "un");
+    }
 }
 
 /* ---- lists ---- */
@@ -559,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_errors_come_with_any_status),
         cmocka_unit_test(test_errors_tell_what_to_mend),
         cmocka_unit_test(test_what_is_no_answer),
+        cmocka_unit_test(test_sure_and_unsure_refusals),
         cmocka_unit_test(test_empty_lists),
         cmocka_unit_test(test_volume_fields),
         cmocka_unit_test(test_lists_that_lie),
