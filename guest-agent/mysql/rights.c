@@ -98,7 +98,8 @@ struct need {
 
 static const struct need needs[] = {
     {.names = {"RELOAD", "FLUSH_TABLES"}, .why = "needed for the global read lock"},
-    {.names = {"PROCESS"}, .why = "needed to see who waits behind the lock"},
+    {.names = {"PROCESS"},
+     .why = "needed to see who waits behind the lock and where tablespaces lie"},
     {.names = {"REPLICATION CLIENT", "BINLOG MONITOR", "SUPER"},
      .mariadb_name = "BINLOG MONITOR",
      .why = "needed to read the position of the binary log"},

@@ -19,6 +19,8 @@
 #include "proto/base/cleanup.h"
 
 #define QUERY_TIMEOUT_MS 2000
+/* the server opens a list of every table for it */
+#define TABLESPACES_TIMEOUT_MS 5000
 
 static void add_path(struct server_info *s, const char *role, char *path)
 {
@@ -64,10 +66,6 @@ static char *parent_of(char *path)
 }
 
 /* ---- variables ---- */
-
-struct variables {
-    MYSQL_RES *res;
-};
 
 static const char *value_of(MYSQL_RES *res, const char *name)
 {
@@ -177,11 +175,13 @@ static int add_tablespaces(struct conn *c, struct server_info *s, struct err *e)
     };
     const char *const *sql = c->mariadb ? mariadb : mysql;
     AUTO_RESULT MYSQL_RES *res = NULL;
+    struct err why = ERR_INIT;
     MYSQL_ROW row;
 
+    /* refused for want of PROCESS: that right is then told to be missing, and why */
     for (int n = 0; n < 2 && !res; n++) {
-        if (conn_query(c, QUERY_TIMEOUT_MS, &res, e, "%s", sql[n]) < 0 && !conn_is_open(c))
-            return -1;
+        if (conn_query(c, TABLESPACES_TIMEOUT_MS, &res, &why, "%s", sql[n]) < 0 && !conn_is_open(c))
+            return err_set(e, why.code, "%s", why.msg);
     }
     while (res && (row = mysql_fetch_row(res))) {
         char *path;
@@ -189,7 +189,7 @@ static int add_tablespaces(struct conn *c, struct server_info *s, struct err *e)
         if (!row[0] || !strchr(row[0], '/'))
             continue; /* "ibdata1", "innodb_temporary": in directories that are listed already */
         path = absolute(datadir_of(s), row[0]);
-        if (below(path, datadir_of(s)))
+        if (below(path, datadir_of(s)) && !strstr(path, "/../"))
             free(path);
         else
             add_path(s, "tablespace", path);
@@ -244,9 +244,20 @@ static int add_links(struct server_info *s, const char *dir, bool deeper, struct
 
 /* ---- rights ---- */
 
+/* root@localhost, with each half quoted as GRANT wants it */
+static char *quoted_account(MYSQL_RES *res)
+{
+    MYSQL_ROW row = res ? mysql_fetch_row(res) : NULL;
+    const char *user = row && row[0] ? row[0] : "";
+    const char *at = strrchr(user, '@');
+
+    return xasprintf("'%.*s'@'%s'", at ? (int)(at - user) : 0, user, at ? at + 1 : "");
+}
+
 static int add_rights(struct conn *c, struct server_info *s, struct err *e)
 {
     AUTO_RESULT MYSQL_RES *res = NULL, *who = NULL;
+    AUTO_FREE char *account = NULL;
     struct rights r = {.global = NULL};
     MYSQL_ROW row;
 
@@ -255,16 +266,8 @@ static int add_rights(struct conn *c, struct server_info *s, struct err *e)
         return -1;
     while (res && (row = mysql_fetch_row(res)))
         rights_add_line(&r, row[0]);
-    row = who ? mysql_fetch_row(who) : NULL;
-    {
-        /* root@localhost, with each half quoted as GRANT wants it */
-        const char *user = row && row[0] ? row[0] : "";
-        const char *at = strrchr(user, '@');
-        AUTO_FREE char *quoted =
-            xasprintf("'%.*s'@'%s'", at ? (int)(at - user) : 0, user, at ? at + 1 : "");
-
-        rights_missing(&r, c->mariadb, c->version, quoted, &s->missing_rights, &s->missing_count);
-    }
+    account = quoted_account(who);
+    rights_missing(&r, c->mariadb, c->version, account, &s->missing_rights, &s->missing_count);
     rights_release(&r);
     return 0;
 }
@@ -272,17 +275,13 @@ static int add_rights(struct conn *c, struct server_info *s, struct err *e)
 int server_info_read(const struct mysql_login *login, struct server_info *ret, struct err *e)
 {
     struct server_info s = {.version = NULL};
-    struct err ignored = ERR_INIT;
     struct conn c;
     int rc = -1;
 
     conn_init(&c, login);
-    if (conn_open(&c, e) == 0 && add_variables(&c, &s, e) == 0 &&
-        add_tablespaces(&c, &s, &ignored) == 0 && add_rights(&c, &s, e) == 0 &&
-        add_links(&s, datadir_of(&s), true, e) == 0)
+    if (conn_open(&c, e) == 0 && add_variables(&c, &s, e) == 0 && add_tablespaces(&c, &s, e) == 0 &&
+        add_rights(&c, &s, e) == 0 && add_links(&s, datadir_of(&s), true, e) == 0)
         rc = 0;
-    else if (err_is_set(&ignored) && e && !err_is_set(e))
-        *e = ignored;
     conn_release(&c);
     if (rc < 0)
         server_info_release(&s);

@@ -27,8 +27,9 @@ struct server_info {
     size_t missing_count;
 };
 
-/* Logs in on a connection of its own and asks; blocks at most about 2 s + connect timeout. Tables
- * with a DATA DIRECTORY of their own count as "tablespace". Caller releases *ret. */
+/* Logs in on a connection of its own and asks; each question blocks at most 2 s (the one for
+ * tablespaces 5 s), login the connect timeout. ERR_IO when the datadir cannot be searched for
+ * links. Tables with a DATA DIRECTORY of their own count as "tablespace". Caller releases *ret. */
 int server_info_read(const struct mysql_login *login, struct server_info *ret, struct err *e);
 void server_info_release(struct server_info *s);
 
