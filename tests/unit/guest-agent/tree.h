@@ -17,7 +17,9 @@ static inline char *tree_new(void)
 {
     char *root = xstrdup("/tmp/cbsnap-tree.XXXXXX");
 
-    return mkdtemp(root) ? root : NULL;
+    if (!mkdtemp(root))
+        abort();
+    return root;
 }
 
 static inline void tree_dirs(const char *root, const char *path, int whole)
