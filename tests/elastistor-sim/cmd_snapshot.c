@@ -68,8 +68,8 @@ static struct snapshot *snapshot_add(struct call *c, const char *owner, const ch
     return sn;
 }
 
-/* Reflinks of all volumes one right after the other; all or none. */
-static int reflink_all(struct call *c, struct volume **volumes, size_t n, const char *name,
+/* Reflinks of all files, one right after the other; all or none. */
+static int reflink_all(const char *name, const char *const *from, const char *const *to, size_t n,
                        struct err *e)
 {
     struct timespec began, ended;
@@ -77,25 +77,16 @@ static int reflink_all(struct call *c, struct volume **volumes, size_t n, const 
     int rc = 0;
 
     clock_gettime(CLOCK_MONOTONIC, &began);
-    for (; done < n && rc == 0; done++) {
-        AUTO_FREE char *from = sim_volume_file(c->sim, volumes[done]);
-        AUTO_FREE char *to = sim_snapshot_file(c->sim, volumes[done], name);
-
-        rc = backing_clone(from, to, e);
-    }
+    for (; done < n && rc == 0; done++)
+        rc = backing_clone(from[done], to[done], e);
     clock_gettime(CLOCK_MONOTONIC, &ended);
     log_info("snapshot '%s' of %zu volumes: %s, from first to last in %lld us", name, n,
              rc == 0 ? "done" : e->msg,
              (long long)((ended.tv_sec - began.tv_sec) * 1000000 +
                          (ended.tv_nsec - began.tv_nsec) / 1000));
-    if (rc == 0)
-        return 0;
-    while (done-- > 0) {
-        AUTO_FREE char *file = sim_snapshot_file(c->sim, volumes[done], name);
-
-        backing_remove(file, NULL);
-    }
-    return -1;
+    while (rc < 0 && done-- > 0)
+        backing_remove(to[done], NULL);
+    return rc;
 }
 
 static int check_free(struct call *c, struct volume **volumes, size_t n, const char *name)
@@ -145,16 +136,59 @@ static void add_rows(struct call *c, struct volume **volumes, size_t n, const ch
     reply_object(&c->reply, "StorageSnapshot", snapshot_answer(sn));
 }
 
+/* One volume's reflink may have to wait for its dirty pages: others need not wait for it. */
+static void snapshot_volume(struct call *c, struct volume *v, const char *name)
+{
+    struct model *m = &c->sim->model;
+    AUTO_FREE char *from = sim_volume_file(c->sim, v);
+    AUTO_FREE char *to = sim_snapshot_file(c->sim, v, name);
+    struct err e = ERR_INIT;
+    int rc;
+
+    v->busy = true;
+    pthread_mutex_unlock(&m->lock);
+    rc = reflink_all(name, (const char *const *)&from, (const char *const *)&to, 1, &e);
+    pthread_mutex_lock(&m->lock);
+    v->busy = false;
+    pthread_cond_broadcast(&m->idle);
+    if (rc < 0)
+        reply_fail(&c->reply, 530, "%s", e.msg);
+    else
+        add_rows(c, &v, 1, v->row.id, name);
+}
+
+/* Under the lock: no other command may come between the volumes. */
+static void snapshot_dataset(struct call *c, const char *id, struct volume **volumes, size_t n,
+                             const char *name)
+{
+    AUTO_FREE char **from = xcalloc(n, sizeof(*from));
+    AUTO_FREE char **to = xcalloc(n, sizeof(*to));
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < n; i++) {
+        from[i] = sim_volume_file(c->sim, volumes[i]);
+        to[i] = sim_snapshot_file(c->sim, volumes[i], name);
+    }
+    if (reflink_all(name, (const char *const *)from, (const char *const *)to, n, &e) < 0)
+        reply_fail(&c->reply, 530, "%s", e.msg);
+    else
+        add_rows(c, volumes, n, id, name);
+    for (size_t i = 0; i < n; i++) {
+        free(from[i]);
+        free(to[i]);
+    }
+}
+
 void run_create_snapshot(struct call *c)
 {
     const char *id = need(c, "createStorageSnapshot", "id");
     const char *name = id ? need(c, "createStorageSnapshot", "name") : NULL;
     AUTO_FREE struct volume **volumes = NULL;
-    struct err e = ERR_INIT;
     size_t n;
 
     if (!name || check_name(c, "snapshot", name) < 0)
         return;
+    model_wait_idle(&c->sim->model, is_dataset(c, id) ? NULL : id);
     n = volumes_of(c, id, &volumes);
     if (n == 0 && !is_dataset(c, id)) {
         reply_fail(&c->reply, 431, "Unable to find a volume with id %s", id);
@@ -166,10 +200,10 @@ void run_create_snapshot(struct call *c)
     }
     if (check_free(c, volumes, n, name) < 0)
         return;
-    if (reflink_all(c, volumes, n, name, &e) < 0)
-        reply_fail(&c->reply, 530, "%s", e.msg);
+    if (is_dataset(c, id))
+        snapshot_dataset(c, id, volumes, n, name);
     else
-        add_rows(c, volumes, n, id, name);
+        snapshot_volume(c, volumes[0], name);
 }
 
 /* ---- listStorageSnapshots ------------------------------------------------------------------- */
@@ -327,9 +361,15 @@ static int drop_newer(struct call *c, const struct volume *v, const struct snaps
     return 0;
 }
 
+static struct volume *idle_volume(struct call *c, const char *command)
+{
+    model_wait_idle(&c->sim->model, want(c, "id", ""));
+    return need_volume(c, command, "id");
+}
+
 void run_rollback(struct call *c)
 {
-    struct volume *v = need_volume(c, "rollbackToSnapshot", "id");
+    struct volume *v = idle_volume(c, "rollbackToSnapshot");
     const char *path = v ? need(c, "rollbackToSnapshot", "path") : NULL;
     const char *name = path ? name_in_path(c, v->row.id, path) : NULL;
     struct snapshot *sn = name ? model_snapshot_of(&c->sim->model, v->row.id, name) : NULL;

@@ -217,9 +217,11 @@ static int drop_snapshots(struct sim *s, const struct volume *v, bool force, str
 
 int volume_delete_work(struct sim *s, const json_t *args, json_t **ret_result, struct err *e)
 {
-    struct volume *v = model_by_id(&s->model, KIND_VOLUME, arg(args, "id"));
+    struct volume *v;
     bool force = strcasecmp(arg(args, "forcedelete"), "true") == 0;
 
+    model_wait_idle(&s->model, arg(args, "id"));
+    v = model_by_id(&s->model, KIND_VOLUME, arg(args, "id"));
     if (!v)
         return err_set(e, ERR_NOT_FOUND, "volume %s is gone", arg(args, "id"));
     if (drop_snapshots(s, v, force, e) < 0 || volume_drop(s, v, e) < 0)
@@ -287,10 +289,12 @@ static int resize(struct call *c, struct volume *v, const char *quota)
 
 void run_update_volume(struct call *c)
 {
-    struct volume *v = need_volume(c, "updateFileSystem", "id"), next;
+    struct volume *v, next;
     const char *quota = want(c, "quotasize", NULL), *readonly = want(c, "readonly", NULL);
     json_t *list;
 
+    model_wait_idle(&c->sim->model, want(c, "id", ""));
+    v = need_volume(c, "updateFileSystem", "id");
     if (!v)
         return;
     next = *v;

@@ -123,6 +123,7 @@ static const struct kind kinds[KIND_COUNT] = {
 void model_init(struct model *m)
 {
     pthread_mutex_init(&m->lock, NULL);
+    pthread_cond_init(&m->idle, NULL);
     for (int k = 0; k < KIND_COUNT; k++)
         m->tables[k] = (struct table){.kind = &kinds[k]};
 }
@@ -142,6 +143,7 @@ void model_release(struct model *m)
             row_free(m->tables[k].kind, m->tables[k].rows[i]);
         free(m->tables[k].rows);
     }
+    pthread_cond_destroy(&m->idle);
     pthread_mutex_destroy(&m->lock);
 }
 
@@ -187,6 +189,23 @@ void *model_by_name(const struct model *m, enum kind_id kind, const char *name)
         if (strcmp(((struct row *)t->rows[i])->name, name) == 0)
             return t->rows[i];
     return NULL;
+}
+
+static bool is_busy(const struct model *m, const char *id)
+{
+    const struct volume *v;
+    size_t i;
+
+    MODEL_EACH(m, KIND_VOLUME, i, v)
+    if (v->busy && (!id || strcmp(v->row.id, id) == 0))
+        return true;
+    return false;
+}
+
+void model_wait_idle(struct model *m, const char *id)
+{
+    while (is_busy(m, id))
+        pthread_cond_wait(&m->idle, &m->lock);
 }
 
 int64_t model_next_simpleid(struct model *m)

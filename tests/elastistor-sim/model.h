@@ -87,6 +87,7 @@ struct volume {
     int64_t workerthreads;
     bool unmap;
     struct qos_state qos;
+    bool busy; /* a snapshot is being made without the lock: see model_wait_idle(); not kept */
 };
 
 struct snapshot {
@@ -155,6 +156,7 @@ struct table {
 
 struct model {
     pthread_mutex_t lock;
+    pthread_cond_t idle; /* some volume is no longer busy */
     struct table tables[KIND_COUNT];
 };
 
@@ -168,6 +170,11 @@ void model_remove(struct model *m, enum kind_id kind, void *row);
 void *model_by_id(const struct model *m, enum kind_id kind, const char *id);
 void *model_by_name(const struct model *m, enum kind_id kind, const char *name);
 int64_t model_next_simpleid(struct model *m);
+
+/* Waits, without the lock meanwhile, until the volume of that id, or every volume when id is NULL,
+ * is not busy. Whoever changes or removes a volume's file calls it first, and looks up rows again
+ * after it. */
+void model_wait_idle(struct model *m, const char *id);
 
 static inline struct estate *model_estate(const struct model *m)
 {
