@@ -9,13 +9,13 @@ CACHE=${CBSNAP_LAB_CACHE:-$LAB/cache}
 PORT=${CBSNAP_LAB_PORT:-23450}
 PORT_ISCSI=$PORT PORT_API=$((PORT + 1)) PORT_MYSQL=$((PORT + 2)) PORT_SHELL=$((PORT + 3))
 TGT_CONTROL=$((PORT % 10000)) # number of tgtd's control socket
-DOMAIN=cbsnap-lab
+DOMAIN=${CBSNAP_LAB_DOMAIN:-cbsnap-lab}
 URI=qemu:///system
 POOL=$LAB/pool
 RUN=$LAB/run
 LOG=$LAB/log
 CONF=$LAB/conf
-BOOT=/run/cbsnap-lab
+BOOT=/run/$DOMAIN
 MYSQL_USER=sbtest
 MYSQL_PASSWORD=sbtest-lab
 

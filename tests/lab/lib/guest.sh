@@ -85,6 +85,9 @@ END
         */libmariadb* | */libmysqlclient*)
             libdir=$(dirname "$(readlink -f "$library")")
             install -D -m 644 "$library" "$root$libdir/$(basename "$library")"
+            # MySQL 9 begins with caching_sha2_password even where it goes on to auth_socket
+            [ ! -d "$libdir/libmariadb3/plugin" ] || install -D -m 644 \
+                -t "$root$libdir/libmariadb3/plugin" "$libdir"/libmariadb3/plugin/caching_sha2_password.so
             ;;
         esac
     done

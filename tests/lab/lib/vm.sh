@@ -43,7 +43,7 @@ vm_xml() {
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>$BOOT/vmlinuz</kernel>
     <initrd>$BOOT/initrd</initrd>
-    <cmdline>console=ttyS0 loglevel=5 net.ifnames=0 mitigations=off apparmor=0 audit=0</cmdline>
+    <cmdline>console=ttyS0 loglevel=5 net.ifnames=0 mitigations=off apparmor=0 audit=0 systemd.show_status=0</cmdline>
   </os>
   <features><acpi/><apic/></features>
   <cpu mode='maximum'/>
