@@ -63,6 +63,16 @@ static int write_number(const char *path, long number, struct err *e)
     return 0;
 }
 
+/* Ours only: a successor may have started while we were ending. */
+static void remove_pid_file(const char *path)
+{
+    AUTO_FCLOSE FILE *f = *path ? fopen(path, "re") : NULL;
+    long pid;
+
+    if (f && fscanf(f, "%ld", &pid) == 1 && pid == getpid())
+        unlink(path);
+}
+
 static int open_log(struct server *sv, struct err *e)
 {
     const char *path = sv->sim.opt.log_file;
@@ -110,8 +120,7 @@ static void server_stop(struct server *sv)
     jobs_stop(&sv->sim);
     if (sv->sampling)
         qos_stop(sv->sampler);
-    if (sv->sim.opt.pid_file[0])
-        unlink(sv->sim.opt.pid_file);
+    remove_pid_file(sv->sim.opt.pid_file);
     reqlog_free(sv->sim.log);
     faults_free(sv->sim.faults);
     model_release(&sv->sim.model);

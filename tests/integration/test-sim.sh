@@ -422,10 +422,13 @@ wait "${shots[@]}"
 sim log since="$since" >/dev/null
 is "$(jq '[.requests[]|select(.command=="createStorageSnapshot" and .status==200)]|length' "$dir/control")" 3 \
     "three snapshots at once"
-three=$(jq '[.requests[]|select(.command=="createStorageSnapshot")]|(map(.out_ms)|max)-(map(.in_ms)|min)' \
-    "$dir/control")
-[ "$three" -le $((one * 13 / 10)) ]
-ok $? "they overlap: $three ms for three, $one ms for one"
+# each as long as one alone, and all under way at the same time
+jq -c '[.requests[]|select(.command=="createStorageSnapshot")]|
+    {longest: map(.out_ms-.in_ms)|max, together: ((map(.out_ms)|min)-(map(.in_ms)|max))}' \
+    "$dir/control" >"$dir/overlap"
+longest=$(jq .longest "$dir/overlap") together=$(jq .together "$dir/overlap")
+[ "$longest" -le $((one * 13 / 10)) ] && [ "$together" -gt 0 ]
+ok $? "they overlap: longest of three $longest ms, one alone $one ms, $together ms together"
 jq -e '.requests|length > 0 and all(.[]; (.params|keys|map(ascii_downcase)|index("apikey")) == null)' \
     "$dir/control" >/dev/null
 ok $? "the request log is without the key"
