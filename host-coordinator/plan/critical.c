@@ -173,6 +173,7 @@ static int thaw_step(void *run, struct err *e)
 
     if (!r->freeze.started || r->freeze.thaw_done)
         return 0;
+    r->freeze.release_us = mono_us();
     told = release_by_port(r, &port);
     r->freeze.released_us = mono_us();
     if (release_by_libvirt(r, &libvirt) < 0) {

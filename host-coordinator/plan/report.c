@@ -112,20 +112,24 @@ static void report_lock(struct run *r)
         report_position(r->record, ev->position);
 }
 
-/* A stretch of the guest's clock as a phase on the host's. */
-static void guest_phase(struct run *r, const char *name, int64_t from_guest, int64_t to_guest)
+static struct record *add_phase(struct run *r, const char *name, int64_t from, int64_t to)
 {
-    struct record *phase;
-    int64_t from, to;
+    struct record *phase = record_append(r->record, "phases");
 
-    if (!run_from_guest(r, from_guest, &from) || !run_from_guest(r, to_guest, &to))
-        return;
-    phase = record_append(r->record, "phases");
     record_set_text(phase, "name", name);
     record_set_real(phase, "start_ms", run_ms(r, from));
     record_set_real(phase, "end_ms", run_ms(r, to));
     record_set_bool(phase, "critical", true);
-    record_set_bool(phase, "guest_clock", true);
+    return phase;
+}
+
+/* A stretch of the guest's clock as a phase on the host's. */
+static void guest_phase(struct run *r, const char *name, int64_t from_guest, int64_t to_guest)
+{
+    int64_t from, to;
+
+    if (run_from_guest(r, from_guest, &from) && run_from_guest(r, to_guest, &to))
+        record_set_bool(add_phase(r, name, from, to), "guest_clock", true);
 }
 
 static void report_stall(struct run *r)
@@ -137,6 +141,9 @@ static void report_stall(struct run *r)
         record_set_int(r->record, "guest.clock_offset_us", offset);
         record_set_int(r->record, "guest.clock_uncertainty_us", uncertainty);
     }
+    /* the thaw goes on for qemu-ga; what writers wait for is this part of it */
+    if (r->freeze.release_us)
+        add_phase(r, "release", r->freeze.release_us, r->freeze.released_us);
     if (r->freeze.frozen_count > 0)
         record_set_int(r->record, "stall.filesystems", r->freeze.frozen_count);
     if (!rel || !rel->has_lock_requested_us || !rel->has_locked_us || !rel->has_unlocked_us)

@@ -113,26 +113,26 @@ static void watch_begin(void *ctx, const struct step *s, bool undo)
     /* while writers wait nothing may wait for our own disk */
     journal_step(r->journal, s->name, undo ? "undo" : "begin", !s->critical);
     r->report.begin(r->report.arg, s->name);
-    r->phase_us = mono_us();
+    r->phase_us[r->phase_depth++] = mono_us();
 }
 
 static void watch_end(void *ctx, const struct step *s, bool undo, const struct err *why)
 {
     struct run *r = ctx;
-    int64_t now = mono_us();
+    int64_t now = mono_us(), began = r->phase_us[--r->phase_depth];
     AUTO_FREE char *name = undo ? xasprintf("undo %s", s->name) : xstrdup(s->name);
     /* the thaw is what the freeze's undo is for: people look for it under its own name */
     bool thaw = undo && s->when == UNDO_ALWAYS && s->critical;
     struct record *phase = record_append(r->record, "phases");
 
     record_set_text(phase, "name", thaw ? "thaw" : name);
-    record_set_real(phase, "start_ms", run_ms(r, r->phase_us));
+    record_set_real(phase, "start_ms", run_ms(r, began));
     record_set_real(phase, "end_ms", run_ms(r, now));
     if (s->critical)
         record_set_bool(phase, "critical", true);
     if (why)
         record_set_text(phase, "error", why->msg);
-    r->report.end(r->report.arg, thaw ? "thaw" : name, (double)(now - r->phase_us) / 1000.0, why);
+    r->report.end(r->report.arg, thaw ? "thaw" : name, (double)(now - began) / 1000.0, why);
     journal_step(r->journal, s->name, why ? "failed" : undo ? "undone" : "done", false);
     loop_shield(r->loop, false);
 }

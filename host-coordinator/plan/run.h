@@ -44,6 +44,7 @@ struct set_volume {
 struct freeze_facts {
     bool started;             /* qemu-ga was asked: thaw from here on */
     int64_t since_us;         /* host clock: when it was asked */
+    int64_t release_us;       /* host clock: when the agent was asked to let go */
     int64_t released_us;      /* host clock: when the agent had answered the release */
     bool thaw_done;           /* both ways were gone, so a second undo has nothing to do */
     bool in_flight;           /* nobody knows whether qemu-ga still freezes */
@@ -65,7 +66,8 @@ struct run {
     struct run_reporter report;
 
     int64_t started_us, started_wall_us;
-    int64_t phase_us; /* begin of the act under way */
+    int64_t phase_us[4]; /* begin of each act under way: a plan within a plan */
+    unsigned phase_depth;
     char set[40];
     struct record *record;
     struct journal *journal;

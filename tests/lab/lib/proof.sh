@@ -1,39 +1,106 @@
 # shellcheck shell=bash
-# The proof of a set: its snapshots are cloned on the appliance, the server of the root's clone is
-# started on the clones of data and log, recovers, and says where it stands. Only clones are touched.
+# The proof of a set: the volumes are cloned from its snapshots through the appliance's API, the
+# root clone's own server is started in a chroot with the other two clones mounted, recovers as
+# after a crash, and says where it stands. Nothing of the VM or its volumes is touched.
 
-lab_proof() { # SNAPSHOT [--sql SQL]
-    local role
-    [ $# -ge 1 ] || fail "usage: lab proof SNAPSHOT [--sql SQL]"
-    proof_set=$1
+# lab_proof SNAPSHOT [--sql QUERY]...
+lab_proof() {
+    [ $# -ge 1 ] || fail "usage: lab proof SNAPSHOT [--sql QUERY]..."
+    local set=$1 role pids=() pid
     shift
-    proof_dir=$(mktemp -d "$LAB/proof.XXXXXX")
+    proof_dir=$(mktemp -d "$RUN/proof.XXXXXX")
+    # the function goes by what lies in proof_dir, so it may come at any time
     trap proof_end EXIT
+    trap 'exit 130' INT TERM HUP
     for role in $ROLES; do
-        proof_clone "$role"
+        proof_clone "$role" "$set" &
+        pids+=($!)
     done
-    # in a mount namespace of its own: whatever happens, the mounts end with it
-    unshare -m "$here/lib/prove-inside" "$proof_dir" "$@"
+    for pid in "${pids[@]}"; do
+        wait "$pid" || exit 1
+    done
+    # mounts and server end with the namespaces: --kill-child also when we are killed outright
+    unshare --mount --pid --fork --kill-child --propagation private \
+        "$here/lab" in-namespace-proof "$proof_dir" "$@"
 }
 
-proof_clone() { # ROLE
-    local id path name
-    id=$(volume_fact "$1" id)
-    path=$(lab_api listStorageSnapshots "id=$id" | jq -er --arg s "$proof_set" \
-        '.listDatasetSnapshotsResponse.snapshot[]? | select(.name == $s).path') ||
-        fail "volume $(volume_name "$1") has no snapshot '$proof_set'"
-    name=proof-$1-$$
-    lab_api cloneDatasetSnapshot "id=$id" "path=$path" "clonename=$name" |
-        jq -er .cloneDatasetSnapshot.filesystem.id >"$proof_dir/$1.id"
-    sim_control volume "name=$name" | jq -er .path >"$proof_dir/$1.path"
-}
-
-# shellcheck disable=SC2317
-proof_end() {
-    local file
+proof_clone() { # ROLE SET
+    local id path clone=proof-$1-${proof_dir##*.}
     trap - EXIT
-    for file in "$proof_dir"/*.id; do
-        [ ! -s "$file" ] || volume_delete "$(<"$file")" || say "clone $(<"$file") is left on the appliance"
+    id=$(volume_fact "$1" id)
+    path=$(lab_api listStorageSnapshots "id=$id" | jq -er --arg s "$2" \
+        '.listDatasetSnapshotsResponse.snapshot[]? | select(.name == $s).path') ||
+        fail "volume $(volume_name "$1") has no snapshot '$2'"
+    # noted before it is asked for: it may come to be although we never hear of it
+    echo "$clone" >"$proof_dir/$1.clone"
+    lab_api cloneDatasetSnapshot "id=$id" "clonename=$clone" "path=$path" >/dev/null
+    sim_control volume "name=$clone" | jq -er .path >"$proof_dir/$1.path"
+}
+
+proof_end() {
+    local status=$? name id
+    trap '' INT TERM HUP
+    set +e
+    for name in $(cat "$proof_dir"/*.clone 2>/dev/null); do
+        id=$(lab_api listFileSystem | jq -er --arg n "$name" \
+            '.listFilesystemResponse.filesystem[]? | select(.name == $n).id') || continue
+        volume_delete "$id" || say "the clone $name is left on the appliance"
     done
     rm -rf "$proof_dir"
+    exit $status
+}
+
+# ---- inside: mounts and processes that nobody else sees -------------------------------------
+
+proof_in_namespace() { # DIRECTORY [--sql QUERY]...
+    local dir=$1 root=$1/root t0 took pid
+    shift
+    mkdir "$root"
+    mount -o loop "$(<"$dir/root.path")" "$root"
+    # nouuid: a clone carries its parent's UUID, and XFS mounts each UUID once
+    mount -o loop,nouuid "$(<"$dir/log.path")" "$root/mnt/mysql"
+    mount -o loop,nouuid "$(<"$dir/data.path")" "$root/mnt/mysqldata"
+    chroot_mounts "$root"
+    t0=$(now_ms)
+    # no network, no writers, no events, no replica: nothing may move what is to be compared
+    chroot "$root" mysqld --user=mysql --skip-networking --super-read-only=ON \
+        --event-scheduler=OFF --skip-replica-start --log-error=/run/mysqld/error.log &
+    pid=$!
+    until proof_ask 'SELECT 1' >/dev/null 2>&1; do
+        [ -d "/proc/$pid" ] && kill -0 "$pid" && [ $(($(now_ms) - t0)) -lt 120000 ] || {
+            tail -n 20 "$root/run/mysqld/error.log" >&2
+            fail "the server does not start on the clones"
+        }
+        sleep 0.05
+    done
+    took=$(($(now_ms) - t0))
+    proof_report "$took" "$@"
+    kill "$pid"
+    wait "$pid" || true
+}
+
+proof_ask() {
+    chroot "$root" mysql -NB --raw -e "$1"
+}
+
+# "binlogs" holds one more than the record knows: each start of a server opens a new file.
+proof_report() { # RECOVERY-MS [--sql QUERY]...
+    local took=$1 results='[]' binlogs
+    shift
+    while [ $# -ge 2 ] && [ "$1" = --sql ]; do
+        results=$(jq -n --argjson r "$results" --arg q "$2" --arg a "$(proof_ask "$2")" \
+            '$r + [{query: $q, result: $a}]')
+        shift 2
+    done
+    binlogs=$(proof_ask 'SHOW BINARY LOGS' | awk '{print $1, $2}' |
+        jq -Rn '[inputs | split(" ") | {file: .[0], size: (.[1] | tonumber)}]')
+    jq -n --arg gtid "$(proof_ask 'SELECT @@GLOBAL.gtid_executed' | tr -d '\n ')" \
+        --arg uuid "$(proof_ask 'SELECT @@server_uuid')" \
+        --arg version "$(proof_ask 'SELECT @@version')" \
+        --arg lsn "$(proof_ask "SELECT JSON_UNQUOTE(JSON_EXTRACT(storage_engines, '\$.InnoDB.LSN')) FROM performance_schema.log_status")" \
+        --arg counter "$(proof_ask 'SELECT n FROM cbsnap_lab.counter WHERE id = 1')" \
+        --argjson took "$took" --argjson binlogs "$binlogs" --argjson sql "$results" \
+        '{gtid_executed: $gtid, server_uuid: $uuid, version: $version, binlogs: $binlogs,
+          lsn_after_recovery: ($lsn | tonumber), counter: ($counter | tonumber),
+          recovery_ms: $took, sql: $sql}'
 }

@@ -81,6 +81,12 @@ tsm-iops = 10000
 
 [pools]
 pool1 = 100G
+
+# Snapshots take what they take on a real appliance. What only the lab itself waits for is quick.
+[latency]
+createVolume.job = 100
+deleteFileSystem.job = 100
+cloneDatasetSnapshot = 200
 EOT
 }
 
