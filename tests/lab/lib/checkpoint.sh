@@ -2,7 +2,9 @@
 # The checkpoint: the booted guest's memory, and the appliance's whole state with all its volumes,
 # as reflinks. `reset` goes back there, from whatever state a test left behind.
 #   $POOL/appliance     what the stand-in and tgtd work on
-#   $POOL/checkpoint/   memory, appliance/ (the copy), agent-stamp, key
+#   $POOL/checkpoint/   appliance/ (the copy), agent-stamp, key
+#   $MEMORY             not in the pool, whose mount a libvirtd in another namespace need not see
+MEMORY=$LAB/memory.save
 
 # A checkpoint holds only for the same image, VM, stand-in and QEMU.
 checkpoint_key() {
@@ -21,9 +23,9 @@ checkpoint_valid() {
 lab_checkpoint() {
     local dir=$POOL/checkpoint
     clients_stop
-    rm -rf "$dir"
+    rm -rf "$dir" "$MEMORY"
     mkdir -p "$dir"
-    vm save "$DOMAIN" "$dir/memory" >/dev/null
+    vm save "$DOMAIN" "$MEMORY" >/dev/null
     cp -a --reflink=always "$POOL/appliance" "$dir/appliance"
     cp "$RUN/agent-stamp" "$dir/agent-stamp"
     checkpoint_key >"$dir/key"
@@ -40,7 +42,7 @@ checkpoint_restore() {
     cp "$dir/agent-stamp" "$RUN/agent-stamp"
     install -D -m 644 -t "$BOOT" "$(image_dir)/vmlinuz" "$(image_dir)/initrd"
     services_up
-    vm restore --running "$dir/memory"
+    vm restore --running "$MEMORY"
     until_ok 30 "the restored guest" guest_answers
     guest_set_clock
     vm_ready 60
@@ -90,7 +92,7 @@ vm_check_ours_if_libvirt() {
 lab_from_nothing() {
     vm_destroy
     appliance_down
-    rm -rf "$POOL/appliance" "$POOL/checkpoint" "$POOL/images" "$CONF"/volume-*.json
+    rm -rf "$POOL/appliance" "$POOL/checkpoint" "$MEMORY" "$POOL/images" "$CONF"/volume-*.json
     services_up
     volumes_up
     volumes_fill
@@ -110,7 +112,7 @@ lab_down() {
 
 lab_clean() {
     lab_down
-    rm -rf "$LAB/pool.img" "$POOL" "$RUN" "$CONF" "$LOG" "$LAB/state"
+    rm -rf "$MEMORY" "$LAB/pool.img" "$POOL" "$RUN" "$CONF" "$LOG" "$LAB/state"
 }
 
 # ---- what tests ask -------------------------------------------------------------------------

@@ -109,7 +109,8 @@ agent_into_volume() {
     # in a subshell, so that a failure in between cannot leave the mount behind
     (
         agent_install "$dir"
-        [ "$(agent_stamp)" = none ] || chroot "$dir" systemctl --quiet enable cbsnap-agent
+        [ "$(agent_stamp)" = none ] || ln -sf /usr/lib/systemd/system/cbsnap-agent.service \
+            "$dir/etc/systemd/system/multi-user.target.wants/"
     ) || {
         umount "$dir"
         fail "the agent could not be installed in the guest's root volume"

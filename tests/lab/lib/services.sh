@@ -6,7 +6,7 @@ libvirt_answers() {
     timeout 10 virsh -q -c "$URI" uri
 }
 
-# Ours gets a qemu.conf of its own, in a mount namespace of its own (so after the pool's mount):
+# Ours gets a qemu.conf of its own, in a mount namespace of its own (which must not keep the pool):
 # as root it can tell whether /dev/kvm is usable. As the package's user, and with a /dev/kvm that
 # no udev has opened to it, it finds its cached capabilities wrong each time it looks, and asking
 # QEMU again costs 5 s: a minute for one `virsh define`.
@@ -22,7 +22,8 @@ dynamic_ownership = 0
 EOT
     # shellcheck disable=SC2016
     start libvirtd unshare -m sh -c \
-        'mount --bind "$1" /etc/libvirt/qemu.conf && exec libvirtd' sh "$CONF/qemu.conf"
+        'umount "$2" 2>/dev/null; mount --bind "$1" /etc/libvirt/qemu.conf && exec libvirtd' \
+        sh "$CONF/qemu.conf" "$POOL"
     until_ok 60 "libvirtd (see $LOG/libvirtd.log)" libvirt_answers
 }
 
