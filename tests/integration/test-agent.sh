@@ -17,6 +17,10 @@ as=
 [ "$(id -u)" -ne 0 ] || as=--user=mysql
 
 stop_all() {
+    if [ -d "$dir/mnt" ]; then
+        fsfreeze -u "$dir/mnt"
+        umount "$dir/mnt"
+    fi 2>/dev/null
     for p in $daemon $hostpid $mysqld; do
         kill -9 "$p" && wait "$p"
     done 2>/dev/null
@@ -343,6 +347,65 @@ host_dies() {
 ok 'a host that goes silent while held: writes go on after the lease' host_dies
 told_late() { say wait hello >/dev/null && said "^released held=0 epoch=$epoch reason=.*(lease)" release run-3 "$epoch"; }
 ok 'it is told so when it is back' told_late
+
+# ---- with a filesystem that is really frozen (as qemu-ga would), for which one must be root
+
+frozen_mount() {
+    truncate -s 350M "$dir/xfs.img" && mkfs.xfs -q "$dir/xfs.img" && mkdir "$dir/mnt" &&
+        mount -o loop "$dir/xfs.img" "$dir/mnt"
+}
+# A write there ends within a time. Not under timeout(1): a writer on a frozen filesystem cannot be killed.
+wrote() { # wrote NAME TENTHS
+    touch "$dir/mnt/$1" &
+    writer=$!
+    for _ in $(seq "$2"); do
+        kill -0 $writer 2>/dev/null || return 0
+        sleep 0.1
+    done
+    return 1
+}
+freeze_for() { # freeze_for RUN LEASE_MS
+    epoch=$(cat "$dir/run/epoch")
+    said '^prepared' prepare "$1" "$2" && run hook freeze && fsfreeze -f "$dir/mnt"
+}
+really_held() {
+    freeze_for run-h 5000 && said '^renewed' renew run-h "$epoch" 1 && ! wrote 1 5 &&
+        said "^released held=1 epoch=$epoch" release run-h "$epoch" && wrote 2 20
+}
+fewer_than_told() {
+    freeze_for run-f 5000 && said '^renewed' renew run-f "$epoch" 2 &&
+        said "^released held=0 .*1 filesystems were frozen .* qemu-ga had frozen 2" release run-f "$epoch"
+}
+lease_thaws() {
+    freeze_for run-l 1000 && wrote 3 20 && said '^released held=0 .*(lease)' release run-l "$epoch"
+}
+sweeps() { fsfreeze -f "$dir/mnt" && wrote 4 20 && until_true logged 'qemu-ga was late'; }
+foreign_thaw() {
+    freeze_for run-t 5000 && said '^renewed' renew run-t "$epoch" 1 && fsfreeze -u "$dir/mnt" &&
+        said '^released held=0 .*no filesystem was frozen' release run-t "$epoch"
+}
+successor_thaws() {
+    freeze_for run-k 20000 || return 1
+    stop_agent KILL
+    start_agent
+    wrote 5 20 && logged '1 filesystems thawed' && run hook thaw
+}
+signal_thaws() {
+    run hook freeze && fsfreeze -f "$dir/mnt" && stop_agent TERM && wrote 6 20
+}
+if [ "$(id -u)" -eq 0 ]; then
+    ok 'a filesystem of its own for the tests' frozen_mount
+    ok 'frozen, renewed, released: held' really_held
+    ok 'fewer frozen than qemu-ga reported: not held' fewer_than_told
+    ok 'somebody else thawed: not held' foreign_thaw
+    ok 'the end of the lease thaws' lease_thaws
+    ok 'what qemu-ga freezes after that is thawed too' sweeps
+    ok 'agent killed: its successor thaws' successor_thaws
+    ok 'SIGTERM thaws' signal_thaws
+    start_agent
+    until_true grep -q 'a host has the port open' "$dir/agent.log"
+    say wait hello >/dev/null
+fi
 lost_event() {
     said '^prepared' prepare run-4 30000 && run hook freeze && kill -9 "$mysqld" &&
         said '^event-lost .*cause=connection' wait event-lost
