@@ -2,7 +2,8 @@
 /*
  * The stall that a writing client feels: one connection raises a counter every 5 ms and times each
  * commit. Each line of the CSV: start (us, wall clock), duration (us). On SIGTERM it prints
- * count, p50, p99 and the longest, in ms. The counter tells which write was the last in a copy.
+ * count, p50, p99 and the longest, in ms. The counter cbsnap_lab.counter (made with the guest
+ * image) tells which write was the last in a copy.
  *
  * usage: stall-meter HOST PORT USER PASSWORD CSV
  */
@@ -53,8 +54,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: stall-meter HOST PORT USER PASSWORD CSV\n");
         return 2;
     }
-    if (!mysql_real_connect(m, argv[1], argv[3], argv[4], "lab", (unsigned)atoi(argv[2]), NULL,
-                            0)) {
+    if (!mysql_real_connect(m, argv[1], argv[3], argv[4], "cbsnap_lab", (unsigned)atoi(argv[2]),
+                            NULL, 0)) {
         fprintf(stderr, "stall-meter: cannot log in: %s\n", mysql_error(m));
         return 1;
     }
@@ -63,11 +64,13 @@ int main(int argc, char **argv)
         perror(argv[5]);
         return 1;
     }
+    /* each line at once: whoever reads along sees a stall while it lasts */
+    setvbuf(csv, NULL, _IOLBF, 0);
     signal(SIGTERM, on_term);
     while (!ended && count < MAX_WRITES) {
         int64_t began = mono_us(), wall = wall_us();
 
-        if (mysql_query(m, "UPDATE counter SET n = n + 1 WHERE id = 1")) {
+        if (mysql_query(m, "UPDATE counter SET n = n + 1, at = NOW(6) WHERE id = 1")) {
             fprintf(stderr, "stall-meter: %s\n", mysql_error(m));
             report(count);
             return 1;

@@ -64,7 +64,7 @@ proof_in_namespace() { # DIRECTORY [--sql QUERY]...
     t0=$(now_ms)
     # no network, no writers, no events, no replica: nothing may move what is to be compared
     chroot "$root" mysqld --user=mysql --skip-networking --super-read-only=ON \
-        --event-scheduler=OFF --skip-replica-start --log-error=/run/mysqld/error.log &
+        --event-scheduler=OFF --skip-replica-start --log-error-verbosity=3 --log-error=/run/mysqld/error.log &
     pid=$!
     until proof_ask 'SELECT 1' >/dev/null 2>&1; do
         [ -d "/proc/$pid" ] && kill -0 "$pid" && [ $(($(now_ms) - t0)) -lt 120000 ] || {
@@ -83,6 +83,12 @@ proof_ask() {
     chroot "$root" mysql -NB --raw -e "$1"
 }
 
+# How far recovery found a redo log; null where it had nothing to do.
+proof_scanned_lsn() {
+    sed -n 's/.*scanned up to log sequence number \([0-9]*\).*/\1/p' \
+        "$root/run/mysqld/error.log" | tail -n 1 | grep . || echo null
+}
+
 # "binlogs" holds one more than the record knows: each start of a server opens a new file.
 proof_report() { # RECOVERY-MS [--sql QUERY]...
     local took=$1 results='[]' binlogs
@@ -99,8 +105,8 @@ proof_report() { # RECOVERY-MS [--sql QUERY]...
         --arg version "$(proof_ask 'SELECT @@version')" \
         --arg lsn "$(proof_ask "SELECT JSON_UNQUOTE(JSON_EXTRACT(storage_engines, '\$.InnoDB.LSN')) FROM performance_schema.log_status")" \
         --arg counter "$(proof_ask 'SELECT n FROM cbsnap_lab.counter WHERE id = 1')" \
-        --argjson took "$took" --argjson binlogs "$binlogs" --argjson sql "$results" \
+        --argjson scanned "$(proof_scanned_lsn)" --argjson took "$took" --argjson binlogs "$binlogs" --argjson sql "$results" \
         '{gtid_executed: $gtid, server_uuid: $uuid, version: $version, binlogs: $binlogs,
-          lsn_after_recovery: ($lsn | tonumber), counter: ($counter | tonumber),
+          lsn_scanned_to: $scanned, lsn_after_recovery: ($lsn | tonumber), counter: ($counter | tonumber),
           recovery_ms: $took, sql: $sql}'
 }
