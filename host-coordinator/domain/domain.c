@@ -168,6 +168,7 @@ void domain_fs_list_release(struct domain_fs_list *l)
 const struct domain_ops domain_libvirt = {
     .open = domain_open,
     .close = domain_close,
+    .hold = domain_hold,
     .name = domain_name,
     .uuid = domain_uuid,
     .running = domain_running,

@@ -58,6 +58,9 @@ struct domain_ops {
     /* By name or UUID. Remote URIs too; "" is libvirt's default. The domain need not run. */
     int (*open)(struct domain **ret, const char *uri, const char *name, struct err *e);
     void (*close)(struct domain *d); /* accepts NULL */
+    /* Another hold on it, given back by close(): for a thread that may still work on the domain
+     * when its opener has given up. Returns d. */
+    struct domain *(*hold)(struct domain *d);
     const char *(*name)(const struct domain *d);
     const char *(*uuid)(const struct domain *d);
     /* ERR_REFUSED, naming the state, unless it runs. */

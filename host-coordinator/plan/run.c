@@ -159,6 +159,7 @@ void domain_call_free(void *call)
 
     if (!c)
         return;
+    c->ops->close(c->domain);
     c->ops->close(c->opened);
     free(c->uri);
     free(c->name);
@@ -174,7 +175,7 @@ struct domain_job domain_start(struct run *r, domain_call_fn *fn)
 
     t->fn = fn;
     t->call.ops = r->ops;
-    t->call.domain = r->domain;
+    t->call.domain = r->domain ? r->ops->hold(r->domain) : NULL;
     t->call.uri = xstrdup(r->uri);
     t->call.name = xstrdup(r->domain_name);
     return (struct domain_job){

@@ -113,7 +113,7 @@ void run_note(struct run *r, const char *fmt, ...) __attribute__((format(printf,
  */
 struct domain_call {
     const struct domain_ops *ops;
-    struct domain *domain;
+    struct domain *domain; /* held: the run may close its own while the thread works on */
     char *uri, *name;      /* for opening */
     struct domain *opened; /* results, by what was called */
     char *xml;

@@ -16,6 +16,8 @@
 /* domain_ops keeps this type to its implementation */
 struct domain {
     char name[64];
+    unsigned refs;  /* under the mutex */
+    unsigned round; /* the reset() since which it was opened */
 };
 
 struct line {
@@ -34,6 +36,7 @@ static struct {
     unsigned inside; /* calls under way */
     unsigned let_go; /* raised to free what hangs */
     int open;
+    unsigned round;
     const char *xml;
     const struct domain_fs *fs;
     size_t fs_count;
@@ -129,7 +132,9 @@ static int fake_open(struct domain **ret, const char *uri, const char *name, str
         return -1;
     d = xcalloc(1, sizeof(*d));
     (void)snprintf(d->name, sizeof(d->name), "%s", name);
+    d->refs = 1;
     AUTO_LOCK(lock, &fake.mutex);
+    d->round = fake.round;
     fake.open++;
     *ret = d;
     return 0;
@@ -139,9 +144,18 @@ static void fake_close(struct domain *d)
 {
     if (!d)
         return;
-    free(d);
     AUTO_LOCK(lock, &fake.mutex);
-    fake.open--;
+    if (--d->refs > 0)
+        return;
+    fake.open -= d->round == fake.round;
+    free(d);
+}
+
+static struct domain *fake_hold(struct domain *d)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    d->refs++;
+    return d;
 }
 
 static const char *fake_name(const struct domain *d)
@@ -260,6 +274,7 @@ static int fake_writes(struct domain *d, struct disk_writes **ret, size_t *ret_c
 const struct domain_ops domain_fake = {
     .open = fake_open,
     .close = fake_close,
+    .hold = fake_hold,
     .name = fake_name,
     .uuid = fake_uuid,
     .running = fake_running,
@@ -292,6 +307,7 @@ void domain_fake_reset(void)
     memset(fake.lines, 0, sizeof(fake.lines));
     buf_release(&fake.log);
     fake.open = 0;
+    fake.round++;
     fake.xml = NULL;
     fake.fs = NULL;
     fake.fs_count = 0;

@@ -341,6 +341,15 @@ static struct outcome take(void)
     return out;
 }
 
+/* Also by the threads that were given up. */
+static void assert_domain_closed(void)
+{
+    domain_fake_let_go();
+    for (int n = 0; n < 200 && domain_fake_open_count() > 0; n++)
+        usleep(10000);
+    assert_int_equal(domain_fake_open_count(), 0);
+}
+
 /* A run that failed after the freeze: let go, by both ways; nothing left; a record that says void.
  */
 static void assert_clean_failure(const struct outcome *out, int status, const char *words)
@@ -354,7 +363,23 @@ static void assert_clean_failure(const struct outcome *out, int status, const ch
     assert_int_equal(out->snapshots, 0);
     assert_true(out->record);
     assert_string_equal(out->verdict, "void");
-    assert_int_equal(domain_fake_open_count(), 0);
+    assert_domain_closed();
+}
+
+/* A look at the domain of several calls, given up in the middle: the thread goes on to the next
+ * call after the run has closed its domain. */
+static void a_look_that_is_given_up_keeps_its_domain(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    domain_fake_script(FAKE_XML, (struct fake_act){.hang = true});
+    out = take();
+    assert_int_equal(out.status, 3);
+    assert_false(out.record);
+    assert_int_equal(domain_fake_open_count(), 1);
+    assert_domain_closed();
+    assert_int_equal(domain_fake_calls(FAKE_FILESYSTEMS), 1);
 }
 
 static void a_good_run_keeps_its_set(void **state)
@@ -550,6 +575,7 @@ int main(void)
         CASE(a_good_run_keeps_its_set),
         CASE(whatever_the_agent_does_wrong_makes_the_set_void),
         CASE(what_is_wrong_beforehand_is_refused_untouched),
+        CASE(a_look_that_is_given_up_keeps_its_domain),
         CASE(a_freeze_that_fails_or_hangs_is_let_go),
         CASE(a_freeze_and_a_thaw_that_hang_need_a_person),
         CASE(qemu_ga_that_cannot_be_told_does_not_spoil_a_held_set),
