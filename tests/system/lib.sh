@@ -91,10 +91,11 @@ write_ms() {
     local from
     from=$(now_ms)
     if timeout "${1:-5}" mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" \
-        -p"$LAB_MYSQL_PASSWORD" -e 'INSERT INTO probe (at) VALUES (NOW(6))' sbtest 2>/dev/null; then
+        -p"$LAB_MYSQL_PASSWORD" -e 'INSERT INTO probe (at) VALUES (NOW(6))' sbtest 2>"$work/write.err"; then
         echo $(($(now_ms) - from))
     else
         echo timeout
+        sed 's/^/# write: /' "$work/write.err" >&2
     fi
 }
 sql 'CREATE TABLE IF NOT EXISTS probe (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6))'

@@ -5,6 +5,7 @@
 
 # refused STATUS WORDS TEXT: the last run ended so, said so in one line, and touched nothing
 refused() {
+    note "$(grep "^cbsnap-coord: " "$work/err")"
     is "$status" "$1" "$3: exit status $1"
     grep -q -- "$2" "$work/err"
     ok $? "$3: says so" "$(cat "$work/err")"

@@ -13,24 +13,30 @@ for n in $(seq "$COUNT"); do
         continue
     fi
     set=$(jq -r .set "$work/record.json")
-    [ "$(jq -r .verdict "$work/record.json")" = application ] && good=$((good + 1))
+    mv "$work/record.json" "$work/$set.record"
+    [ "$(jq -r .verdict "$work/$set.record")" = application ] && good=$((good + 1))
     jq -e '.witness.held and ([.witness.disks[] | .writes_before == .writes_after] | all)' \
-        "$work/record.json" >/dev/null && silent=$((silent + 1))
-    stalls="$stalls $(jq -r .stall.write_ms "$work/record.json")"
+        "$work/$set.record" >/dev/null && silent=$((silent + 1))
+    stalls="$stalls $(jq -r .stall.write_ms "$work/$set.record")"
+done
+"$LAB" load stop
+"$LAB" load report >"$work/load.txt"
+
+# the clones' servers need the processors that the load had
+for record in "$work"/*.record; do
+    set=$(basename "$record" .record)
     "$LAB" proof "$set" >"$work/proof.json" 2>"$work/proof.err" || note "proof of $set: $(tail -3 "$work/proof.err")"
     if jq -e -s '.[0] as $r | .[1] as $p | ($p.gtid_executed == $r.position.gtid_set)
         and ($p.server_uuid == $r.position.server_uuid)
         and ([$p.binlogs[] | select(.file == $r.position.binlog_file) | .size] == [$r.position.binlog_offset])
         and (([$p.binlogs[].file] | index($r.position.binlog_file)) == (($p.binlogs | length) - 2))' \
-        "$work/record.json" "$work/proof.json" >/dev/null; then
+        "$record" "$work/proof.json" >/dev/null; then
         proven=$((proven + 1))
     else
-        note "set $set: record $(jq -c .position "$work/record.json")"
+        note "set $set: record $(jq -c .position "$record")"
         note "set $set: clone  $(jq -c . "$work/proof.json" 2>&1 | head -c 2000)"
     fi
 done
-"$LAB" load stop
-"$LAB" load report >"$work/load.txt"
 is "$good" "$COUNT" "all $COUNT sets are 'application'"
 is "$silent" "$COUNT" "no disk was written to between freeze and thaw, in all of them"
 is "$proven" "$COUNT" "GTID set, binlog file and offset, server UUID equal on the clones of all"

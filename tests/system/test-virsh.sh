@@ -35,7 +35,7 @@ is "$("$LAB" sh 'touch /mnt/mysqldata/x && rm /mnt/mysqldata/x && echo free')" f
 virsh -q -c "$LAB_URI" domfsthaw "$LAB_DOMAIN" >/dev/null 2>&1
 
 # the hook's own, longer watchdog: nobody thaws
-"$LAB" sh "sed -i 's/^#\?hook_ms.*/hook_ms = 3000/' /etc/cbsnap/agent.conf && grep -q '^hook_ms' /etc/cbsnap/agent.conf && systemctl restart cbsnap-agent"
+"$LAB" sh "printf '[lease]\nhook_ms = 3000\n' >>/etc/cbsnap/agent.conf && systemctl restart cbsnap-agent"
 for _ in $(seq 50); do [ "$(write_ms 2)" != timeout ] && break; done
 sleep 1
 from=$(now_ms)
