@@ -187,10 +187,20 @@ static void wait_for(const char *wanted, int64_t ms)
 /* ---- what is sent ------------------------------------------------------------------------------
  */
 
+/* The agent's connection; waits for one when there is none. */
+static void need_agent(void)
+{
+    struct pollfd p = {.fd = listener, .events = POLLIN};
+
+    if (fd < 0 && poll(&p, 1, WAIT_MS) > 0)
+        fd = accept(listener, NULL, NULL);
+}
+
 static void send_bytes(const void *data, size_t len)
 {
     const char *p = data;
 
+    need_agent();
     while (len > 0) {
         ssize_t put = send(fd, p, len, MSG_NOSIGNAL);
 
