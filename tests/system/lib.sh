@@ -55,8 +55,8 @@ note() {
 fresh() {
     "$LAB" reset >"$work/reset.log" 2>&1 || { cat "$work/reset.log"; echo "Bail out! the lab cannot be reset"; exit 1; }
     eval "$("$LAB" env)"
+    sql 'CREATE TABLE probe (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6))'
 }
-fresh
 
 # the coordinator under test, with the lab's configuration; CONF= replaces it
 coord() {
@@ -98,7 +98,8 @@ write_ms() {
         sed 's/^/# write: /' "$work/write.err" >&2
     fi
 }
-sql 'CREATE TABLE IF NOT EXISTS probe (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6))'
+
+fresh
 
 writes_go_on() { # writes_go_on TEXT
     local ms
