@@ -120,6 +120,17 @@ bool loop_cancelled(const struct loop *l)
     return l->cancelled;
 }
 
+static int cancelled(struct err *e)
+{
+    return err_set(e, ERR_CANCELLED, "cancelled by a signal");
+}
+
+int loop_check(struct loop *l, struct err *e)
+{
+    (void)uv_run(&l->uv, UV_RUN_NOWAIT);
+    return l->cancelled && !l->shielded ? cancelled(e) : 0;
+}
+
 static void arm(struct loop *l, int64_t left_us)
 {
     uint64_t ms = left_us > 0 ? (uint64_t)((left_us + 999) / 1000) : 0;
@@ -148,7 +159,7 @@ int loop_wait_until(struct loop *l, bool (*holds)(void *arg), void *arg, int64_t
     (void)uv_run(&l->uv, UV_RUN_NOWAIT);
     while (!holds(arg)) {
         if (l->cancelled && !l->shielded) {
-            rc = err_set(e, ERR_CANCELLED, "cancelled by a signal");
+            rc = cancelled(e);
             break;
         }
         if (mono_us() >= deadline_us) {

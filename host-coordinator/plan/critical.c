@@ -7,6 +7,7 @@
  * call in at a time, so behind a freeze that hangs virDomainFSThaw() would hang too, and the agent
  * needs no hook to be started before it lets MySQL go. qemu-ga hears of it afterwards.
  */
+#include "host-coordinator/plan/coverage.h"
 #include "host-coordinator/plan/run.h"
 
 #include "proto/base/buf.h"
@@ -18,16 +19,22 @@
 
 /* The agent lets go within milliseconds; past this the other way is tried as well. */
 #define RELEASE_MS 2000
+/* The hook tells of the lock before qemu-ga freezes and answers, but by another way. */
+#define EVENT_MS 200
 
 static int64_t in_ms(int ms)
 {
     return mono_us() + (int64_t)ms * 1000;
 }
 
-/* The point at which this run gives up on its freeze, whatever is still under way. */
+/* The point at which this run gives up on its freeze, whatever is still under way. Writers wait
+ * from the grant of the lock on: the tries before it are bounded by freeze_ms and use up none of
+ * this. */
 static int64_t stall_deadline(const struct run *r)
 {
-    return r->freeze.since_us + (int64_t)r->conf->max_stall_ms * 1000;
+    int64_t from = r->freeze.locked_us ? r->freeze.locked_us : r->freeze.since_us;
+
+    return from + (int64_t)r->conf->max_stall_ms * 1000;
 }
 
 /* ---- freeze ---------------------------------------------------------------------------------- */
@@ -54,6 +61,20 @@ static bool freeze_settled(void *arg)
     return job_done(w->job) || w->r->freeze.lost;
 }
 
+static bool lock_settled(void *arg)
+{
+    const struct freeze_wait *w = arg;
+
+    return freeze_settled(arg) || w->r->freeze.locked_us;
+}
+
+static bool guest_told(void *arg)
+{
+    const struct freeze_facts *f = arg;
+
+    return f->locked || f->lock_failed || f->lost;
+}
+
 /* What the guest said about a failed freeze is the cause; libvirt only saw its effect. */
 static int freeze_failed(struct run *r, struct err *e)
 {
@@ -69,10 +90,16 @@ static int freeze_result(struct run *r, struct domain_job *job, struct err *e)
     /* it has settled, so this waits only where the guest let go while qemu-ga is still at work */
     if (domain_wait(r, job, mono_us(), &c, "freeze", e) < 0) {
         r->freeze.in_flight = e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED;
+        if (e->code == ERR_TIMEOUT)
+            err_set(e, ERR_TIMEOUT,
+                    "no answer of qemu-ga in domain '%s' to the freeze in %lld ms; look at its "
+                    "journal in the guest",
+                    r->domain_name, (long long)(mono_us() - r->freeze.since_us) / 1000);
         return freeze_failed(r, e);
     }
     r->freeze.frozen_count = c->filesystems;
     domain_call_free(c);
+    (void)loop_wait_until(r->loop, guest_told, &r->freeze, in_ms(EVENT_MS), NULL);
     if (r->freeze.lock_failed) {
         *e = r->freeze.guest_error;
         return err_hint(e, "qemu-ga froze without it: its hook runner hides a failing hook");
@@ -94,13 +121,23 @@ static int freeze_step(void *run, struct err *e)
     struct run *r = run;
     struct domain_job job;
     struct freeze_wait wait = {.r = r};
+    int64_t end = in_ms(r->conf->freeze_ms);
 
+    /* the last moment at which a signal costs nobody anything */
+    if (loop_check(r->loop, e) < 0)
+        return -1;
+    if (guest_restarts(r->guest) != r->agent_restarts)
+        return err_set(e, ERR_LOST,
+                       "the agent of domain '%s' restarted after it had prepared; try again",
+                       r->domain_name);
     r->freeze.started = true;
     r->freeze.since_us = mono_us();
     job = domain_start(r, call_freeze);
     wait.job = job.job;
     /* a timeout or a signal shows again in domain_wait(), which abandons the call */
-    (void)loop_wait_until(r->loop, freeze_settled, &wait, in_ms(r->conf->freeze_ms), NULL);
+    if (loop_wait_until(r->loop, lock_settled, &wait, end, NULL) == 0)
+        (void)loop_wait_until(r->loop, freeze_settled, &wait,
+                              stall_deadline(r) < end ? stall_deadline(r) : end, NULL);
     return freeze_result(r, &job, e);
 }
 
@@ -110,18 +147,32 @@ static void judge_release(struct run *r, struct guest_request *req)
 {
     const Cbsnap__Released *rel = req->answer->released;
 
-    r->freeze.thawed = true;
+    if (r->freeze.released)
+        return; /* asked twice, to be sure: the first answer is about what was held */
     r->freeze.held = rel->has_held && rel->held && rel->has_epoch && rel->epoch == r->epoch &&
-                     !r->freeze.lost && guest_restarts(r->guest) == 0;
+                     !r->freeze.lost && guest_restarts(r->guest) == r->agent_restarts;
     if (!r->freeze.held && !r->freeze.lost)
         err_set(&r->freeze.guest_error, ERR_LOST, "the freeze was not held until the thaw: %s",
                 rel->reason ? rel->reason : "the agent gives no reason");
     r->freeze.released = STEAL_PTR(req->answer);
 }
 
-/* True when the agent answered: whatever it answered, it holds nothing any more. */
+/* The first filesystem that the agent could not thaw, or NULL. With an answer of the kernel in
+ * `frozen` the problem is that it never was frozen. */
+static const Cbsnap__Mount *still_frozen(const Cbsnap__Released *rel)
+{
+    for (size_t n = 0; n < rel->n_mount; n++) {
+        if (rel->mount[n]->problem && !rel->mount[n]->has_frozen)
+            return rel->mount[n];
+    }
+    return NULL;
+}
+
+/* True when the agent answered that all is let go: then it holds nothing any more, whether or not
+ * it had been held until now. */
 static bool release_by_port(struct run *r, struct err *e)
 {
+    const Cbsnap__Mount *left;
     Cbsnap__Release release = CBSNAP__RELEASE__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
     struct guest_request req = {.done = false};
@@ -135,9 +186,13 @@ static bool release_by_port(struct run *r, struct err *e)
         guest_request_release(&req);
         return false;
     }
+    left = still_frozen(req.answer->released);
+    if (left)
+        err_set(e, ERR_FREEZE, "filesystem '%.100s' was not thawed: %.200s",
+                left->path ? left->path : "?", left->problem);
     judge_release(r, &req);
     guest_request_release(&req);
-    return true;
+    return !err_is_set(e);
 }
 
 /* qemu-ga must hear of the thaw too, or it refuses the next freeze. */
@@ -149,7 +204,6 @@ static int release_by_libvirt(struct run *r, struct err *e)
     if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
         return -1;
     domain_call_free(c);
-    r->freeze.thawed = true;
     return 0;
 }
 
@@ -177,15 +231,18 @@ static int thaw_step(void *run, struct err *e)
     told = release_by_port(r, &port);
     r->freeze.released_us = mono_us();
     if (release_by_libvirt(r, &libvirt) < 0) {
-        if (!told || r->freeze.in_flight) {
-            err_set(
-                e, ERR_LOOK,
-                "cannot confirm that domain '%s' is thawed: %s; %s; its lease of %d ms ends the "
-                "freeze by itself, then run: cbsnap-coord thaw %s",
-                r->domain_name, told ? "a freeze is still under way" : port.msg, libvirt.msg,
-                r->conf->lease_ms, r->domain_name);
-            return -1;
+        if (r->freeze.in_flight) {
+            struct err again = ERR_INIT;
+
+            /* what was not locked yet when the agent was asked may have been locked meanwhile */
+            (void)release_by_port(r, &again);
         }
+        if (!told || r->freeze.in_flight)
+            return err_set(e, ERR_LOOK,
+                           "cannot confirm that domain '%s' is thawed: run cbsnap-coord thaw %s; "
+                           "its lease of %d ms ends the freeze by itself (%.120s; %.120s)",
+                           r->domain_name, r->domain_name, r->conf->lease_ms,
+                           told ? "a freeze is still under way" : port.msg, libvirt.msg);
         run_note(r, "the agent let go, but qemu-ga could not be told: %s", libvirt.msg);
     }
     r->freeze.thaw_done = true;
@@ -212,22 +269,50 @@ static int read_writes(struct run *r, struct domain_job *job, struct disk_writes
     return 0;
 }
 
-/* Every filesystem of a disk in the set must be frozen; which those are, coverage has found out. */
-static bool concerns_set(const struct run *r, const char *mount)
+static bool in_set(const struct run *r, const Cbsnap__Mount *m)
 {
-    for (size_t n = 0; n < r->volume_count; n++) {
-        const char *list = r->volumes[n].mounts ? r->volumes[n].mounts : "";
-        size_t len = strlen(mount);
+    return m->path && (coverage_disks(m, &r->fs, &r->xml) & r->set_disks);
+}
 
-        while (*list) {
-            size_t word = strcspn(list, ",");
+static bool is_frozen(const Cbsnap__Mount *m)
+{
+    return m->has_frozen && m->frozen;
+}
 
-            if (word == len && strncmp(list, mount, len) == 0)
-                return true;
-            list += word + (list[word] == ',');
-        }
+static bool lists_frozen(const Cbsnap__State *s, const char *path)
+{
+    for (size_t n = 0; n < s->n_mount; n++) {
+        if (s->mount[n]->path && strcmp(s->mount[n]->path, path) == 0)
+            return is_frozen(s->mount[n]);
     }
     return false;
+}
+
+/* Every filesystem that the agent lists on a disk of the set is frozen, and each that holds files
+ * of the server is listed: silence proves nothing. (Read-only mounts are not listed while frozen.)
+ */
+static int check_mounts(const struct run *r, const Cbsnap__State *s, struct err *e)
+{
+    const Cbsnap__Server *server = r->prepared.answer->prepared->server;
+
+    for (size_t n = 0; n < s->n_mount; n++) {
+        const Cbsnap__Mount *m = s->mount[n];
+
+        if (in_set(r, m) && !is_frozen(m))
+            return err_set(e, ERR_FREEZE, "filesystem '%s' of domain '%s' is not frozen%s%s",
+                           m->path, r->domain_name, m->problem ? ": " : "",
+                           m->problem ? m->problem : "");
+    }
+    for (size_t n = 0; n < server->n_path; n++) {
+        const char *path = server->path[n]->mount;
+
+        if (!path || !lists_frozen(s, path))
+            return err_set(e, ERR_FREEZE,
+                           "the agent of domain '%s' does not confirm that filesystem '%s' is "
+                           "frozen",
+                           r->domain_name, path ? path : "?");
+    }
+    return 0;
 }
 
 static int check_state(struct run *r, const Cbsnap__State *s, struct err *e)
@@ -237,15 +322,10 @@ static int check_state(struct run *r, const Cbsnap__State *s, struct err *e)
     if (!s->has_lock_held || !s->lock_held)
         return err_set(e, ERR_LOST, "the agent does not hold the server's lock%s%s",
                        s->problem ? ": " : "", s->problem ? s->problem : "");
-    for (size_t n = 0; n < s->n_mount; n++) {
-        const Cbsnap__Mount *m = s->mount[n];
-
-        if (!m->path || !concerns_set(r, m->path) || (m->has_frozen && m->frozen))
-            continue;
-        return err_set(e, ERR_FREEZE, "filesystem '%s' of domain '%s' is not frozen%s%s", m->path,
-                       r->domain_name, m->problem ? ": " : "", m->problem ? m->problem : "");
-    }
-    return 0;
+    if (s->n_mount > RUN_MOUNTS_MAX)
+        return err_set(e, ERR_PROTOCOL, "the agent tells of %zu mounts; more than %d are too many",
+                       s->n_mount, RUN_MOUNTS_MAX);
+    return check_mounts(r, s, e);
 }
 
 static int confirm_step(void *run, struct err *e)
@@ -268,6 +348,7 @@ static int confirm_step(void *run, struct err *e)
     /* the counters are waited for in any case: the thread must not be left behind */
     if (read_writes(r, &job, &r->writes_before, &r->writes_before_count, rc == 0 ? e : NULL) < 0)
         rc = -1;
+    r->freeze.confirmed = rc == 0;
     return rc;
 }
 
@@ -277,13 +358,18 @@ static bool snapshots_settled(void *arg)
 {
     const struct run *r = arg;
 
+    bool all = true;
+
     if (r->freeze.lost)
         return true;
     for (size_t n = 0; n < r->volume_count; n++) {
-        if (!r->volumes[n].op.done)
-            return false;
+        const struct storage_op *op = &r->volumes[n].op;
+
+        if (op->done && err_is_set(&op->err))
+            return true; /* the set is void: writers wait for the others in vain */
+        all = all && op->done;
     }
-    return true;
+    return all;
 }
 
 /* Keeps the guest waiting, as long as we do. */
@@ -318,16 +404,6 @@ static int wait_for_snapshots(struct run *r, struct err *e)
     return r->freeze.lost ? -1 : 0;
 }
 
-static void take_back(struct run *r)
-{
-    for (size_t n = 0; n < r->volume_count; n++) {
-        struct set_volume *v = &r->volumes[n];
-
-        if (v->asked && !v->op.done)
-            storage_cancel(v->storage, &v->op);
-    }
-}
-
 static int snapshots_step(void *run, struct err *e)
 {
     struct run *r = run;
@@ -339,10 +415,9 @@ static int snapshots_step(void *run, struct err *e)
         v->storage->ops->snapshot(v->storage, &v->volume, r->set, stall_deadline(r), &v->op);
     }
     renew(r);
-    if (wait_for_snapshots(r, e) < 0) {
-        take_back(r);
+    /* on failure what is under way is left to end by itself, while the guest is let go */
+    if (wait_for_snapshots(r, e) < 0)
         return -1;
-    }
     for (size_t n = 0; n < r->volume_count; n++) {
         if (err_is_set(&r->volumes[n].op.err)) {
             *e = r->volumes[n].op.err;

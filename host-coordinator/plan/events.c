@@ -30,10 +30,15 @@ static void on_freeze_event(struct run *r, const Cbsnap__Envelope *m)
         return;
     switch (ev->has_kind ? ev->kind : CBSNAP__FREEZE_EVENT__KIND__LOCKING) {
     case CBSNAP__FREEZE_EVENT__KIND__LOCKED:
+        if (r->freeze.locked)
+            break; /* one lock, one position: a repetition changes neither */
         keep(&r->freeze.locked, m);
+        r->freeze.locked_us = mono_us();
         break;
     case CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED:
         r->freeze.lock_failed = true;
+        err_set(&r->freeze.guest_error, ERR_LOCK,
+                "the agent did not get the server's lock and gives no reason");
         if (ev->error)
             message_to_err(ev->error, &r->freeze.guest_error);
         keep(&r->freeze.locked, m); /* for its tries */
@@ -68,6 +73,20 @@ static void on_log_line(struct run *r, const Cbsnap__LogLine *line)
     record_append_text(r->record, "guest.log", text);
 }
 
+/* A restarted agent knows nothing of what the one before was asked. */
+static void on_hello(struct run *r)
+{
+    unsigned restarts = guest_restarts(r->guest);
+
+    /* one that restarts in a freeze has dropped the lock with its connection */
+    if (r->freeze.started && !r->freeze.released && restarts != r->agent_restarts) {
+        r->freeze.lost = true;
+        err_set(&r->freeze.guest_error, ERR_LOST, "the agent restarted during the freeze");
+    }
+    if (r->subscribing && restarts != r->subscribed)
+        run_subscribe(r);
+}
+
 void run_on_event(void *arg, const Cbsnap__Envelope *m)
 {
     struct run *r = arg;
@@ -83,11 +102,7 @@ void run_on_event(void *arg, const Cbsnap__Envelope *m)
         on_log_line(r, m->log_line);
         break;
     case CBSNAP__ENVELOPE__BODY_HELLO:
-        /* an agent that restarts in a freeze has dropped the lock with its connection */
-        if (r->freeze.started && !r->freeze.released && guest_restarts(r->guest) > 0) {
-            r->freeze.lost = true;
-            err_set(&r->freeze.guest_error, ERR_LOST, "the agent restarted during the freeze");
-        }
+        on_hello(r);
         break;
     default:
         break;
@@ -102,4 +117,6 @@ void run_subscribe(struct run *r)
     MSG_SET(&subscribe, history_ms, 5000);
     MSG_BODY(&m, subscribe, SUBSCRIBE, &subscribe);
     guest_post(r->guest, &m);
+    r->subscribing = true;
+    r->subscribed = guest_restarts(r->guest);
 }

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define MISSING_RIGHTS_MAX 32 /* told, whatever the guest sends */
+
 static int64_t in_ms(int ms)
 {
     return mono_us() + (int64_t)ms * 1000;
@@ -200,6 +202,17 @@ int step_link_undo(void *run, struct err *e)
     return 0;
 }
 
+/* Did the agent's last freeze end without qemu-ga? A failed one, or one that qemu-ga's own hook
+ * ended, left it knowing better: then it froze since, and for somebody else. */
+static bool ended_behind_qemu_ga(const Cbsnap__FreezeEvent *end)
+{
+    if (!end || !end->has_kind)
+        return false;
+    if (end->kind == CBSNAP__FREEZE_EVENT__KIND__RELEASED)
+        return !end->cause || strcmp(end->cause, "hook") != 0;
+    return end->kind == CBSNAP__FREEZE_EVENT__KIND__LOST;
+}
+
 /*
  * A freeze that is under way is never ours here: the VM's lock is held and this run froze nothing
  * yet. The agent's word counts; qemu-ga may still believe in a freeze that the lease has ended.
@@ -212,9 +225,7 @@ static int refuse_frozen(struct run *r, const Cbsnap__State *state, struct err *
                        "more: cbsnap-coord thaw %s",
                        r->domain_name, state->run_id && *state->run_id ? state->run_id : "somebody",
                        r->domain_name);
-    if (!r->agent_frozen)
-        return 0;
-    if (!state->last_end)
+    if (r->agent_frozen && !ended_behind_qemu_ga(state->last_end))
         return err_set(e, ERR_REFUSED,
                        "qemu-ga of domain '%s' says that its filesystems are frozen, and the agent "
                        "did not do it; if nobody needs that any more: cbsnap-coord thaw %s",
@@ -243,6 +254,7 @@ static int ask_prepare(struct run *r, bool dry, struct err *e)
         MSG_SET(&prepare, flush, 1);
     }
     MSG_BODY(&m, prepare, PREPARE, &prepare);
+    r->agent_restarts = guest_restarts(r->guest);
     /* flushing what has gathered takes as long as the disks need */
     return guest_call(r->guest, &r->prepared, &m, CBSNAP__ENVELOPE__BODY_PREPARED,
                       in_ms(r->conf->answer_ms + (dry ? 0 : 30000)), e);
@@ -259,9 +271,14 @@ static int check_prepared(struct run *r, struct err *e)
                        "the agent of domain '%s' does not describe its server; run cbsnap-agent "
                        "check in the guest",
                        r->domain_name);
-    for (size_t n = 0; n < p->server->n_missing_right; n++)
+    if (!p->has_epoch || p->n_mount > RUN_MOUNTS_MAX)
+        return err_set(e, ERR_PROTOCOL,
+                       "the agent of domain '%s' answered without an epoch or with %zu mounts; "
+                       "install the same version of cbsnap on both",
+                       r->domain_name, p->n_mount);
+    for (size_t n = 0; n < p->server->n_missing_right && n < MISSING_RIGHTS_MAX; n++)
         run_note(r, "missing right: %s", p->server->missing_right[n]);
-    r->epoch = p->has_epoch ? p->epoch : 0;
+    r->epoch = p->epoch;
     record_set_text(r->record, "server.version", p->server->version);
     record_set_text(r->record, "server.uuid", p->server->uuid);
     if (p->hook)
@@ -320,7 +337,7 @@ static void name_mounts(struct run *r, const Cbsnap__Prepared *p)
             struct set_volume *volume = &r->volumes[v];
             char *old = volume->mounts;
 
-            if (!(disks & (UINT64_C(1) << volume->disk_index)))
+            if (!p->mount[n]->path || !(disks & (UINT64_C(1) << volume->disk_index)))
                 continue;
             volume->mounts =
                 old ? xasprintf("%s,%s", old, p->mount[n]->path) : xstrdup(p->mount[n]->path);

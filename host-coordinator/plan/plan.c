@@ -23,6 +23,12 @@ static void note_failure(struct plan_result *result, const struct step *s, struc
         result->rc = -1;
         result->step = s;
         *e = *why;
+    } else if (why->code == ERR_LOOK && e->code != ERR_LOOK) {
+        /* what a person must do comes before why it came to that */
+        struct err cause = *e;
+
+        *e = *why;
+        err_hint(e, "after: %s", cause.msg);
     } else {
         /* the first error is the one told; later ones are not lost */
         log_warn("%s: %s", s->name, why->msg);

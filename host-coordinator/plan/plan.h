@@ -42,7 +42,8 @@ struct plan_result {
 
 /*
  * Runs `count` steps. On failure e holds the first error: that of a step, or, if all steps went
- * well, that of an undo (a thaw that was `lost` spoils a run whose steps all succeeded).
+ * well, that of an undo (a thaw that was `lost` spoils a run whose steps all succeeded). An undo
+ * that needs a person (ERR_LOOK) goes before both, with the first error behind it.
  */
 struct plan_result plan_run(const struct step *steps, size_t count, void *ctx,
                             const struct plan_watch *watch, struct err *e);

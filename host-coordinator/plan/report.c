@@ -6,9 +6,10 @@
 
 #include <string.h>
 
+/* The guest may send any number: reckoned as reals, which cannot overflow. */
 static void set_ms(struct run *r, const char *path, int64_t from_us, int64_t to_us)
 {
-    record_set_real(r->record, path, (double)(to_us - from_us) / 1000.0);
+    record_set_real(r->record, path, ((double)to_us - (double)from_us) / 1000.0);
 }
 
 void report_begun(struct run *r)
@@ -49,7 +50,7 @@ static const char *snapshot_state(const struct set_volume *v)
         return "not taken";
     if (v->removed)
         return "removed";
-    if (v->path)
+    if (v->path && !v->never_seen)
         return "kept";
     return "unknown";
 }
@@ -197,6 +198,8 @@ const char *report_missing_link(const struct run *r)
 {
     if (!r->freeze.locked || !r->freeze.locked->freeze_event->position)
         return "no position was read under the lock";
+    if (!r->freeze.confirmed)
+        return "the filesystems were not seen to be frozen";
     if (!r->freeze.held)
         return "the freeze was not held until the thaw";
     if (!r->witness_held)
@@ -224,18 +227,27 @@ static void report_verdict(struct run *r, const struct err *why)
     }
 }
 
+/* What happened does not change when the verdict does: a set that could not be published. */
+static void report_facts(struct run *r)
+{
+    if (r->reported)
+        return;
+    r->reported = true;
+    report_lock(r);
+    report_stall(r);
+    report_witness(r);
+    report_sample(r, "samples.before", r->sample_before);
+    report_sample(r, "samples.after", r->sample_after);
+}
+
 void report_outcome(struct run *r, const struct err *why)
 {
     int64_t now = mono_us();
     char at[32];
 
     report_verdict(r, why);
-    report_lock(r);
-    report_stall(r);
-    report_witness(r);
+    report_facts(r);
     report_snapshots(r);
-    report_sample(r, "samples.before", r->sample_before);
-    report_sample(r, "samples.after", r->sample_after);
     record_set_text(r->record, "ended", clock_iso(wall_us(), at));
     record_set_real(r->record, "duration_ms", run_ms(r, now));
 }

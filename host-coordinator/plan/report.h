@@ -12,7 +12,7 @@ void report_volumes(struct run *r);
 /* The first link of the chain that was not seen to hold, in words; NULL when all were. */
 const char *report_missing_link(const struct run *r);
 /* At the end: verdict with reasons, position, times, witness, snapshots. `why` is NULL on success.
- */
+ * Called again when publishing failed: with the reason. */
 void report_outcome(struct run *r, const struct err *why);
 
 #endif

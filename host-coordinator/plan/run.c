@@ -77,7 +77,7 @@ void run_release(struct run *r)
 
 double run_ms(const struct run *r, int64_t at_us)
 {
-    return (double)(at_us - r->started_us) / 1000.0;
+    return ((double)at_us - (double)r->started_us) / 1000.0;
 }
 
 bool run_from_guest(const struct run *r, int64_t guest_us, int64_t *ret_host_us)
@@ -86,7 +86,8 @@ bool run_from_guest(const struct run *r, int64_t guest_us, int64_t *ret_host_us)
 
     if (!r->guest || !guest_clock(r->guest, &offset, &uncertainty))
         return false;
-    *ret_host_us = guest_us - offset;
+    /* the guest may send any number: no overflow, as it would be undefined */
+    *ret_host_us = (int64_t)((uint64_t)guest_us - (uint64_t)offset);
     return true;
 }
 

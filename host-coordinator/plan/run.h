@@ -36,7 +36,8 @@ struct set_volume {
     struct storage_op op; /* the snapshot itself */
     bool asked;           /* the appliance may have made it */
     bool removed;
-    char *path; /* its name on the appliance, once seen in the list */
+    bool never_seen; /* given up on, and it did not show while we looked */
+    char *path;      /* its name on the appliance, once seen in the list */
     char *listed_time;
 };
 
@@ -44,6 +45,7 @@ struct set_volume {
 struct freeze_facts {
     bool started;             /* qemu-ga was asked: thaw from here on */
     int64_t since_us;         /* host clock: when it was asked */
+    int64_t locked_us;        /* host clock: when the guest told that it has the lock; 0 before */
     int64_t release_us;       /* host clock: when the agent was asked to let go */
     int64_t released_us;      /* host clock: when the agent had answered the release */
     bool thaw_done;           /* both ways were gone, so a second undo has nothing to do */
@@ -54,9 +56,12 @@ struct freeze_facts {
     struct err guest_error;  /* with lock_failed or lost */
     Cbsnap__Envelope *state; /* answer to the probe */
     Cbsnap__Envelope *released;
-    bool held;   /* released says so, for our epoch */
-    bool thawed; /* agent or libvirt confirmed that nothing is frozen or locked */
+    bool confirmed; /* the probe found the lock and every filesystem of the set held */
+    bool held;      /* released says so, for our epoch */
 };
+
+/* A guest with more has gone mad, or wants to keep us busy. */
+#define RUN_MOUNTS_MAX 4096
 
 struct run {
     const struct config *conf;
@@ -72,7 +77,9 @@ struct run {
     struct record *record;
     struct journal *journal;
     int lock_fd;
-    bool touched; /* from here on a failure is "failed", not "refused" */
+    bool touched;  /* from here on a failure is "failed", not "refused" */
+    bool look;     /* the critical plan left something: a person must look */
+    bool reported; /* the facts are in the record; verdict and snapshots may still change */
 
     struct domain *domain;
     struct domain_xml xml;
@@ -82,6 +89,9 @@ struct run {
     struct guest *guest;
     struct guest_request prepared; /* its answer is used until the end */
     uint64_t epoch;
+    unsigned agent_restarts; /* seen when it had prepared: a later one has forgotten this run */
+    bool subscribing;
+    unsigned subscribed; /* restarts seen when samples were asked for last */
 
     struct set_volume *volumes;
     size_t volume_count;
@@ -150,7 +160,7 @@ int step_coverage(void *run, struct err *e); /* the set would hold the whole dat
 extern const struct step critical_steps[];
 extern const size_t critical_step_count;
 
-/* The whole of `snapshot`. *ret_exit is the exit status of design: 0, 3, 4 or 5. */
+/* The whole of `snapshot`. *ret_exit is the exit status that the manual lists: 0, 2, 3, 4 or 5. */
 int snapshot_run(struct run *r, int *ret_exit, struct err *e);
 
 extern const struct plan_watch run_watch;

@@ -55,6 +55,9 @@ static int announce_step(void *run, struct err *e)
 {
     struct run *r = run;
 
+    /* a signal that came while nothing was waited for: still untouched */
+    if (loop_check(r->loop, e) < 0)
+        return -1;
     if (journal_open(&r->journal, r->conf->state_dir, r->set, e) < 0)
         return -1;
     report_volumes(r);
@@ -71,8 +74,7 @@ static int critical_step(void *run, struct err *e)
     struct run *r = run;
     struct plan_result result = plan_run(critical_steps, critical_step_count, r, &run_watch, e);
 
-    if (result.undo_failed)
-        e->code = ERR_LOOK;
+    r->look = result.undo_failed;
     return result.rc;
 }
 
@@ -130,9 +132,18 @@ static int remove_late(struct run *r, struct set_volume *v, struct err *e)
             return remove_one(r, v, e);
         (void)loop_wait(r->loop, &never, in_ms(200), NULL);
     } while (mono_us() < end);
+    v->never_seen = true;
     run_note(r, "snapshot '%s' of volume '%s' did not show within %d ms after it was given up",
              r->set, v->volume.name, r->conf->late_ms);
     return 0;
+}
+
+/* A request under way when the run failed ends by itself, at the deadline that it was given. */
+static void let_end(struct run *r, struct set_volume *v)
+{
+    if (!v->op.done &&
+        loop_wait(r->loop, &v->op.done, in_ms(r->conf->max_stall_ms + 1000), NULL) < 0)
+        storage_cancel(v->storage, &v->op);
 }
 
 /* Whatever this run asked for and may exist; what never came to be is a removal that succeeds. */
@@ -147,16 +158,17 @@ static int remove_snapshots(void *run, struct err *e)
 
         if (!v->asked || v->removed)
             continue;
+        let_end(r, v);
         if ((v->op.unsure ? remove_late(r, v, &why) : remove_one(r, v, &why)) == 0) {
-            v->removed = true;
+            v->removed = !v->never_seen;
             continue;
         }
         run_note(r, "snapshot '%s' of volume '%s' on appliance '%s' may be left: %s", r->set,
                  v->volume.name, v->appliance, why.msg);
         rc = err_set(e, ERR_LOOK,
-                     "snapshot '%s' of volume '%s' could not be removed (%s); remove it on "
-                     "appliance '%s'",
-                     r->set, v->volume.name, why.msg, v->appliance);
+                     "snapshot '%s' of volume '%s' may be left: look for it on appliance '%s' and "
+                     "remove it (%.200s)",
+                     r->set, v->volume.name, v->appliance, why.msg);
     }
     return rc;
 }
@@ -232,7 +244,7 @@ static int exit_of(const struct run *r, const struct plan_result *result, const 
 {
     if (result->rc == 0)
         return 0;
-    if (e->code == ERR_LOOK || result->undo_failed)
+    if (r->look || result->undo_failed)
         return 5;
     if (r->touched)
         return 4;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,17 +29,41 @@
 /* What is wrong with the agent in this case. */
 enum agent_fault {
     AGENT_GOOD,
-    AGENT_LOCK_REFUSED,  /* tells that the lock was not granted */
-    AGENT_NEVER_ASKED,   /* the hook does not run: no event at all */
-    AGENT_OLD_EPOCH,     /* its event is about an earlier freeze */
-    AGENT_NOT_FROZEN,    /* one filesystem is not frozen when asked */
-    AGENT_LOCK_GONE,     /* says that it holds no lock when asked */
-    AGENT_LETS_GO,       /* LOST while the appliance works */
-    AGENT_NOT_HELD,      /* the release answers that it was not held */
-    AGENT_MUTE_AT_END,   /* no answer to the release */
-    AGENT_BUSY_BEFORE,   /* somebody else's freeze is there when we come */
-    AGENT_WRITES,        /* a disk is written to after the first look at the counters */
-    AGENT_HOOK_DISABLED, /* says that qemu-ga would not call the hook */
+    AGENT_LOCK_REFUSED,    /* tells that the lock was not granted */
+    AGENT_NEVER_ASKED,     /* the hook does not run: no event at all */
+    AGENT_OLD_EPOCH,       /* its event is about an earlier freeze */
+    AGENT_NOT_FROZEN,      /* one filesystem is not frozen when asked */
+    AGENT_LOCK_GONE,       /* says that it holds no lock when asked */
+    AGENT_LETS_GO,         /* LOST while the appliance works */
+    AGENT_NOT_HELD,        /* the release answers that it was not held */
+    AGENT_MUTE_AT_END,     /* no answer to the release */
+    AGENT_BUSY_BEFORE,     /* somebody else's freeze is there when we come */
+    AGENT_WRITES,          /* a disk is written to after the first look at the counters */
+    AGENT_HIDES_MOUNTS,    /* tells of no filesystem when asked */
+    AGENT_GIVES_NO_REASON, /* no lock, and no word why */
+    AGENT_NO_POSITION,
+    AGENT_ODD_EPOCH,      /* the release is about no epoch */
+    AGENT_CANNOT_THAW,    /* one filesystem stays frozen, says the release */
+    AGENT_RESTARTS,       /* greets as another instance while the appliance works */
+    AGENT_RESTARTS_EARLY, /* after it has prepared */
+    AGENT_DIES,           /* QEMU closes the port while the appliance works */
+    AGENT_TALKS,          /* 10,000 log lines while the appliance works */
+    AGENT_HOSTILE,        /* all that can be left out is left out when it prepares */
+    AGENT_TOO_MANY,       /* mounts */
+    AGENT_HOOK_DISABLED,  /* says that qemu-ga would not call the hook */
+};
+
+/* When somebody presses ^C. */
+enum signal_moment {
+    SIGNAL_NEVER,
+    SIGNAL_PREPARE,
+    SIGNAL_ANNOUNCE,
+    SIGNAL_CRITICAL, /* just before qemu-ga is asked */
+    SIGNAL_FREEZE,
+    SIGNAL_CONFIRM,
+    SIGNAL_SNAPSHOTS,
+    SIGNAL_THAW,
+    SIGNAL_COUNT
 };
 
 static struct {
@@ -53,6 +78,11 @@ static struct {
     atomic_bool locked; /* what the agent holds, as it would say itself */
     atomic_int releases;
     char run_id[40];
+    atomic_int subscriptions;
+    enum signal_moment signal_at;
+    const char *vanish; /* a folder that is gone once the appliance has been asked */
+    bool has_last_end;
+    Cbsnap__FreezeEvent__Kind last_end;
 } w;
 
 #define EPOCH 7
@@ -76,8 +106,8 @@ static void send_event(Cbsnap__FreezeEvent__Kind kind)
     if (kind == CBSNAP__FREEZE_EVENT__KIND__LOCKED) {
         position.binlog_file = (char *)"binlog.000042";
         MSG_SET(&position, binlog_offset, 1234);
-        ev.position = &position;
-    } else {
+        ev.position = w.fault == AGENT_NO_POSITION ? NULL : &position;
+    } else if (w.fault != AGENT_GIVES_NO_REASON) {
         MSG_SET(&error, code, kind == CBSNAP__FREEZE_EVENT__KIND__LOST ? ERR_LOST : ERR_LOCK);
         error.message = (char *)"by order of the test";
         ev.error = &error;
@@ -95,12 +125,15 @@ static void hook_called(void *arg)
     case AGENT_NEVER_ASKED:
         break;
     case AGENT_LOCK_REFUSED:
+    case AGENT_GIVES_NO_REASON:
         send_event(CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED);
         break;
     default:
         w.locked = true;
         send_event(CBSNAP__FREEZE_EVENT__KIND__LOCKED);
     }
+    if (w.signal_at == SIGNAL_FREEZE)
+        kill(getpid(), SIGTERM);
     usleep(20000); /* the event comes before qemu-ga's answer, as in life */
 }
 
@@ -122,10 +155,31 @@ static void set_mounts(bool with_answers)
     }
 }
 
+/* Called when the host has been told that all is frozen, and asks the appliance. */
+static void act_while_frozen(struct peer *p)
+{
+    if (w.signal_at == SIGNAL_SNAPSHOTS || w.fault == AGENT_LETS_GO || w.fault == AGENT_RESTARTS ||
+        w.fault == AGENT_DIES)
+        usleep(100000); /* into the time in which the appliance works */
+    if (w.signal_at == SIGNAL_SNAPSHOTS)
+        kill(getpid(), SIGTERM);
+    if (w.fault == AGENT_LETS_GO || w.fault == AGENT_RESTARTS || w.fault == AGENT_DIES)
+        w.locked = false;
+    if (w.fault == AGENT_LETS_GO)
+        send_event(CBSNAP__FREEZE_EVENT__KIND__LOST);
+    if (w.fault == AGENT_RESTARTS)
+        peer_hello(p, 2, 0);
+    if (w.fault == AGENT_DIES)
+        peer_close(p);
+    for (int n = 0; w.fault == AGENT_TALKS && n < 10000; n++)
+        peer_log_line(p, "so much to tell\033[2J \xff\xfe");
+}
+
 static void answer_state(struct peer *p, const Cbsnap__Envelope *request)
 {
     Cbsnap__State s = CBSNAP__STATE__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    Cbsnap__FreezeEvent end = CBSNAP__FREEZE_EVENT__INIT;
     bool held = w.locked && w.fault != AGENT_LOCK_GONE;
 
     MSG_SET(&s, state,
@@ -133,6 +187,10 @@ static void answer_state(struct peer *p, const Cbsnap__Envelope *request)
                                                  : CBSNAP__SESSION_STATE__STATE_IDLE);
     MSG_SET(&s, epoch, EPOCH);
     MSG_SET(&s, lock_held, held);
+    if (w.has_last_end) {
+        MSG_SET(&end, kind, w.last_end);
+        s.last_end = &end;
+    }
     s.run_id = held ? w.run_id : NULL;
     if (w.fault == AGENT_LOCK_GONE && w.locked)
         s.run_id = w.run_id;
@@ -141,16 +199,21 @@ static void answer_state(struct peer *p, const Cbsnap__Envelope *request)
         domain_fake_set_writes(busy, 3);
     }
     set_mounts(request->state_query->has_probe_frozen);
-    s.n_mount = 3;
+    s.n_mount = w.fault == AGENT_HIDES_MOUNTS && held ? 0 : 3;
     s.mount = mount_ptrs;
     MSG_SET(&m, reply_to, request->id);
     MSG_BODY(&m, state, STATE, &s);
     peer_send(p, &m);
-    if (request->state_query->has_probe_frozen && w.fault == AGENT_LETS_GO) {
-        usleep(100000); /* into the time in which the appliance works */
-        w.locked = false;
-        send_event(CBSNAP__FREEZE_EVENT__KIND__LOST);
-    }
+    if (request->state_query->has_probe_frozen)
+        act_while_frozen(p);
+}
+
+static void make_many(Cbsnap__Prepared *p)
+{
+    p->n_mount = 10000;
+    p->mount = xcalloc(p->n_mount, sizeof(Cbsnap__Mount *));
+    for (size_t n = 0; n < p->n_mount; n++)
+        p->mount[n] = &mounts[n % 3];
 }
 
 static void answer_prepare(struct peer *p, const Cbsnap__Envelope *request)
@@ -170,29 +233,46 @@ static void answer_prepare(struct peer *p, const Cbsnap__Envelope *request)
     server.path = paths;
     if (w.fault == AGENT_HOOK_DISABLED)
         hook.problem = (char *)"qemu-ga runs without a hook";
+    if (w.signal_at == SIGNAL_PREPARE)
+        kill(getpid(), SIGTERM);
     set_mounts(false);
-    MSG_SET(&prepared, epoch, EPOCH);
+    if (w.fault != AGENT_HOSTILE)
+        MSG_SET(&prepared, epoch, EPOCH);
     prepared.server = &server;
     prepared.hook = &hook;
     prepared.n_mount = 3;
     prepared.mount = mount_ptrs;
     MSG_SET(&m, reply_to, request->id);
     MSG_BODY(&m, prepared, PREPARED, &prepared);
+    if (w.fault == AGENT_TOO_MANY)
+        make_many(&prepared);
     peer_send(p, &m);
+    if (w.fault == AGENT_TOO_MANY)
+        free(prepared.mount);
 }
 
 static void answer_release(struct peer *p, const Cbsnap__Envelope *request)
 {
     Cbsnap__Released r = CBSNAP__RELEASED__INIT;
+    Cbsnap__Mount stuck = CBSNAP__MOUNT__INIT, *stuck_ptr = &stuck;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
     bool held = w.locked && w.fault != AGENT_NOT_HELD;
 
     w.releases++;
+    if (w.signal_at == SIGNAL_THAW)
+        kill(getpid(), SIGTERM);
     w.locked = false;
     if (w.fault == AGENT_MUTE_AT_END)
         return;
     MSG_SET(&r, held, held);
-    MSG_SET(&r, epoch, EPOCH);
+    if (w.fault != AGENT_ODD_EPOCH)
+        MSG_SET(&r, epoch, EPOCH);
+    if (w.fault == AGENT_CANNOT_THAW) {
+        stuck.path = (char *)"/mnt/data";
+        stuck.problem = (char *)"Input/output error";
+        r.n_mount = 1;
+        r.mount = &stuck_ptr;
+    }
     MSG_SET(&r, lock_requested_us, 1000);
     MSG_SET(&r, locked_us, 2000);
     MSG_SET(&r, thawed_us, 9000);
@@ -201,6 +281,13 @@ static void answer_release(struct peer *p, const Cbsnap__Envelope *request)
     MSG_SET(&m, reply_to, request->id);
     MSG_BODY(&m, released, RELEASED, &r);
     peer_send(p, &m);
+}
+
+static void answer_subscribe(struct peer *p)
+{
+    w.subscriptions++;
+    if (w.fault == AGENT_RESTARTS_EARLY && w.subscriptions == 1)
+        peer_hello(p, 2, 0);
 }
 
 static void agent(struct peer *p)
@@ -217,6 +304,8 @@ static void agent(struct peer *p)
             answer_prepare(p, m);
         else if (m->body_case == CBSNAP__ENVELOPE__BODY_RELEASE)
             answer_release(p, m);
+        else if (m->body_case == CBSNAP__ENVELOPE__BODY_SUBSCRIBE)
+            answer_subscribe(p);
     }
 }
 
@@ -246,6 +335,7 @@ static int setup(void **state)
     strcpy(w.dir, "/tmp/cbsnap-snapshot-XXXXXX");
     assert_non_null(mkdtemp(w.dir));
     w.loop = loop_new();
+    loop_catch_signals(w.loop);
     w.peer = peer_start(agent);
     w.xml = make_xml(peer_path(w.peer));
     w.array = storage_memory_new(w.loop);
@@ -297,6 +387,23 @@ static void ignore_text(void *arg, const char *text)
     (void)text;
 }
 
+/* Told of each step as it begins: a place to break things from. */
+static void step_begins(void *arg, const char *what)
+{
+    (void)arg;
+    if (w.signal_at == SIGNAL_ANNOUNCE && strcmp(what, "announce") == 0)
+        kill(getpid(), SIGTERM);
+    if (w.signal_at == SIGNAL_CRITICAL && strcmp(what, "freeze") == 0)
+        kill(getpid(), SIGTERM);
+    if (w.signal_at == SIGNAL_CONFIRM && strcmp(what, "confirm") == 0)
+        kill(getpid(), SIGTERM);
+    if (w.vanish && strcmp(what, "list") == 0) {
+        AUTO_FREE char *command = xasprintf("rm -rf '%s'", w.vanish);
+
+        assert_int_equal(system(command), 0);
+    }
+}
+
 static void ignore_end(void *arg, const char *what, double ms, const struct err *why)
 {
     (void)arg;
@@ -311,7 +418,9 @@ struct outcome {
     struct err e;
     char verdict[16];
     size_t snapshots;
-    bool record; /* there is one, and it was read back from the disk */
+    bool record;           /* there is one, and it was read back from the disk */
+    char told_verdict[16]; /* of the record as the run has it */
+    size_t log_lines, witness_disks;
 };
 
 static struct outcome take(void)
@@ -322,10 +431,14 @@ static struct outcome take(void)
 
     run_init(&r, &w.conf, &domain_fake, w.loop, "", "db");
     r.report = (struct run_reporter){
-        .begin = ignore_text, .end = ignore_end, .note = ignore_text, .arg = NULL};
+        .begin = step_begins, .end = ignore_end, .note = ignore_text, .arg = NULL};
     r.storages = xcalloc(1, sizeof(*r.storages));
     r.storages[0] = w.array;
     (void)snapshot_run(&r, &out.status, &out.e);
+    out.log_lines = record_count(r.record, "guest.log");
+    out.witness_disks = record_count(r.record, "witness.disks");
+    (void)snprintf(out.told_verdict, sizeof(out.told_verdict), "%s",
+                   record_text(r.record, "verdict") ? record_text(r.record, "verdict") : "");
     rec = store_load(w.dir, r.set, NULL);
     out.record = rec != NULL;
     if (rec) {
@@ -414,6 +527,11 @@ static void whatever_the_agent_does_wrong_makes_the_set_void(void **state)
         {AGENT_LETS_GO, "the guest let go"},
         {AGENT_NOT_HELD, "not held, by order of the test"},
         {AGENT_MUTE_AT_END, "did not confirm"},
+        {AGENT_HIDES_MOUNTS, "does not confirm that filesystem '/mnt/data' is frozen"},
+        {AGENT_GIVES_NO_REASON, "gives no reason"},
+        {AGENT_NO_POSITION, "no position"},
+        {AGENT_ODD_EPOCH, "not held until the thaw"},
+        {AGENT_RESTARTS, "restarted during the freeze"},
     };
 
     for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
@@ -422,7 +540,7 @@ static void whatever_the_agent_does_wrong_makes_the_set_void(void **state)
         if (n > 0)
             assert_int_equal(setup(state), 0);
         w.fault = cases[n].fault;
-        if (w.fault == AGENT_LETS_GO)
+        if (w.fault == AGENT_LETS_GO || w.fault == AGENT_RESTARTS)
             storage_memory_latency(w.array, MEMORY_SNAPSHOT, 400);
         out = take();
         assert_clean_failure(&out, 4, cases[n].words);
@@ -436,6 +554,8 @@ static void what_is_wrong_beforehand_is_refused_untouched(void **state)
     static const struct agent_case cases[] = {
         {AGENT_BUSY_BEFORE, "frozen or locked already"},
         {AGENT_HOOK_DISABLED, "qemu-ga runs without a hook"},
+        {AGENT_HOSTILE, "without an epoch"},
+        {AGENT_TOO_MANY, "10000 mounts"},
     };
 
     for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
@@ -485,6 +605,22 @@ static void a_freeze_and_a_thaw_that_hang_need_a_person(void **state)
     assert_string_equal(out.verdict, "void");
     assert_int_equal(out.snapshots, 0);
     domain_fake_let_go();
+}
+
+/* One way could not, the other did not answer: nobody may call this VM thawed. */
+static void a_filesystem_that_stays_frozen_needs_a_person(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.fault = AGENT_CANNOT_THAW;
+    domain_fake_script(FAKE_THAW, (struct fake_act){.fail = ERR_LIBVIRT});
+    out = take();
+    assert_int_equal(out.status, 5);
+    assert_non_null(strstr(out.e.msg, "run cbsnap-coord thaw db"));
+    assert_non_null(strstr(out.e.msg, "'/mnt/data' was not thawed"));
+    assert_int_equal(out.snapshots, 0);
+    assert_string_equal(out.verdict, "void");
 }
 
 static void qemu_ga_that_cannot_be_told_does_not_spoil_a_held_set(void **state)
@@ -568,6 +704,150 @@ static void two_runs_on_one_vm_the_second_is_refused(void **state)
     assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
 }
 
+/* The link is gone, so libvirt alone thaws; whether all was held, nobody can say. */
+static void an_agent_whose_port_closes_makes_the_set_void(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.fault = AGENT_DIES;
+    storage_memory_latency(w.array, MEMORY_SNAPSHOT, 400);
+    out = take();
+    assert_int_equal(out.status, 4);
+    assert_int_equal(domain_fake_calls(FAKE_THAW), 1);
+    assert_int_equal(out.snapshots, 0);
+    assert_string_equal(out.verdict, "void");
+}
+
+/* Nothing was frozen yet: there is nothing to let go. */
+static void an_agent_that_restarts_before_the_freeze_is_not_frozen(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.fault = AGENT_RESTARTS_EARLY;
+    storage_memory_latency(w.array, MEMORY_PREPARE, 200);
+    out = take();
+    assert_int_equal(out.status, 4);
+    assert_non_null(strstr(out.e.msg, "restarted after it had prepared"));
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
+    assert_int_equal(out.snapshots, 0);
+    assert_string_equal(out.verdict, "void");
+    for (int n = 0; n < 100 && w.subscriptions < 2; n++)
+        usleep(10000);
+    assert_int_equal(w.subscriptions, 2);
+}
+
+static void a_flood_of_log_lines_changes_nothing(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.fault = AGENT_TALKS;
+    storage_memory_latency(w.array, MEMORY_SNAPSHOT, 300);
+    out = take();
+    assert_int_equal(out.status, 0);
+    assert_string_equal(out.verdict, "application");
+    assert_int_equal(out.log_lines, 200);
+}
+
+/* Before the freeze a signal touches nothing; from then on the guest is let go and the set is void.
+ */
+static void a_signal_at_any_moment_lets_the_guest_go(void **state)
+{
+    for (int at = SIGNAL_PREPARE; at < SIGNAL_COUNT; at++) {
+        struct outcome out;
+        bool frozen = at >= SIGNAL_FREEZE;
+
+        if (at > SIGNAL_PREPARE)
+            assert_int_equal(setup(state), 0);
+        w.signal_at = (enum signal_moment)at;
+        storage_memory_latency(w.array, MEMORY_FIND, 50);
+        storage_memory_latency(w.array, MEMORY_SNAPSHOT, 200);
+        out = take();
+        assert_int_equal(out.status, at < SIGNAL_CRITICAL ? 3 : 4);
+        assert_int_equal(out.e.code, ERR_CANCELLED);
+        assert_int_equal(domain_fake_calls(FAKE_FREEZE), frozen);
+        assert_int_equal(domain_fake_calls(FAKE_THAW), frozen);
+        assert_int_equal(w.releases, frozen);
+        assert_false(w.locked);
+        assert_int_equal(out.snapshots, 0);
+        assert_int_equal(out.record, at >= SIGNAL_CRITICAL);
+        assert_domain_closed();
+        if (at + 1 < SIGNAL_COUNT)
+            assert_int_equal(teardown(state), 0);
+    }
+}
+
+/* The others are not waited for while writers wait: they end, and are removed, after the thaw. */
+static void a_failed_snapshot_ends_the_stall_at_once(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    storage_memory_fault(w.array, MEMORY_SNAPSHOT, "id-log", MEMORY_REFUSES, 1);
+    storage_memory_latency(w.array, MEMORY_SNAPSHOT, 50);
+    storage_memory_fault(w.array, MEMORY_FIND, NULL, MEMORY_NO_FAULT, 0);
+    out = take();
+    assert_clean_failure(&out, 4, "volume 'log'");
+}
+
+/* The set is complete, and nobody could ever know of it: it goes, and what is told is not doubled.
+ */
+static void a_set_that_cannot_be_published_is_removed(void **state)
+{
+    AUTO_FREE char *folder = xasprintf("%s/records/db", w.dir);
+    struct outcome out;
+
+    (void)state;
+    w.vanish = folder;
+    out = take();
+    assert_int_equal(out.status, 4);
+    assert_non_null(strstr(out.e.msg, "cannot write the record"));
+    assert_int_equal(out.snapshots, 0);
+    assert_false(w.locked);
+    assert_string_equal(out.told_verdict, "void");
+    assert_int_equal(out.witness_disks, 3);
+}
+
+static void a_state_dir_that_cannot_be_written_is_refused(void **state)
+{
+    AUTO_FREE char *records = xasprintf("%s/records", w.dir);
+    FILE *f = fopen(records, "w");
+    struct outcome out;
+
+    (void)state;
+    assert_non_null(f);
+    fclose(f);
+    out = take();
+    assert_int_equal(out.status, 3);
+    assert_non_null(strstr(out.e.msg, "records"));
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
+}
+
+/* qemu-ga says frozen, and the agent's last freeze failed: another backup is at work. */
+static void somebody_elses_freeze_is_not_thawed(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    domain_fake_set_status(AGENT_FROZEN);
+    w.last_end = CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED;
+    w.has_last_end = true;
+    out = take();
+    assert_int_equal(out.status, 3);
+    assert_int_equal(domain_fake_calls(FAKE_THAW), 0);
+    assert_int_equal(teardown(state), 0);
+
+    assert_int_equal(setup(state), 0);
+    domain_fake_set_status(AGENT_FROZEN);
+    w.last_end = CBSNAP__FREEZE_EVENT__KIND__LOST;
+    w.has_last_end = true;
+    out = take();
+    assert_int_equal(out.status, 0);
+    assert_int_equal(domain_fake_calls(FAKE_THAW), 2);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -578,12 +858,21 @@ int main(void)
         CASE(a_look_that_is_given_up_keeps_its_domain),
         CASE(a_freeze_that_fails_or_hangs_is_let_go),
         CASE(a_freeze_and_a_thaw_that_hang_need_a_person),
+        CASE(a_filesystem_that_stays_frozen_needs_a_person),
         CASE(qemu_ga_that_cannot_be_told_does_not_spoil_a_held_set),
         CASE(a_snapshot_that_fails_takes_the_others_with_it),
         CASE(a_snapshot_that_cannot_be_removed_is_told),
         CASE(an_appliance_that_fails_beforehand_touches_nothing),
         CASE(a_write_while_frozen_is_witnessed),
         CASE(two_runs_on_one_vm_the_second_is_refused),
+        CASE(an_agent_whose_port_closes_makes_the_set_void),
+        CASE(an_agent_that_restarts_before_the_freeze_is_not_frozen),
+        CASE(a_flood_of_log_lines_changes_nothing),
+        CASE(a_signal_at_any_moment_lets_the_guest_go),
+        CASE(a_failed_snapshot_ends_the_stall_at_once),
+        CASE(a_set_that_cannot_be_published_is_removed),
+        CASE(a_state_dir_that_cannot_be_written_is_refused),
+        CASE(somebody_elses_freeze_is_not_thawed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
