@@ -70,62 +70,58 @@ static void skip(struct wire_reader *r, size_t n)
     r->skipped += n;
 }
 
-/* Drops bytes until the buffer starts with the magic, or with a part of it at its end. */
-static void seek_magic(struct wire_reader *r)
+/* Where, from `at` on, the buffer has the magic, or a part of it at its end; else its end. */
+static size_t seek_magic(const struct wire_reader *r, size_t at)
 {
-    size_t at = 0;
-
-    while (at < r->in.len) {
+    for (; at < r->in.len; at++) {
         size_t left = r->in.len - at;
 
         if (memcmp(r->in.data + at, magic, left < sizeof(magic) ? left : sizeof(magic)) == 0)
             break;
-        at++;
     }
-    skip(r, at);
+    return at;
 }
 
-/* True when the buffer starts with a header one can believe; else steps past it. */
-static bool header_good(struct wire_reader *r, uint32_t *ret_len)
+/* Whether one can believe the header at `at`. */
+static bool header_good(struct wire_reader *r, size_t at, uint32_t *ret_len)
 {
-    uint32_t len = get32(r->in.data + 4);
+    const uint8_t *head = r->in.data + at;
 
-    if (get32(r->in.data + 8) == wire_crc32c(r->in.data, 8)) {
-        if (len <= WIRE_MAX_PAYLOAD) {
-            *ret_len = len;
-            return true;
-        }
+    *ret_len = get32(head + 4);
+    if (get32(head + 8) != wire_crc32c(head, 8))
+        return false;
+    if (*ret_len > WIRE_MAX_PAYLOAD)
         r->refused++;
-    }
-    skip(r, 1);
-    return false;
+    return *ret_len <= WIRE_MAX_PAYLOAD;
 }
 
 bool wire_reader_next(struct wire_reader *r, const uint8_t **ret_payload, size_t *ret_len)
 {
+    uint32_t len = 0;
+    size_t at;
+    bool found = false;
+
     if (r->taken > 0) {
         buf_consume(&r->in, r->taken);
         r->taken = 0;
     }
-    for (;;) {
-        uint32_t len;
-
-        seek_magic(r);
-        if (r->in.len < WIRE_HEADER)
-            return false;
-        if (!header_good(r, &len))
+    /* the bytes passed over are dropped once, at the end: dropping moves the rest of the buffer */
+    for (at = seek_magic(r, 0); r->in.len - at >= WIRE_HEADER; at = seek_magic(r, at + 1)) {
+        if (!header_good(r, at, &len))
             continue;
-        if (r->in.len < WIRE_HEADER + (size_t)len)
-            return false;
-        if (get32(r->in.data + 12) != wire_crc32c(r->in.data + WIRE_HEADER, len)) {
-            skip(r, 1);
-            continue;
-        }
-        *ret_payload = r->in.data + WIRE_HEADER;
-        *ret_len = len;
-        r->taken = WIRE_HEADER + (size_t)len;
-        return true;
+        if (r->in.len - at < WIRE_HEADER + (size_t)len)
+            break;
+        found = get32(r->in.data + at + 12) == wire_crc32c(r->in.data + at + WIRE_HEADER, len);
+        if (found)
+            break;
     }
+    skip(r, at);
+    if (!found)
+        return false;
+    *ret_payload = r->in.data + WIRE_HEADER;
+    *ret_len = len;
+    r->taken = WIRE_HEADER + (size_t)len;
+    return true;
 }
 
 bool wire_reader_partial(const struct wire_reader *r)
