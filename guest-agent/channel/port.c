@@ -129,7 +129,10 @@ static int host_there(int fd)
         return 0;
     if (p.revents & (POLLERR | POLLNVAL))
         return -1;
-    return p.revents & POLLHUP ? 0 : 1;
+    if (!(p.revents & POLLHUP))
+        return 1;
+    /* unplugged looks the same to poll(2); reading nothing tells, and takes no byte away */
+    return read(fd, NULL, 0) < 0 && errno == ENODEV ? -1 : 0;
 }
 
 static void look(struct port *p)

@@ -8,4 +8,5 @@ AGENT_SRC += \
 	guest-agent/session/verdict.c \
 	guest-agent/session/view.c \
 	guest-agent/session/watchdog.c \
+	guest-agent/session/work.c \
 	guest-agent/session/worker.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What session.c (the transitions), verdict.c (was it held?) and view.c (the messages) share.
+ * What session.c (the transitions), work.c (on the worker), verdict.c (was it held?) and view.c (the messages) share.
  * Only session.c writes `state`.
  */
 #ifndef CBSNAP_SESSION_PRIVATE_H
