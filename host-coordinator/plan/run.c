@@ -99,6 +99,7 @@ void run_note(struct run *r, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    err_plain(text);
     record_append_text(r->record, "notes", text);
     r->report.note(r->report.arg, text);
 }
@@ -129,7 +130,8 @@ static void watch_end(void *ctx, const struct step *s, bool undo, const struct e
     record_set_text(phase, "name", thaw ? "thaw" : name);
     record_set_real(phase, "start_ms", run_ms(r, began));
     record_set_real(phase, "end_ms", run_ms(r, now));
-    if (s->critical)
+    /* the thaw lasts until qemu-ga has heard of it; writers waited only for its part "release" */
+    if (s->critical && !thaw)
         record_set_bool(phase, "critical", true);
     if (why)
         record_set_text(phase, "error", why->msg);
