@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_CONFIG CBSNAP_SYSCONFDIR "/cbsnap/coord.conf"
 
@@ -17,13 +18,15 @@ struct options {
     bool json, verbose;
 };
 
+enum { OPT_CONFIG = 0x100, OPT_JSON, OPT_VERSION };
+
 static const struct option long_options[] = {
     {"connect", required_argument, NULL, 'c'},
-    {"config", required_argument, NULL, 'C'},
-    {"json", no_argument, NULL, 'j'},
+    {"config", required_argument, NULL, OPT_CONFIG},
+    {"json", no_argument, NULL, OPT_JSON},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
+    {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
 };
 
@@ -54,12 +57,12 @@ static const struct command *find_command(const char *name)
 }
 
 /* stdout carries one JSON document even when there is nothing but an error to tell. */
-static void tell(const struct options *o, const struct err *e, int status, bool documented)
+static void tell(const struct options *o, const struct err *e, int status, bool answered)
 {
     if (!err_is_set(e))
         return;
     fprintf(stderr, "cbsnap-coord: %s\n", e->msg);
-    if (o->json && !documented) {
+    if (o->json && !answered) {
         struct record *r = record_new();
         AUTO_FREE char *text = NULL;
 
@@ -73,9 +76,9 @@ static void tell(const struct options *o, const struct err *e, int status, bool 
 }
 
 static int run_command(const struct command *cmd, const struct options *o, char **args, int count,
-                       struct err *e)
+                       bool *answered, struct err *e)
 {
-    struct command_context c = {.json = o->json, .verbose = o->verbose};
+    struct command_context c = {.json = o->json, .verbose = o->verbose, .answered = answered};
     struct config conf;
     int status;
 
@@ -95,20 +98,39 @@ static int run_command(const struct command *cmd, const struct options *o, char 
     return status;
 }
 
-/* The index of the first word that is no option. Ends the program on --help, --version, misuse. */
-static int parse(int argc, char **argv, struct options *o)
+/* Says which option is wrong: optopt holds a short one, the word before optind is a long one. */
+static int misuse(char **argv, int opt, struct err *e)
+{
+    if (err_is_set(e))
+        return -1; /* the first is told */
+    if (optopt && optopt < 0x80)
+        return err_set(e, ERR_USAGE,
+                       opt == ':' ? "option '-%c' needs a value; see cbsnap-coord --help"
+                                  : "there is no option '-%c'; see cbsnap-coord --help",
+                       optopt);
+    return err_set(e, ERR_USAGE,
+                   opt == ':'
+                       ? "option '%s' needs a value; see cbsnap-coord --help"
+                       : "option '%s' is unknown, or takes no value; see cbsnap-coord --help",
+                   argv[optind - 1]);
+}
+
+/* *ret_first is the index of the first word that is no option. All words are read, so that --json
+ * counts wherever it stands. Ends the program on --help and --version. */
+static int parse(int argc, char **argv, struct options *o, int *ret_first, struct err *e)
 {
     int opt;
 
-    while ((opt = getopt_long(argc, argv, "c:vh", long_options, NULL)) != -1) {
+    opterr = 0; /* our own words, and one document */
+    while ((opt = getopt_long(argc, argv, ":c:vh", long_options, NULL)) != -1) {
         switch (opt) {
         case 'c':
             o->uri = optarg;
             break;
-        case 'C':
+        case OPT_CONFIG:
             o->config = optarg;
             break;
-        case 'j':
+        case OPT_JSON:
             o->json = true;
             break;
         case 'v':
@@ -118,34 +140,47 @@ static int parse(int argc, char **argv, struct options *o)
         case 'h':
             print_help();
             exit(EXIT_DONE);
-        case 'V':
+        case OPT_VERSION:
             puts("cbsnap-coord " CBSNAP_VERSION);
             exit(EXIT_DONE);
         default:
-            exit(EXIT_USAGE); /* getopt has said what is wrong */
+            (void)misuse(argv, opt, e);
         }
     }
-    return optind;
+    *ret_first = optind;
+    return err_is_set(e) ? -1 : 0;
+}
+
+static const struct command *choose(int argc, char **argv, int first, struct err *e)
+{
+    const struct command *cmd = first < argc ? find_command(argv[first]) : NULL;
+    int count = argc - first - 1;
+
+    if (first >= argc)
+        err_set(e, ERR_USAGE, "no command given; cbsnap-coord --help lists them");
+    else if (!cmd)
+        err_set(e, ERR_USAGE, "there is no command '%s'; cbsnap-coord --help lists them",
+                argv[first]);
+    else if (count < cmd->min_args || count > cmd->max_args)
+        err_set(e, ERR_USAGE, "usage: cbsnap-coord %s %s", cmd->name, cmd->synopsis);
+    return err_is_set(e) ? NULL : cmd;
 }
 
 int main(int argc, char **argv)
 {
     struct options o = {.config = DEFAULT_CONFIG};
+    const struct command *cmd = NULL;
     struct err e = ERR_INIT;
-    int first = parse(argc, argv, &o), count = argc - first - 1, status = EXIT_USAGE;
-    const struct command *cmd = first < argc ? find_command(argv[first]) : NULL;
+    int first, status = EXIT_USAGE;
+    bool answered = false;
 
     signal(SIGPIPE, SIG_IGN);
-    if (first >= argc)
-        err_set(&e, ERR_USAGE, "no command given; cbsnap-coord --help lists them");
-    else if (!cmd)
-        err_set(&e, ERR_USAGE, "there is no command '%s'; cbsnap-coord --help lists them",
-                argv[first]);
-    else if (count < cmd->min_args || count > cmd->max_args)
-        err_set(&e, ERR_USAGE, "usage: cbsnap-coord %s %s", cmd->name, cmd->synopsis);
-    else
-        status = run_command(cmd, &o, argv + first + 1, count, &e);
-    /* a run that touched something has printed its record, which tells the error */
-    tell(&o, &e, status, status == EXIT_FAILED || status == EXIT_LOOK);
-    return status;
+    if (parse(argc, argv, &o, &first, &e) == 0)
+        cmd = choose(argc, argv, first, &e);
+    if (cmd)
+        status = run_command(cmd, &o, argv + first + 1, argc - first - 1, &answered, &e);
+    tell(&o, &e, status, answered);
+    fflush(stdout);
+    /* threads that hang in libvirt are still about: what exit() takes down is theirs as well */
+    _exit(status);
 }

@@ -86,13 +86,10 @@ int cmd_check(const struct command_context *c, struct err *e)
     r.report = progress_reporter(true);
     rc = run_checks(&r, c->json, &first);
     record_set_bool(r.record, "ready", rc == 0);
-    if (c->json) {
-        AUTO_FREE char *text = record_format(r.record);
-
-        fputs(text, stdout);
-    } else if (rc == 0) {
+    if (c->json)
+        command_answer(c, r.record);
+    else if (rc == 0)
         print_plan(&r);
-    }
     run_release(&r);
     if (rc == 0)
         return EXIT_DONE;

@@ -26,6 +26,7 @@ struct command_context {
     struct loop *loop; /* NULL unless NEED_LOOP */
     const char *uri;
     bool json, verbose;
+    bool *answered; /* with json: set once the command has printed its document */
     char **args;
     int arg_count;
 };
@@ -53,6 +54,9 @@ int cmd_list(const struct command_context *c, struct err *e);
 int cmd_show(const struct command_context *c, struct err *e);
 int cmd_snapshot(const struct command_context *c, struct err *e);
 int cmd_thaw(const struct command_context *c, struct err *e);
+
+/* Prints the document on stdout: the only one, whatever the command does later. */
+void command_answer(const struct command_context *c, const struct record *r);
 
 /* Progress on stderr: a live line on a terminal, plain lines otherwise; nothing but failures unless
  * the output is for people. */

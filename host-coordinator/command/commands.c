@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table of subcommands. */
+/* The table of subcommands, and how they answer a program. */
 #include "host-coordinator/command/command.h"
 
 #include "proto/base/cleanup.h"
+#include "proto/base/log.h"
+
+#include <errno.h>
+#include <string.h>
 
 const struct command commands[] = {
     {"check", "DOMAIN", "say what snapshot would do and what would stop it; changes nothing", 1, 1,
@@ -14,3 +18,12 @@ const struct command commands[] = {
     {"thaw", "DOMAIN", "let go of whatever is frozen or locked, now", 1, 1, NEED_LOOP, cmd_thaw},
 };
 const size_t command_count = ARRAY_SIZE(commands);
+
+void command_answer(const struct command_context *c, const struct record *r)
+{
+    AUTO_FREE char *text = record_format(r);
+
+    *c->answered = true;
+    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF)
+        log_error("cannot write the JSON document to stdout: %s", strerror(errno));
+}

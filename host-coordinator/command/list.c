@@ -2,7 +2,6 @@
 /* cbsnap-coord list [DOMAIN]: all sets, newest first. */
 #include "host-coordinator/command/command.h"
 
-#include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 
 #include <stdio.h>
@@ -54,16 +53,14 @@ int cmd_list(const struct command_context *c, struct err *e)
     struct record *all = c->json ? record_new() : NULL;
     int rc;
 
-    if (!all)
+    if (all)
+        record_set_empty(all, "sets");
+    else
         printf("%-22s  %-16s  %-11s  %8s  %s\n", "SET", "DOMAIN", "VERDICT", "STALL ms",
                "POSITION");
     rc = store_list(c->conf->state_dir, c->arg_count > 0 ? c->args[0] : NULL, on_record, all, e);
-    if (all) {
-        AUTO_FREE char *text = record_format(all);
-
-        if (rc == 0)
-            fputs(text, stdout);
-        record_free(all);
-    }
+    if (all && rc == 0)
+        command_answer(c, all);
+    record_free(all);
     return rc == 0 ? EXIT_DONE : EXIT_USAGE;
 }

@@ -3,7 +3,6 @@
 #include "host-coordinator/command/command.h"
 
 #include "host-coordinator/record/timeline.h"
-#include "proto/base/cleanup.h"
 
 #include <stdio.h>
 
@@ -13,13 +12,10 @@ int cmd_show(const struct command_context *c, struct err *e)
 
     if (!r)
         return EXIT_USAGE;
-    if (c->json) {
-        AUTO_FREE char *text = record_format(r);
-
-        fputs(text, stdout);
-    } else {
+    if (c->json)
+        command_answer(c, r);
+    else
         timeline_print(stdout, r);
-    }
     record_free(r);
     return EXIT_DONE;
 }

@@ -2,8 +2,6 @@
 /* cbsnap-coord snapshot DOMAIN: takes a set. */
 #include "host-coordinator/command/command.h"
 
-#include "proto/base/cleanup.h"
-
 #include <stdio.h>
 
 /* One line that says what was got: the set's id alone on stdout, for scripts. */
@@ -31,11 +29,8 @@ int cmd_snapshot(const struct command_context *c, struct err *e)
         print_result(&r);
     else if (r.touched && !c->json)
         fprintf(stderr, "the record of this attempt: cbsnap-coord show %s\n", r.set);
-    if (c->json && r.touched) {
-        AUTO_FREE char *text = record_format(r.record);
-
-        fputs(text, stdout);
-    }
+    if (c->json && r.touched)
+        command_answer(c, r.record);
     run_release(&r);
     return status;
 }

@@ -84,15 +84,8 @@ static int thaw_by_libvirt(struct run *r, struct record *result, struct err *e)
     return 0;
 }
 
-static void print_result(const struct run *r, const struct record *result, const struct err *agent,
-                         const struct err *libvirt, bool json)
+static void print_result(const struct run *r, const struct err *agent, const struct err *libvirt)
 {
-    AUTO_FREE char *text = record_format(result);
-
-    if (json) {
-        fputs(text, stdout);
-        return;
-    }
     printf("%s: agent: %s%s\n", r->domain_name, err_is_set(agent) ? "no answer: " : "let go",
            err_is_set(agent) ? agent->msg : "");
     printf("%s: qemu-ga: %s%s\n", r->domain_name, err_is_set(libvirt) ? "no answer: " : "thawed",
@@ -119,7 +112,10 @@ int cmd_thaw(const struct command_context *c, struct err *e)
         record_set_text(result, "agent.error", agent.msg);
     if (err_is_set(&libvirt))
         record_set_text(result, "libvirt.error", libvirt.msg);
-    print_result(&r, result, &agent, &libvirt, c->json);
+    if (c->json)
+        command_answer(c, result);
+    else
+        print_result(&r, &agent, &libvirt);
     if (err_is_set(&agent) && err_is_set(&libvirt)) {
         err_set(e, ERR_LOOK,
                 "neither the agent nor qemu-ga of domain '%s' answers; look at its console, or "

@@ -141,6 +141,11 @@ void record_append_text(struct record *r, const char *path, const char *value)
     json_array_append_new(array_at(r, path), text_value(value));
 }
 
+void record_set_empty(struct record *r, const char *path)
+{
+    set_new(r, path, json_array());
+}
+
 void record_clear(struct record *r, const char *path)
 {
     const char *key;

@@ -35,6 +35,8 @@ void record_set_metric(struct record *r, const char *path, const char *name, dou
 /* Adds an object at the end of the array at `path`. */
 struct record *record_append(struct record *r, const char *path);
 void record_append_text(struct record *r, const char *path, const char *value);
+/* An array without items, so that a reader finds one. */
+void record_set_empty(struct record *r, const char *path);
 /* Removes what is at `path`, if anything. */
 void record_clear(struct record *r, const char *path);
 

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cbsnap-coord as a program meets it: with --json there is exactly one JSON document on stdout,
+ * whatever goes wrong, and the exit status is the manual's. libvirt is its own test driver, which
+ * needs no daemon; the appliance is a port where nobody listens.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host-coordinator/record/record.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+static char dir[] = "/tmp/cbsnap-command-XXXXXX";
+static char program[4096];
+
+static void write_file(const char *name, mode_t mode, const char *text)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+    AUTO_FCLOSE FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static int setup(void **state)
+{
+    AUTO_FREE char *conf = NULL;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    conf = xasprintf("[libvirt]\nuri = test:///default\n[files]\nstate_dir = %s/state\n"
+                     "credentials = %s/credentials\n[appliance a]\n"
+                     "url = https://127.0.0.1:1/client/api\ntimeout_ms = 500\n",
+                     dir, dir);
+    write_file("coord.conf", 0644, conf);
+    write_file("credentials", 0600, "[appliance a]\napi_key = k\n");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    AUTO_FREE char *command = xasprintf("rm -rf '%s'", dir);
+
+    (void)state;
+    return system(command);
+}
+
+/* stdout as text, for the caller to free; stderr goes to a file. */
+static char *run(const char *args, int *ret_status)
+{
+    AUTO_FREE char *command =
+        xasprintf("'%s' --config '%s/coord.conf' %s 2>'%s/stderr'", program, dir, args, dir);
+    struct buf out = BUF_INIT;
+    FILE *f = popen(command, "r");
+    int status;
+    size_t n;
+
+    assert_non_null(f);
+    do {
+        n = fread(buf_reserve(&out, 4096), 1, 4096, f);
+        out.len += n;
+    } while (n > 0);
+    buf_add(&out, "", 0);
+    status = pclose(f);
+    assert_true(WIFEXITED(status));
+    *ret_status = WEXITSTATUS(status);
+    return buf_steal(&out);
+}
+
+struct command_case {
+    const char *args;
+    int status;
+    const char *words; /* in the document; NULL: any */
+};
+
+static void json_is_one_document_in_every_case(void **state)
+{
+    static const struct command_case cases[] = {
+        {"--json", 2, "no command given"},
+        {"--json nonsense", 2, "no command 'nonsense'"},
+        {"--json --nonsense list", 2, "'--nonsense'"},
+        {"list --nonsense --json", 2, "'--nonsense'"},
+        {"list --json -x", 2, "'-x'"},
+        {"list --json -c", 2, "'-c' needs a value"},
+        {"list --json --config", 2, "'--config' needs a value"},
+        {"--json check", 2, "usage: cbsnap-coord check DOMAIN"},
+        {"--json --config /nonexistent/x check db", 2, "/nonexistent/x"},
+        {"--json list", 0, NULL},
+        {"--json list ../etc", 2, "'../etc'"},
+        {"--json show 2016", 2, "there is no set '2016'"},
+        {"--json thaw nosuch", 3, "'nosuch'"},
+        {"--json thaw \"$(printf 'a\\033[2Jb')\"", 3, "'a?[2Jb'"},
+        {"--json thaw test", 0, "has no channel"},
+        {"--json check nosuch", 3, "'nosuch'"},
+        {"--json check test", 3, NULL},
+        {"--json snapshot nosuch", 3, "'nosuch'"},
+        {"--json snapshot test", 3, "'test'"},
+        {"--json -c nowhere:/// snapshot test", 3, "nowhere:///"},
+    };
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        int status;
+        AUTO_FREE char *out = run(cases[n].args, &status);
+        struct err e = ERR_INIT;
+        struct record *r = record_parse(out, cases[n].args, &e);
+
+        if (!r)
+            fail_msg("%s: %s: '%s'", cases[n].args, e.msg, out);
+        if (status != cases[n].status)
+            fail_msg("%s: exit %d: %s", cases[n].args, status, out);
+        if (cases[n].words && !strstr(out, cases[n].words))
+            fail_msg("%s: '%s' is not in %s", cases[n].args, cases[n].words, out);
+        record_free(r);
+    }
+}
+
+static void without_json_an_error_leaves_stdout_empty(void **state)
+{
+    static const char *const args[] = {"", "nonsense", "-x", "show 2016", "snapshot nosuch"};
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(args); n++) {
+        int status;
+        AUTO_FREE char *out = run(args[n], &status);
+
+        assert_string_equal(out, "");
+        assert_true(status == 2 || status == 3);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_is_one_document_in_every_case),
+        cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
+    };
+    AUTO_FREE char *self = realpath(argv[0], NULL);
+
+    (void)argc;
+    /* BUILD/unit/host-coordinator/test-command */
+    for (int up = 0; up < 3; up++)
+        (void)dirname(self);
+    (void)snprintf(program, sizeof(program), "%s/cbsnap-coord", self);
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
