@@ -82,6 +82,20 @@ int store_save(const char *state_dir, const char *domain, const char *set, const
     return 0;
 }
 
+/* A newer one may mean other things by the same names. */
+static struct record *check_schema(struct record *r, const char *path, struct err *e)
+{
+    int64_t schema = 0;
+
+    if (!r || !record_int(r, "schema", &schema) || schema <= RECORD_SCHEMA)
+        return r;
+    err_set(e, ERR_CONFIG,
+            "record '%s' has schema %lld and was written by a newer cbsnap-coord; install that one",
+            path, (long long)schema);
+    record_free(r);
+    return NULL;
+}
+
 static struct record *load_file(const char *path, struct err *e)
 {
     AUTO_FCLOSE FILE *f = fopen(path, "re");
@@ -105,7 +119,7 @@ static struct record *load_file(const char *path, struct err *e)
     else
         r = record_parse(buf_text(&text), path, e);
     buf_release(&text);
-    return r;
+    return check_schema(r, path, e);
 }
 
 struct name_list {
@@ -134,12 +148,16 @@ static int newest_first(const void *a, const void *b)
     return strcmp(y, x);
 }
 
-static void scan_domain(const char *state_dir, const char *domain, struct name_list *l)
+static int scan_domain(const char *state_dir, const char *domain, struct name_list *l,
+                       struct err *e)
 {
     AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, domain);
     DIR *d = opendir(path);
     struct dirent *entry;
 
+    /* a stray file among the folders is no folder of records; one that is closed to us may be */
+    if (!d && errno != ENOENT && errno != ENOTDIR)
+        return err_set_sys(e, ERR_IO, errno, "cannot list the records in '%s'", path);
     while (d && (entry = readdir(d))) {
         size_t len = strlen(entry->d_name);
 
@@ -148,32 +166,34 @@ static void scan_domain(const char *state_dir, const char *domain, struct name_l
     }
     if (d)
         closedir(d);
+    return 0;
 }
 
 static int scan(const char *state_dir, const char *domain, struct name_list *l, struct err *e)
 {
     AUTO_FREE char *records = xasprintf("%s/records", state_dir);
     struct dirent *entry;
+    int rc = 0;
     DIR *d;
 
     if (domain) {
         if (check_name(domain, e) < 0)
             return -1;
-        scan_domain(state_dir, domain, l);
+        rc = scan_domain(state_dir, domain, l, e);
     } else {
         d = opendir(records);
         if (!d && errno != ENOENT)
             return err_set_sys(e, ERR_IO, errno, "cannot list the records in '%s'", records);
-        while (d && (entry = readdir(d))) {
+        while (rc == 0 && d && (entry = readdir(d))) {
             if (entry->d_name[0] != '.')
-                scan_domain(state_dir, entry->d_name, l);
+                rc = scan_domain(state_dir, entry->d_name, l, e);
         }
         if (d)
             closedir(d);
     }
     if (l->count > 1)
         qsort(l->names, l->count, sizeof(*l->names), newest_first);
-    return 0;
+    return rc;
 }
 
 int store_list(const char *state_dir, const char *domain, store_each *each, void *arg,
@@ -181,9 +201,9 @@ int store_list(const char *state_dir, const char *domain, store_each *each, void
 {
     struct name_list l = {.count = 0};
 
-    if (scan(state_dir, domain, &l, e) < 0)
-        return -1;
-    for (size_t n = 0; n < l.count; n++) {
+    int rc = scan(state_dir, domain, &l, e);
+
+    for (size_t n = 0; rc == 0 && n < l.count; n++) {
         AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, l.names[n]);
         struct err why = ERR_INIT;
         struct record *r = load_file(path, &why);
@@ -193,7 +213,7 @@ int store_list(const char *state_dir, const char *domain, store_each *each, void
             record_free(r);
     }
     release_names(&l);
-    return 0;
+    return rc;
 }
 
 struct record *store_load(const char *state_dir, const char *set, struct err *e)
@@ -203,8 +223,10 @@ struct record *store_load(const char *state_dir, const char *set, struct err *e)
     char *match = NULL;
     size_t matches = 0;
 
-    if (scan(state_dir, NULL, &l, e) < 0)
+    if (scan(state_dir, NULL, &l, e) < 0) {
+        release_names(&l);
         return NULL;
+    }
     for (size_t n = 0; n < l.count && *set; n++) {
         const char *name = strchr(l.names[n], '/') + 1;
 

@@ -14,6 +14,7 @@
 #include "host-coordinator/record/timeline.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
 
 static char dir[] = "/tmp/cbsnap-record-XXXXXX";
 
@@ -189,6 +190,32 @@ static void the_timeline_draws_what_the_record_holds(void **state)
     record_free(r);
 }
 
+/* What we cannot understand is refused, in a listing too. */
+static void a_newer_schema_is_refused(void **state)
+{
+    struct record *r = record_new();
+    struct err e = ERR_INIT;
+
+    (void)state;
+    record_set_int(r, "schema", RECORD_SCHEMA + 1);
+    assert_int_equal(store_prepare(dir, "newer", &e), 0);
+    assert_int_equal(store_save(dir, "newer", "20990101T000000Z-ffff", r, &e), 0);
+    record_free(r);
+    assert_null(store_load(dir, "20990101T000000Z-ffff", &e));
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_non_null(strstr(e.msg, "newer cbsnap-coord"));
+}
+
+static void any_time_of_a_peer_has_a_text(void **state)
+{
+    char at[32];
+
+    (void)state;
+    assert_string_equal(clock_iso(1478254500123000, at), "2016-11-04T10:15:00.123Z");
+    assert_string_equal(clock_iso(INT64_MIN, at), "1970-01-01T00:00:00.000Z");
+    assert_int_equal(strlen(clock_iso(INT64_MAX, at)), 24);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +226,8 @@ int main(void)
         cmocka_unit_test(a_vm_has_one_run_at_a_time),
         cmocka_unit_test(the_journal_goes_when_the_record_tells_all),
         cmocka_unit_test(the_timeline_draws_what_the_record_holds),
+        cmocka_unit_test(a_newer_schema_is_refused),
+        cmocka_unit_test(any_time_of_a_peer_has_a_text),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
