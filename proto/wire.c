@@ -2,9 +2,12 @@
 /* Frames: CRC-32C, writing, and a reader that finds its place again; see wire.h. */
 #include "proto/wire.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static const uint8_t magic[4] = {0xCB, 'S', 'N', 0x01};
+
+static uint32_t crc_table[256];
 
 /* CRC-32C, bit-reflected, a table of 256: fast enough for some kilobytes a second. */
 static uint32_t crc_entry(uint32_t n)
@@ -14,19 +17,21 @@ static uint32_t crc_entry(uint32_t n)
     return n;
 }
 
+static void make_crc_table(void)
+{
+    for (uint32_t n = 0; n < 256; n++)
+        crc_table[n] = crc_entry(n);
+}
+
 uint32_t wire_crc32c(const void *data, size_t len)
 {
-    static uint32_t table[256];
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const uint8_t *p = data;
     uint32_t crc = ~0u;
 
-    if (table[255] == 0) {
-        /* the same values whoever writes them, so a race of two threads is harmless */
-        for (uint32_t n = 0; n < 256; n++)
-            table[n] = crc_entry(n);
-    }
+    (void)pthread_once(&once, make_crc_table);
     while (len-- > 0)
-        crc = table[(crc ^ *p++) & 0xFF] ^ (crc >> 8);
+        crc = crc_table[(crc ^ *p++) & 0xFF] ^ (crc >> 8);
     return ~crc;
 }
 

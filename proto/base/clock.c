@@ -6,12 +6,14 @@
 
 char *clock_iso(int64_t at_wall_us, char buf[32])
 {
-    time_t sec = (time_t)(at_wall_us / 1000000);
+    /* four digits of a year are what the format has; a peer may send any number */
+    int64_t us = at_wall_us < 0 ? 0 : at_wall_us;
+    time_t sec = (time_t)(us / 1000000 < 253402300799 ? us / 1000000 : 253402300799);
     char head[24];
     struct tm tm;
 
-    gmtime_r(&sec, &tm);
-    strftime(head, sizeof(head), "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(buf, 32, "%s.%03dZ", head, (int)(at_wall_us / 1000 % 1000));
+    (void)gmtime_r(&sec, &tm);
+    (void)strftime(head, sizeof(head), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(buf, 32, "%s.%03dZ", head, (int)(us / 1000 % 1000));
     return buf;
 }

@@ -34,7 +34,8 @@ static inline int64_t wall_us(void)
     return clock_us(CLOCK_REALTIME);
 }
 
-/* "2016-11-04T10:15:00.123Z"; the buffer holds at least 32 bytes and is returned */
+/* "2016-11-04T10:15:00.123Z", from 1970 to 9999: beyond, the nearest of these. The buffer holds at
+ * least 32 bytes and is returned */
 char *clock_iso(int64_t at_wall_us, char buf[32]);
 
 #endif

@@ -5,11 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One line, whatever a peer or a library put in: a terminal obeys control characters. */
+void err_plain(char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+            *text = '?';
+    }
+}
+
 static void set_v(struct err *e, enum err_code code, int sys_errno, const char *fmt, va_list ap)
 {
     e->code = code;
     e->sys_errno = sys_errno;
     (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+    err_plain(e->msg);
 }
 
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
@@ -54,6 +64,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(head, sizeof(head), fmt, ap);
     va_end(ap);
+    err_plain(head);
     memcpy(old, e->msg, sizeof(old));
     used = (size_t)snprintf(e->msg, sizeof(e->msg), "%.*s: ", 200, head);
     (void)snprintf(e->msg + used, sizeof(e->msg) - used, "%.*s", (int)(sizeof(e->msg) - used - 1),
@@ -72,6 +83,7 @@ int err_hint(struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(hint, sizeof(hint), fmt, ap);
     va_end(ap);
+    err_plain(hint);
     used = strlen(e->msg);
     (void)snprintf(e->msg + used, sizeof(e->msg) - used, " (%s)", hint);
     return -1;

@@ -66,6 +66,9 @@ int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf
 /* Appends " (text)": an extra fact or a hint on what to do. Returns -1. */
 int err_hint(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Control characters become '?'; every message above has gone through it. */
+void err_plain(char *text);
+
 static inline bool err_is_set(const struct err *e)
 {
     return e->code != ERR_NONE;

@@ -10,6 +10,7 @@
 #include <ini.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -96,6 +97,7 @@ struct reading {
     const struct conf_spec *spec;
     void *target;
     struct err *e;
+    char last[128]; /* "SECTION KEY" of the line before */
 };
 
 /* The option row for [section] key, and the struct it fills; NULL with e set if there is none. */
@@ -134,8 +136,17 @@ static int on_line(void *user, const char *section, const char *key, const char 
     const struct conf_option *o;
     void *target;
 
+    char here[sizeof(r->last)];
+
     if (err_is_set(r->e))
         return 0;
+    /* inih hands a continued line over as the same key once more, which would replace the value */
+    (void)snprintf(here, sizeof(here), "%s %s", section, key);
+    if (strcmp(here, r->last) == 0) {
+        err_set(r->e, ERR_CONFIG, "'%s' is given twice, or continued; write it on one line", key);
+        return 0;
+    }
+    memcpy(r->last, here, sizeof(here));
     o = find(r, section, key, &target);
     return o && assign(o, target, value ? value : "", r->e) == 0;
 }

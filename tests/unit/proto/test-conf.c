@@ -103,6 +103,8 @@ static void mistakes_are_told_with_their_line(void **state)
     expect_error("[lock]\ntries = 99999999999999999999\n", "a whole number");
     expect_error("[freeze]\nexpedite = perhaps\n", "write yes or no");
     expect_error("[lock]\ntries = 3\nnonsense\n", "line 3");
+    expect_error("[mysql]\nsocket = /a,\n   /b\n", "line 3: 'socket' is given twice, or continued");
+    expect_error("[lock]\ntries = 3\ntries = 4\n", "line 3: 'tries' is given twice");
 }
 
 static void a_missing_file_is_not_found(void **state)
