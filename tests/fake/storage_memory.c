@@ -205,6 +205,8 @@ static void start(struct storage *s, enum memory_command command, const char *vo
         r->late = true;
         wait_ms = left_ms > 0 ? left_ms : 0;
     }
+    if (r->fault == MEMORY_REFUSES)
+        wait_ms = 0;
     op->done = false;
     op->err = ERR_INIT;
     op->unsure = false;

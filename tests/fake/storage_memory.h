@@ -22,7 +22,7 @@ enum memory_command {
 
 enum memory_fault {
     MEMORY_NO_FAULT,
-    MEMORY_REFUSES, /* ERR_STORAGE, nothing is done */
+    MEMORY_REFUSES, /* ERR_STORAGE at once, nothing is done */
     MEMORY_HANGS,   /* no answer, nothing is done */
     MEMORY_MUTE,    /* no answer, but it is done */
 };

@@ -21,6 +21,7 @@
 #include "host-coordinator/plan/run.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "tests/fake/domain_fake.h"
 #include "tests/fake/peer.h"
@@ -79,6 +80,7 @@ static struct {
     atomic_int releases;
     char run_id[40];
     atomic_int subscriptions;
+    _Atomic(int64_t) locked_us, released_us;
     enum signal_moment signal_at;
     const char *vanish; /* a folder that is gone once the appliance has been asked */
     bool has_last_end;
@@ -129,6 +131,7 @@ static void hook_called(void *arg)
         send_event(CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED);
         break;
     default:
+        w.locked_us = mono_us();
         w.locked = true;
         send_event(CBSNAP__FREEZE_EVENT__KIND__LOCKED);
     }
@@ -259,6 +262,7 @@ static void answer_release(struct peer *p, const Cbsnap__Envelope *request)
     bool held = w.locked && w.fault != AGENT_NOT_HELD;
 
     w.releases++;
+    w.released_us = mono_us();
     if (w.signal_at == SIGNAL_THAW)
         kill(getpid(), SIGTERM);
     w.locked = false;
@@ -786,10 +790,10 @@ static void a_failed_snapshot_ends_the_stall_at_once(void **state)
 
     (void)state;
     storage_memory_fault(w.array, MEMORY_SNAPSHOT, "id-log", MEMORY_REFUSES, 1);
-    storage_memory_latency(w.array, MEMORY_SNAPSHOT, 50);
-    storage_memory_fault(w.array, MEMORY_FIND, NULL, MEMORY_NO_FAULT, 0);
+    storage_memory_latency(w.array, MEMORY_SNAPSHOT, 800);
     out = take();
     assert_clean_failure(&out, 4, "volume 'log'");
+    assert_true(w.released_us - w.locked_us < 600000);
 }
 
 /* The set is complete, and nobody could ever know of it: it goes, and what is told is not doubled.
