@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # The checkpoint: the booted guest's memory, and the appliance's whole state with all its volumes,
 # as reflinks. `reset` goes back there, from whatever state a test left behind.
 #   $POOL/appliance     what the stand-in and tgtd work on
@@ -6,13 +6,14 @@
 #   $MEMORY             not in the pool, whose mount a libvirtd in another namespace need not see
 MEMORY=$LAB/memory.save
 
-# A checkpoint holds only for the same image, VM, stand-in and QEMU.
+# A checkpoint holds only for the same image, VM, stand-in and QEMU. `up` makes a new one when this
+# differs; `reset` takes the one that is there, so that sources may be edited meanwhile.
 checkpoint_key() {
     {
         image_key
         qemu-system-x86_64 --version
         echo "$PORT $LAB ${LAB_VCPUS:-2}"
-        cat "$here"/lib/{vm,volumes,checkpoint}.sh "$TOP"/tests/elastistor-sim/*.c
+        cat "$here"/lib/{vm,volumes}.sh "$TOP"/tests/elastistor-sim/{model,store}.c
     } | sha256sum | cut -c1-16
 }
 
@@ -25,6 +26,8 @@ lab_checkpoint() {
     clients_stop
     rm -rf "$dir" "$MEMORY"
     mkdir -p "$dir"
+    # with its UUID, by which libvirt knows that memory and definition belong together
+    vm dumpxml --inactive "$DOMAIN" >"$CONF/domain.xml"
     vm save "$DOMAIN" "$MEMORY" >/dev/null
     cp -a --reflink=always "$POOL/appliance" "$dir/appliance"
     cp "$RUN/agent-stamp" "$dir/agent-stamp"
@@ -37,14 +40,14 @@ checkpoint_restore() {
     local dir=$POOL/checkpoint
     vm_destroy
     appliance_down
-    rm -rf "$POOL/appliance" "$LAB/state"
+    rm -rf "$POOL/appliance" "$LAB/state" "$RUN"/proof.*
     cp -a --reflink=always "$dir/appliance" "$POOL/appliance"
     cp "$dir/agent-stamp" "$RUN/agent-stamp"
     install -D -m 644 -t "$BOOT" "$(image_dir)/vmlinuz" "$(image_dir)/initrd"
     services_up
+    [ "$(vm_state)" != absent ] || vm define "$CONF/domain.xml" >/dev/null
     vm restore --running "$MEMORY"
-    until_ok 30 "the restored guest" guest_answers
-    guest_set_clock
+    until_ok 30 "the restored guest" guest_set_clock
     vm_ready 60
 }
 
@@ -52,7 +55,8 @@ lab_reset() {
     local t0
     t0=$(now_ms)
     pool_up
-    checkpoint_valid || fail "there is no checkpoint to go back to; run 'tests/lab/lab up'"
+    [ -e "$POOL/checkpoint/key" ] ||
+        fail "there is no checkpoint to go back to; run 'tests/lab/lab up'"
     clients_stop
     checkpoint_restore
     say "reset in $(($(now_ms) - t0)) ms"
@@ -78,7 +82,8 @@ lab_up() {
         lab_from_nothing
     elif [ "$(cat "$POOL/checkpoint/agent-stamp")" != "$(agent_stamp)" ]; then
         lab_push
-    elif [ "$(vm_state)" != running ] || ! guest_answers 2>/dev/null || ! mysql_answers >/dev/null 2>&1; then
+    elif [ "$(vm_state)" != running ] || ! guest_answers 2>/dev/null ||
+        ! mysql_answers >/dev/null 2>&1; then
         lab_reset
     fi
     coord_configure
@@ -135,7 +140,8 @@ url = $SIM_URL
 ca = $CONF/appliance.pem
 EOT
     rm -f "$CONF/credentials"
-    (umask 077 && printf '[appliance lab]\napi_key = %s\n' "$(<"$CONF/api-key")" >"$CONF/credentials")
+    (umask 077 &&
+        printf '[appliance lab]\napi_key = %s\n' "$(<"$CONF/api-key")" >"$CONF/credentials")
 }
 
 lab_env() {
@@ -166,13 +172,20 @@ EOT
 }
 
 lab_status() {
-    local name pid
+    local name
     for name in virtlogd libvirtd tgtd sim load meter; do
-        pid=$(pid_of "$name") || pid=-
-        printf '%-10s %s\n' "$name" "$([ "$pid" = - ] && echo 'not started by the lab' || echo "pid $pid")"
+        status_line "$name" "$(pid_of "$name" | sed 's/^/pid /' | grep . ||
+            echo 'not started by the lab')"
     done
-    printf '%-10s %s\n' VM "$(timeout 10 virsh -q -c "$URI" domstate "$DOMAIN" 2>/dev/null || echo absent)"
-    printf '%-10s %s\n' image "$([ -e "$(image_dir)/complete" ] && echo built || echo 'not built')"
-    printf '%-10s %s\n' pool "$(mountpoint -q "$POOL" && df -h --output=used "$POOL" | tail -n 1 || echo "not mounted")"
-    printf '%-10s %s\n' checkpoint "$(checkpoint_valid && echo valid || echo none)"
+    status_line VM "$(timeout 10 virsh -q -c "$URI" domstate "$DOMAIN" 2>/dev/null || echo absent)"
+    status_line image "$([ -e "$(image_dir)/complete" ] && echo built || echo 'not built')"
+    status_line pool "$(mountpoint -q "$POOL" && df -h --output=used "$POOL" | tail -n 1 ||
+        echo 'not mounted')"
+    status_line checkpoint "$(checkpoint_valid && echo valid || echo none)"
+    status_line agent "$([ "$(cat "$RUN/agent-stamp" 2>/dev/null)" = "$(agent_stamp)" ] &&
+        echo 'as built' || echo 'not as built: lab push')"
+}
+
+status_line() {
+    printf '%-10s %s\n' "$1" "$2"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # Paths, messages, and processes that the lab starts and may therefore end.
 # Every file below $LAB can be deleted after `lab down`; nothing is kept anywhere else but
 # /run/cbsnap-lab (kernel and initrd, where QEMU without capabilities can read them).

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # What goes on inside the guest: the root shell, and the agent under test.
 
 # guest_sh SCRIPT: runs it as root; its output, stderr and exit status become ours. Works while
@@ -49,7 +49,7 @@ guest_answers() {
 
 # After a restore the guest's clock stands where it was saved.
 guest_set_clock() {
-    guest_sh "date -s @$(date +%s.%N)" >/dev/null
+    LAB_SH_TIMEOUT=10 guest_sh "date -s @$(date +%s.%N)" >/dev/null
 }
 
 # ---- the agent ------------------------------------------------------------------------------
@@ -61,14 +61,14 @@ agent_stamp() {
         return
     }
     cat "$TOP/build/cbsnap-agent" "$TOP"/hooks/*.sh "$TOP"/guest-agent/*.service \
-        "$TOP"/guest-agent/agent.conf.example "$here/lib/guest.sh" 2>/dev/null | sha256sum | cut -c1-16
+        "$TOP"/guest-agent/agent.conf.example "$here/lib/guest.sh" | sha256sum | cut -c1-16
 }
 
 # agent_install ROOT: below a mounted root volume, or below an empty folder to be copied there.
 # The host's libraries that the agent was linked with come along if the guest has none of that
 # name (sid cannot install the connector's package now); the guest's libc is the newer one.
 agent_install() {
-    local root=$1 library libdir
+    local root=$1 library libdir plugin
     [ "$(agent_stamp)" != none ] || {
         say "build/cbsnap-agent is not built: the guest goes without"
         return 0
@@ -86,8 +86,8 @@ END
             libdir=$(dirname "$(readlink -f "$library")")
             install -D -m 644 "$library" "$root$libdir/$(basename "$library")"
             # MySQL 9 begins with caching_sha2_password even where it goes on to auth_socket
-            [ ! -d "$libdir/libmariadb3/plugin" ] || install -D -m 644 \
-                -t "$root$libdir/libmariadb3/plugin" "$libdir"/libmariadb3/plugin/caching_sha2_password.so
+            plugin=$libdir/libmariadb3/plugin/caching_sha2_password.so
+            [ ! -e "$plugin" ] || install -D -m 644 "$plugin" "$root$plugin"
             ;;
         esac
     done
@@ -98,7 +98,8 @@ guest_has_agent() {
 }
 
 guest_agent_active() {
-    LAB_SH_TIMEOUT=20 guest_sh 'systemctl is-active --quiet cbsnap-agent && test -S /run/cbsnap/agent.sock'
+    LAB_SH_TIMEOUT=20 guest_sh \
+        'systemctl is-active --quiet cbsnap-agent && test -S /run/cbsnap/agent.sock'
 }
 
 # Into the volume, before the first boot.

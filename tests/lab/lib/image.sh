@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # The guest image, built once and kept in $CACHE/guest-KEY, where KEY is a hash of all that goes
 # in: root.img (ext4), log.img and data.img (XFS, with an initialised server and the load's
 # tables), vmlinuz, initrd. The agent is not in it; it is put into the volume (guest.sh).
@@ -89,7 +89,7 @@ image_kernel() { # ROOT OUT
         done
         cpio_member 0 'TRAILER!!!'
     } >"$out/initrd"
-    rm -rf "$out/init" "$root"/boot/*
+    rm -rf "$out/init" "${root:?}"/boot/*
 }
 
 # ---- filesystems ----------------------------------------------------------------------------

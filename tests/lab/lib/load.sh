@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # Clients on the host: sysbench as the load, and a meter that feels each stall.
 
 clients_stop() {
@@ -27,7 +27,8 @@ load_start() { # THREADS
 }
 
 load_stop() {
-    pid_of load >/dev/null || echo 'FATAL: the load had ended before it was stopped' >>"$LOG/load.log"
+    pid_of load >/dev/null ||
+        echo 'FATAL: the load had ended before it was stopped' >>"$LOG/load.log"
     # sysbench prints no summary on a signal; the report is made from its lines of each second
     stop load TERM
 }
@@ -52,7 +53,8 @@ lab_meter() {
     case ${1:-} in
     start)
         ! pid_of meter >/dev/null || fail "the meter runs already"
-        [ -x "$TOP/build/stall-meter" ] || fail "build/stall-meter is not built; run 'make build/stall-meter'"
+        [ -x "$TOP/build/stall-meter" ] ||
+            fail "build/stall-meter is not built; run 'make build/stall-meter'"
         rm -f "$LOG/meter.log"
         start meter "$TOP/build/stall-meter" 127.0.0.1 "$PORT_MYSQL" "$MYSQL_USER" \
             "$MYSQL_PASSWORD" "$LOG/meter.csv"

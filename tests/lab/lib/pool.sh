@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # The pool: a filesystem with reflinks, where a snapshot of a volume costs milliseconds.
 # $POOL is a loop-mounted XFS file unless $LAB itself can clone files.
 

@@ -1,16 +1,18 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # The proof of a set: the volumes are cloned from its snapshots through the appliance's API, the
 # root clone's own server is started in a chroot with the other two clones mounted, recovers as
 # after a crash, and says where it stands. Nothing of the VM or its volumes is touched.
+#   $RUN/proof.XXXXXX/   owner (pid and its start), ROLE.clone (name), ROLE.path, root (mounts)
 
 # lab_proof SNAPSHOT [--sql QUERY]...
 lab_proof() {
     [ $# -ge 1 ] || fail "usage: lab proof SNAPSHOT [--sql QUERY]..."
     local set=$1 role pids=() pid
     shift
+    proof_sweep
     proof_dir=$(mktemp -d "$RUN/proof.XXXXXX")
-    # the function goes by what lies in proof_dir, so it may come at any time
-    trap proof_end EXIT
+    echo "$$ $(start_time_of $$)" >"$proof_dir/owner"
+    trap 'proof_end $?' EXIT
     trap 'exit 130' INT TERM HUP
     for role in $ROLES; do
         proof_clone "$role" "$set" &
@@ -19,9 +21,12 @@ lab_proof() {
     for pid in "${pids[@]}"; do
         wait "$pid" || exit 1
     done
-    # mounts and server end with the namespaces: --kill-child also when we are killed outright
-    unshare --mount --pid --fork --kill-child --propagation private \
-        "$here/lab" in-namespace-proof "$proof_dir" "$@"
+    # Mounts and server live and die with the namespaces, and these with us, even by SIGKILL. In the
+    # background, since a shell that waits for a foreground command hears no signal.
+    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation private \
+        "$here/lab" in-namespace-proof "$proof_dir" "$@" &
+    proof_pid=$!
+    wait "$proof_pid"
 }
 
 proof_clone() { # ROLE SET
@@ -37,17 +42,35 @@ proof_clone() { # ROLE SET
     sim_control volume "name=$clone" | jq -er .path >"$proof_dir/$1.path"
 }
 
-proof_end() {
-    local status=$? name id
+proof_end() { # STATUS
     trap '' INT TERM HUP
     set +e
-    for name in $(cat "$proof_dir"/*.clone 2>/dev/null); do
+    # bash would tell that it was killed
+    {
+        [ -z "${proof_pid:-}" ] || kill -KILL "$proof_pid"
+        wait
+    } 2>/dev/null
+    proof_remove "$proof_dir"
+    exit "$1"
+}
+
+proof_remove() { # DIRECTORY
+    local name id
+    for name in $(cat "$1"/*.clone 2>/dev/null); do
         id=$(lab_api listFileSystem | jq -er --arg n "$name" \
             '.listFilesystemResponse.filesystem[]? | select(.name == $n).id') || continue
         volume_delete "$id" || say "the clone $name is left on the appliance"
     done
-    rm -rf "$proof_dir"
-    exit $status
+    rm -rf "$1"
+}
+
+# What a proof left that was killed outright.
+proof_sweep() {
+    local dir pid started
+    for dir in "$RUN"/proof.*; do
+        read -r pid started 2>/dev/null <"$dir/owner" || continue
+        [ "$(start_time_of "$pid")" = "$started" ] || proof_remove "$dir"
+    done
 }
 
 # ---- inside: mounts and processes that nobody else sees -------------------------------------
@@ -64,7 +87,8 @@ proof_in_namespace() { # DIRECTORY [--sql QUERY]...
     t0=$(now_ms)
     # no network, no writers, no events, no replica: nothing may move what is to be compared
     chroot "$root" mysqld --user=mysql --skip-networking --super-read-only=ON \
-        --event-scheduler=OFF --skip-replica-start --log-error-verbosity=3 --log-error=/run/mysqld/error.log &
+        --event-scheduler=OFF --skip-replica-start --log-error-verbosity=3 \
+        --log-error=/run/mysqld/error.log &
     pid=$!
     until proof_ask 'SELECT 1' >/dev/null 2>&1; do
         [ -d "/proc/$pid" ] && kill -0 "$pid" && [ $(($(now_ms) - t0)) -lt 120000 ] || {
@@ -103,10 +127,13 @@ proof_report() { # RECOVERY-MS [--sql QUERY]...
     jq -n --arg gtid "$(proof_ask 'SELECT @@GLOBAL.gtid_executed' | tr -d '\n ')" \
         --arg uuid "$(proof_ask 'SELECT @@server_uuid')" \
         --arg version "$(proof_ask 'SELECT @@version')" \
-        --arg lsn "$(proof_ask "SELECT JSON_UNQUOTE(JSON_EXTRACT(storage_engines, '\$.InnoDB.LSN')) FROM performance_schema.log_status")" \
+        --arg lsn "$(proof_ask "SELECT storage_engines->>'\$.InnoDB.LSN'
+            FROM performance_schema.log_status")" \
         --arg counter "$(proof_ask 'SELECT n FROM cbsnap_lab.counter WHERE id = 1')" \
-        --argjson scanned "$(proof_scanned_lsn)" --argjson took "$took" --argjson binlogs "$binlogs" --argjson sql "$results" \
+        --argjson scanned "$(proof_scanned_lsn)" --argjson took "$took" \
+        --argjson binlogs "$binlogs" --argjson sql "$results" \
         '{gtid_executed: $gtid, server_uuid: $uuid, version: $version, binlogs: $binlogs,
-          lsn_scanned_to: $scanned, lsn_after_recovery: ($lsn | tonumber), counter: ($counter | tonumber),
+          lsn_scanned_to: $scanned, lsn_after_recovery: ($lsn | tonumber),
+          counter: ($counter | tonumber),
           recovery_ms: $took, sql: $sql}'
 }

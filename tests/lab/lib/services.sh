@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # libvirtd, tgtd and the stand-in appliance: started when they do not run, ended by `down` if they
 # were started here. A libvirtd that runs already is used as it is.
 
@@ -54,10 +54,17 @@ sim_configure() {
     [ -e "$certificate" ] || openssl req -x509 -newkey rsa:2048 -nodes -days 3650 \
         -subj /CN=cbsnap-lab -addext subjectAltName=IP:127.0.0.1 \
         -keyout "$CONF/appliance.key" -out "$certificate" 2>/dev/null
-    [ -e "$CONF/api-key" ] || (umask 077 && openssl rand -base64 64 | tr -d '\n=' | tr +/ -_ >"$CONF/api-key")
+    [ -e "$CONF/api-key" ] ||
+        (umask 077 && openssl rand -base64 64 | tr -d '\n=' | tr +/ -_ >"$CONF/api-key")
     # curl reads the key from a file: a command line can be read by everyone
-    (umask 077 && printf 'cacert = "%s"\nsilent\nshow-error\nget\nnoproxy = "*"\n%s = "apiKey=%s"\n' \
-        "$certificate" data-urlencode "$(<"$CONF/api-key")" >"$CONF/curl.conf")
+    (umask 077 && cat >"$CONF/curl.conf") <<EOT
+cacert = "$certificate"
+silent
+show-error
+get
+noproxy = "*"
+data-urlencode = "apiKey=$(<"$CONF/api-key")"
+EOT
     sim_write_config
 }
 
@@ -93,7 +100,8 @@ EOT
 
 sim_up() {
     pid_of sim >/dev/null && return
-    [ -x "$TOP/build/elastistor-sim" ] || fail "build/elastistor-sim is not built; run 'make build/elastistor-sim'"
+    [ -x "$TOP/build/elastistor-sim" ] ||
+        fail "build/elastistor-sim is not built; run 'make build/elastistor-sim'"
     mkdir -p "$POOL/appliance"
     sim_configure
     start sim "$TOP/build/elastistor-sim" --config "$CONF/appliance.conf" --foreground

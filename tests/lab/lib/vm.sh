@@ -1,5 +1,10 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # The VM as libvirt sees it: its definition, its life, and when it counts as ready.
+
+VM_CMDLINE='console=ttyS0 loglevel=5 systemd.show_status=0 net.ifnames=0 mitigations=off '\
+'apparmor=0 audit=0'
+VM_NETDEV="user,id=lab,restrict=on,hostfwd=tcp:127.0.0.1:$PORT_MYSQL-10.0.2.15:3306,"\
+"hostfwd=tcp:127.0.0.1:$PORT_SHELL-10.0.2.15:10022"
 
 vm() {
     virsh -q -c "$URI" "$@"
@@ -30,7 +35,8 @@ EOT
 # own user-mode one: nothing but two forwarded ports on loopback. libvirt 9 cannot forward ports of
 # such an interface, so it is given to QEMU directly, at a PCI address that libvirt does not use.
 vm_xml() {
-    local seclabel="<seclabel type='static' model='dac' relabel='no'><label>+0:+0</label></seclabel>"
+    local seclabel="<seclabel type='static' model='dac' relabel='no'>
+    <label>+0:+0</label></seclabel>"
     ! vm capabilities | grep -q '<model>apparmor</model>' ||
         seclabel="$seclabel<seclabel type='none' model='apparmor'/>"
     cat <<EOT
@@ -43,7 +49,7 @@ vm_xml() {
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>$BOOT/vmlinuz</kernel>
     <initrd>$BOOT/initrd</initrd>
-    <cmdline>console=ttyS0 loglevel=5 net.ifnames=0 mitigations=off apparmor=0 audit=0 systemd.show_status=0</cmdline>
+    <cmdline>$VM_CMDLINE</cmdline>
   </os>
   <features><acpi/><apic/></features>
   <cpu mode='maximum'/>
@@ -66,7 +72,7 @@ $(vm_disk data vdc)
   $seclabel
   <qemu:commandline>
     <qemu:arg value='-netdev'/>
-    <qemu:arg value='user,id=lab,restrict=on,hostfwd=tcp:127.0.0.1:$PORT_MYSQL-10.0.2.15:3306,hostfwd=tcp:127.0.0.1:$PORT_SHELL-10.0.2.15:10022'/>
+    <qemu:arg value='$VM_NETDEV'/>
     <qemu:arg value='-device'/>
     <qemu:arg value='virtio-net-pci,netdev=lab,addr=0x1e'/>
   </qemu:commandline>
@@ -80,7 +86,7 @@ vm_check_ours() {
     description=$(vm desc "$DOMAIN" 2>/dev/null) || return 0
     case $description in
     "test VM of the lab in $LAB") ;;
-    *) fail "a VM named $DOMAIN exists that this lab did not make ($description); remove it first" ;;
+    *) fail "VM $DOMAIN exists and is not this lab's ($description); remove it first" ;;
     esac
 }
 
@@ -92,14 +98,13 @@ vm_define() {
     vm define "$CONF/domain.xml" >/dev/null
 }
 
-# Also when QEMU hangs: libvirt itself gives up after a while, then its pid is used.
+# Also when QEMU hangs: libvirt would wait 15 s for it.
 vm_destroy() {
     local pid_file=/run/libvirt/qemu/$DOMAIN.pid
     vm_check_ours
-    case $(vm_state) in
-    absent | 'shut off') return 0 ;;
-    esac
-    timeout 30 virsh -q -c "$URI" destroy "$DOMAIN" >/dev/null 2>&1 && return
+    ! vm_is_off || return 0
+    timeout 30 virsh -q -c "$URI" destroy "$DOMAIN" >/dev/null 2>&1 9>&- &
+    until_ok 3 "QEMU of VM $DOMAIN to end by itself" vm_is_off && return
     [ ! -e "$pid_file" ] || kill -KILL "$(<"$pid_file")" || true
     until_ok 20 "the end of VM $DOMAIN" vm_is_off
 }
@@ -115,7 +120,8 @@ vm_remove() {
 }
 
 qemu_ga_answers() {
-    timeout 10 virsh -q -c "$URI" qemu-agent-command --timeout 5 "$DOMAIN" '{"execute":"guest-ping"}'
+    timeout 10 virsh -q -c "$URI" qemu-agent-command --timeout 5 "$DOMAIN" \
+        '{"execute":"guest-ping"}'
 }
 
 mysql_answers() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # The VM's three volumes on the appliance, made with the calls that Cinder's driver makes, in its
 # order. What is known of each is kept in $CONF/volume-ROLE.json: id, iqn, path of the backing file.
 
@@ -59,7 +59,8 @@ volume_make() { # ROLE
 }
 
 job_done() {
-    [ "$(lab_api queryAsyncJobResult "jobId=$1" | jq -r .queryasyncjobresultresponse.jobstatus)" = 1 ]
+    [ "$(lab_api queryAsyncJobResult "jobId=$1" |
+        jq -r .queryasyncjobresultresponse.jobstatus)" = 1 ]
 }
 
 volume_delete() { # ID
