@@ -67,6 +67,9 @@ int wire_frame(struct buf *to, const void *payload, size_t len, struct err *e)
 void wire_reader_feed(struct wire_reader *r, const void *data, size_t len)
 {
     buf_add(&r->in, data, len);
+    r->credit += len * WIRE_CHECKS;
+    if (r->credit > (uint64_t)WIRE_CHECKS * WIRE_MAX_PAYLOAD)
+        r->credit = (uint64_t)WIRE_CHECKS * WIRE_MAX_PAYLOAD;
 }
 
 static void skip(struct wire_reader *r, size_t n)
@@ -100,6 +103,13 @@ static bool header_good(struct wire_reader *r, size_t at, uint32_t *ret_len)
     return *ret_len <= WIRE_MAX_PAYLOAD;
 }
 
+static bool payload_good(const struct wire_reader *r, size_t at, uint32_t len)
+{
+    const uint8_t *head = r->in.data + at;
+
+    return get32(head + 12) == wire_crc32c(head + WIRE_HEADER, len);
+}
+
 bool wire_reader_next(struct wire_reader *r, const uint8_t **ret_payload, size_t *ret_len)
 {
     uint32_t len = 0;
@@ -116,9 +126,14 @@ bool wire_reader_next(struct wire_reader *r, const uint8_t **ret_payload, size_t
             continue;
         if (r->in.len - at < WIRE_HEADER + (size_t)len)
             break;
-        found = get32(r->in.data + at + 12) == wire_crc32c(r->in.data + at + WIRE_HEADER, len);
+        found = payload_good(r, at, len);
         if (found)
             break;
+        if (r->credit < len) {
+            at = r->in.len; /* see wire.h: garbage on purpose */
+            break;
+        }
+        r->credit -= len;
     }
     skip(r, at);
     if (!found)

@@ -15,6 +15,10 @@
  * next bytes make it "complete" and its CRC is wrong: the search then goes on *inside* it, so that
  * nothing after the cut is lost; wire_reader_stalled() does the same when nothing more comes.
  *
+ * Frames nested in frames by a hostile sender would have each byte checked thousands of times while
+ * nobody looks after the freeze. Each byte that comes therefore pays for WIRE_CHECKS checks of a
+ * wrong payload, up to that many longest frames; who has used them up loses all that is buffered.
+ *
  * CRC-32C: polynomial 0x1EDC6F41, RFC 3720 appendix B.4 has the test values.
  * Not thread-safe; one reader per stream.
  */
@@ -30,11 +34,13 @@
 
 #define WIRE_HEADER      16
 #define WIRE_MAX_PAYLOAD (1024 * 1024)
+#define WIRE_CHECKS      16
 
 struct wire_reader {
     struct buf in;
     size_t taken;     /* bytes at the start that the payload given last still occupies */
     uint64_t skipped; /* bytes thrown away in search of a frame */
+    uint64_t credit;  /* bytes of wrong payloads that may still be checked */
     uint64_t refused; /* headers that were well formed but named a payload over the limit */
 };
 

@@ -4,9 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "proto/base/cleanup.h"
 #include "proto/message.h"
 
 static void frame_text(struct buf *to, const char *text)
@@ -230,6 +232,37 @@ static void an_error_crosses_whole(void **state)
     buf_release(&stream);
 }
 
+/* Headers without end, each the begin of a frame as long as may be: checked one by one they would
+ * keep the reader busy for ten seconds. */
+static void nested_frames_do_not_keep_the_reader_busy(void **state)
+{
+    struct wire_reader r = {.taken = 0};
+    struct buf one = BUF_INIT;
+    AUTO_FREE uint8_t *longest = xcalloc(1, WIRE_MAX_PAYLOAD);
+    clock_t began = clock();
+
+    (void)state;
+    assert_int_equal(wire_frame(&one, longest, WIRE_MAX_PAYLOAD, NULL), 0);
+    one.data[12] ^= 1; /* the payload's sum */
+    for (int n = 0; n < 80 * 1024; n++) {
+        wire_reader_feed(&r, one.data, WIRE_HEADER);
+        if (n % 4096 == 0)
+            expect_nothing(&r);
+    }
+    expect_nothing(&r);
+    assert_true(r.in.len < 2 * WIRE_MAX_PAYLOAD);
+    assert_true(clock() - began < 3 * CLOCKS_PER_SEC);
+    /* and it finds its place again */
+    wire_reader_feed(&r, longest, WIRE_MAX_PAYLOAD);
+    expect_nothing(&r);
+    buf_clear(&one);
+    assert_int_equal(wire_frame(&one, "good", 4, NULL), 0);
+    wire_reader_feed(&r, one.data, one.len);
+    expect_next(&r, "good");
+    buf_release(&one);
+    wire_reader_release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_cut_frame_does_not_eat_the_next),
         cmocka_unit_test(a_flipped_bit_costs_one_frame),
         cmocka_unit_test(too_long_is_refused_both_ways),
+        cmocka_unit_test(nested_frames_do_not_keep_the_reader_busy),
         cmocka_unit_test(a_newer_peers_message_is_no_error),
         cmocka_unit_test(an_error_crosses_whole),
     };
