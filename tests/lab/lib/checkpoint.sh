@@ -74,9 +74,9 @@ lab_up() {
     local t0
     t0=$(now_ms)
     need_tools
+    vm_check_ours_if_libvirt
     image_up
     pool_up
-    vm_check_ours_if_libvirt
     services_up
     if ! checkpoint_valid; then
         lab_from_nothing
