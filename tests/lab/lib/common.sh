@@ -35,7 +35,7 @@ need_root() {
 need_tools() {
     local tool missing=
     for tool in mmdebstrap mkfs.xfs mke2fs qemu-system-x86_64 virsh tgtd tgtadm sysbench mysql \
-        curl jq openssl cc; do
+        curl jq openssl socat cc; do
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     [ -z "$missing" ] || fail "these programs are missing:$missing; run 'make deps'"
