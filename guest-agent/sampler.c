@@ -33,7 +33,7 @@ struct sampler {
     struct os_sampler *os;
     struct mysql_sampler *mysql;
     struct mysql_login login;
-    char last_error[sizeof(((struct err *)0)->msg)];
+    bool failing; /* told once per outage */
 
     /* the loop's own */
     uv_async_t wake;
@@ -61,12 +61,14 @@ static void read_server(struct sampler *s, struct sample *to)
     }
     if (mysql_status_read(s->mysql, sample_emit, to, trx, &to->trx_count, &e) < 0) {
         to->trx_count = 0;
-        if (strcmp(e.msg, s->last_error) != 0)
+        if (!s->failing)
             log_warn("no samples of the server: %s", e.msg);
-        memcpy(s->last_error, e.msg, sizeof(e.msg));
+        s->failing = true;
         return;
     }
-    s->last_error[0] = '\0';
+    if (s->failing)
+        log_info("samples of the server again");
+    s->failing = false;
     for (size_t n = 0; n < to->trx_count; n++) {
         struct sample_trx *t = &to->trx[n];
 

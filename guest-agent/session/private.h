@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What session.c (the transitions), work.c (on the worker), verdict.c (was it held?) and view.c (the messages) share.
- * Only session.c writes `state`.
+ * What session.c (the transitions), work.c (on the worker), verdict.c (was it held?) and view.c
+ * (the messages) share. Only session.c writes `state`.
  */
 #ifndef CBSNAP_SESSION_PRIVATE_H
 #define CBSNAP_SESSION_PRIVATE_H
