@@ -10,37 +10,22 @@
 
 #include <stdio.h>
 
-static int call_open(struct domain_call *c, struct err *e)
-{
-    return c->ops->open(&c->opened, c->uri, c->name, e);
-}
-
 static int call_xml(struct domain_call *c, struct err *e)
 {
     return c->ops->xml(c->domain, &c->xml, e);
 }
 
-static int call_thaw(struct domain_call *c, struct err *e)
-{
-    return c->ops->thaw(c->domain, &c->filesystems, e);
-}
-
-static int64_t in_ms(int ms)
-{
-    return mono_us() + (int64_t)ms * 1000;
-}
-
 static int open_domain(struct run *r, struct err *e)
 {
-    struct domain_job job = domain_start(r, call_open);
+    struct domain_job job = domain_start(r, domain_call_open);
     struct domain_call *c;
 
-    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
+    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
         return -1;
     r->domain = STEAL_PTR(c->opened);
     domain_call_free(c);
     job = domain_start(r, call_xml);
-    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "read the XML", e) < 0)
+    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "read the XML", e) < 0)
         return -1;
     if (domain_xml_parse(&r->xml, c->xml, e) < 0) {
         domain_call_free(c);
@@ -60,8 +45,8 @@ static int thaw_by_agent(struct run *r, struct record *result, struct err *e)
     if (step_link(r, e) < 0)
         return -1;
     MSG_BODY(&m, release, RELEASE, &release);
-    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED, in_ms(r->conf->answer_ms),
-                   e) < 0) {
+    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED,
+                   mono_in_ms(r->conf->answer_ms), e) < 0) {
         guest_request_release(&req);
         return -1;
     }
@@ -74,10 +59,10 @@ static int thaw_by_agent(struct run *r, struct record *result, struct err *e)
 
 static int thaw_by_libvirt(struct run *r, struct record *result, struct err *e)
 {
-    struct domain_job job = domain_start(r, call_thaw);
+    struct domain_job job = domain_start(r, domain_call_thaw);
     struct domain_call *c;
 
-    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
+    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
         return -1;
     record_set_int(result, "libvirt.thawed", c->filesystems);
     domain_call_free(c);

@@ -22,11 +22,6 @@
 /* The hook tells of the lock before qemu-ga freezes and answers, but by another way. */
 #define EVENT_MS 200
 
-static int64_t in_ms(int ms)
-{
-    return mono_us() + (int64_t)ms * 1000;
-}
-
 /* The point at which this run gives up on its freeze, whatever is still under way. Writers wait
  * from the grant of the lock on: the tries before it are bounded by freeze_ms and use up none of
  * this. */
@@ -42,11 +37,6 @@ static int64_t stall_deadline(const struct run *r)
 static int call_freeze(struct domain_call *c, struct err *e)
 {
     return c->ops->freeze(c->domain, &c->filesystems, e);
-}
-
-static int call_thaw(struct domain_call *c, struct err *e)
-{
-    return c->ops->thaw(c->domain, &c->filesystems, e);
 }
 
 struct freeze_wait {
@@ -99,7 +89,7 @@ static int freeze_result(struct run *r, struct domain_job *job, struct err *e)
     }
     r->freeze.frozen_count = c->filesystems;
     domain_call_free(c);
-    (void)loop_wait_until(r->loop, guest_told, &r->freeze, in_ms(EVENT_MS), NULL);
+    (void)loop_wait_until(r->loop, guest_told, &r->freeze, mono_in_ms(EVENT_MS), NULL);
     if (r->freeze.lock_failed) {
         *e = r->freeze.guest_error;
         return err_hint(e, "qemu-ga froze without it: its hook runner hides a failing hook");
@@ -121,7 +111,7 @@ static int freeze_step(void *run, struct err *e)
     struct run *r = run;
     struct domain_job job;
     struct freeze_wait wait = {.r = r};
-    int64_t end = in_ms(r->conf->freeze_ms);
+    int64_t end = mono_in_ms(r->conf->freeze_ms);
 
     /* the last moment at which a signal costs nobody anything */
     if (loop_check(r->loop, e) < 0)
@@ -182,7 +172,8 @@ static bool release_by_port(struct run *r, struct err *e)
     release.run_id = r->set;
     MSG_SET(&release, epoch, r->epoch);
     MSG_BODY(&m, release, RELEASE, &release);
-    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED, in_ms(RELEASE_MS), e) < 0) {
+    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED, mono_in_ms(RELEASE_MS), e) <
+        0) {
         guest_request_release(&req);
         return false;
     }
@@ -198,10 +189,10 @@ static bool release_by_port(struct run *r, struct err *e)
 /* qemu-ga must hear of the thaw too, or it refuses the next freeze. */
 static int release_by_libvirt(struct run *r, struct err *e)
 {
-    struct domain_job job = domain_start(r, call_thaw);
+    struct domain_job job = domain_start(r, domain_call_thaw);
     struct domain_call *c;
 
-    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
+    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
         return -1;
     domain_call_free(c);
     return 0;
@@ -388,7 +379,7 @@ static void renew(struct run *r)
 static int wait_for_snapshots(struct run *r, struct err *e)
 {
     for (;;) {
-        int64_t next = in_ms(r->conf->lease_ms / 3), end = stall_deadline(r);
+        int64_t next = mono_in_ms(r->conf->lease_ms / 3), end = stall_deadline(r);
         struct err why = ERR_INIT;
 
         if (loop_wait_until(r->loop, snapshots_settled, r, next < end ? next : end, &why) == 0)

@@ -15,17 +15,7 @@
 
 #define MISSING_RIGHTS_MAX 32 /* told, whatever the guest sends */
 
-static int64_t in_ms(int ms)
-{
-    return mono_us() + (int64_t)ms * 1000;
-}
-
 /* ---- the domain ------------------------------------------------------------------------------ */
-
-static int call_open(struct domain_call *c, struct err *e)
-{
-    return c->ops->open(&c->opened, c->uri, c->name, e);
-}
 
 static int call_look(struct domain_call *c, struct err *e)
 {
@@ -36,24 +26,19 @@ static int call_look(struct domain_call *c, struct err *e)
     return 0;
 }
 
-static int call_thaw(struct domain_call *c, struct err *e)
-{
-    return c->ops->thaw(c->domain, &c->filesystems, e);
-}
-
 int step_domain(void *run, struct err *e)
 {
     struct run *r = run;
-    struct domain_job job = domain_start(r, call_open);
+    struct domain_job job = domain_start(r, domain_call_open);
     struct domain_call *c;
 
-    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
+    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
         return -1;
     r->domain = STEAL_PTR(c->opened);
     domain_call_free(c);
 
     job = domain_start(r, call_look);
-    if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)
+    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)
         return -1;
     r->fs = c->fs;
     c->fs = (struct domain_fs_list){.count = 0};
@@ -145,7 +130,7 @@ int step_storage(void *run, struct err *e)
         r->storages = xcalloc(r->conf->appliance_count, sizeof(struct storage *));
     for (size_t n = 0; n < r->conf->appliance_count; n++) {
         struct storage_op op = {.done = false};
-        int64_t deadline = in_ms(r->conf->appliances[n].timeout_ms);
+        int64_t deadline = mono_in_ms(r->conf->appliances[n].timeout_ms);
 
         /* tests bring their own array */
         if (!r->storages[n] && open_storage(r, n, e) < 0)
@@ -183,7 +168,8 @@ int step_link(void *run, struct err *e)
                        "domain '%s' has no channel '%s'; add <channel type='unix'><target "
                        "type='virtio' name='%s'/></channel> to its XML",
                        r->domain_name, r->conf->channel, r->conf->channel);
-    if (guest_open(&r->guest, r->loop, ch->path, run_on_event, r, in_ms(r->conf->answer_ms), e) < 0)
+    if (guest_open(&r->guest, r->loop, ch->path, run_on_event, r, mono_in_ms(r->conf->answer_ms),
+                   e) < 0)
         return err_prefix(e, "domain '%s'", r->domain_name);
     hello = guest_hello(r->guest);
     record_set_text(r->record, "guest.agent_version", hello->agent_version);
@@ -239,8 +225,8 @@ static int ask_state(struct run *r, struct guest_request *req, struct err *e)
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
 
     MSG_BODY(&m, state_query, STATE_QUERY, &query);
-    return guest_call(r->guest, req, &m, CBSNAP__ENVELOPE__BODY_STATE, in_ms(r->conf->answer_ms),
-                      e);
+    return guest_call(r->guest, req, &m, CBSNAP__ENVELOPE__BODY_STATE,
+                      mono_in_ms(r->conf->answer_ms), e);
 }
 
 static int ask_prepare(struct run *r, bool dry, struct err *e)
@@ -257,7 +243,7 @@ static int ask_prepare(struct run *r, bool dry, struct err *e)
     r->agent_restarts = guest_restarts(r->guest);
     /* flushing what has gathered takes as long as the disks need */
     return guest_call(r->guest, &r->prepared, &m, CBSNAP__ENVELOPE__BODY_PREPARED,
-                      in_ms(r->conf->answer_ms + (dry ? 0 : 30000)), e);
+                      mono_in_ms(r->conf->answer_ms + (dry ? 0 : 30000)), e);
 }
 
 static int check_prepared(struct run *r, struct err *e)
@@ -315,9 +301,9 @@ int step_prepare(void *run, struct err *e)
         return -1;
     if (r->agent_frozen) {
         /* the lease ended an earlier freeze; qemu-ga must hear of it before it freezes again */
-        struct domain_job job = domain_start(r, call_thaw);
+        struct domain_job job = domain_start(r, domain_call_thaw);
 
-        if (domain_wait(r, &job, in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
+        if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
             return err_prefix(e, "qemu-ga still believes in an earlier freeze");
         domain_call_free(c);
         run_note(r, "qemu-ga still believed in an earlier freeze that had ended; corrected");

@@ -172,6 +172,16 @@ void domain_call_free(void *call)
     free(c);
 }
 
+int domain_call_open(struct domain_call *c, struct err *e)
+{
+    return c->ops->open(&c->opened, c->uri, c->name, e);
+}
+
+int domain_call_thaw(struct domain_call *c, struct err *e)
+{
+    return c->ops->thaw(c->domain, &c->filesystems, e);
+}
+
 struct domain_job domain_start(struct run *r, domain_call_fn *fn)
 {
     struct domain_thread *t = xcalloc(1, sizeof(*t));

@@ -134,6 +134,7 @@ struct domain_call {
     enum agent_freeze agent;
 };
 typedef int domain_call_fn(struct domain_call *c, struct err *e);
+domain_call_fn domain_call_open, domain_call_thaw;
 
 struct domain_job {
     struct domain_call *call;

@@ -14,11 +14,6 @@
 
 #include <string.h>
 
-static int64_t in_ms(int ms)
-{
-    return mono_us() + (int64_t)ms * 1000;
-}
-
 /* Each appliance's share of the set opens its connections, so that no handshake is left for later.
  */
 static int warm_step(void *run, struct err *e)
@@ -28,7 +23,7 @@ static int warm_step(void *run, struct err *e)
     for (size_t n = 0; n < r->conf->appliance_count; n++) {
         struct volume *share = xcalloc(r->volume_count, sizeof(*share));
         struct storage_op op = {.done = false};
-        int64_t deadline = in_ms(r->conf->appliances[n].timeout_ms);
+        int64_t deadline = mono_in_ms(r->conf->appliances[n].timeout_ms);
         size_t count = 0;
 
         for (size_t v = 0; v < r->volume_count; v++) {
@@ -93,7 +88,7 @@ static int storage_wait(struct run *r, struct set_volume *v, struct storage_op *
 
 static int find_one(struct run *r, struct set_volume *v, struct storage_op *op, struct err *e)
 {
-    int64_t deadline = in_ms(v->timeout_ms);
+    int64_t deadline = mono_in_ms(v->timeout_ms);
 
     v->storage->ops->find_snapshot(v->storage, &v->volume, r->set, deadline, op);
     return storage_wait(r, v, op, deadline + 1000000, e);
@@ -102,7 +97,7 @@ static int find_one(struct run *r, struct set_volume *v, struct storage_op *op, 
 static int remove_one(struct run *r, struct set_volume *v, struct err *e)
 {
     struct storage_op op = {.done = false};
-    int64_t deadline = in_ms(v->timeout_ms);
+    int64_t deadline = mono_in_ms(v->timeout_ms);
     int rc;
 
     v->storage->ops->remove_snapshot(v->storage, &v->volume, r->set, deadline, &op);
@@ -117,7 +112,7 @@ static int remove_one(struct run *r, struct set_volume *v, struct err *e)
  */
 static int remove_late(struct run *r, struct set_volume *v, struct err *e)
 {
-    int64_t end = in_ms(r->conf->late_ms);
+    int64_t end = mono_in_ms(r->conf->late_ms);
     bool never = false;
 
     do {
@@ -130,7 +125,7 @@ static int remove_late(struct run *r, struct set_volume *v, struct err *e)
             return -1;
         if (found)
             return remove_one(r, v, e);
-        (void)loop_wait(r->loop, &never, in_ms(200), NULL);
+        (void)loop_wait(r->loop, &never, mono_in_ms(200), NULL);
     } while (mono_us() < end);
     v->never_seen = true;
     run_note(r, "snapshot '%s' of volume '%s' did not show within %d ms after it was given up",
@@ -142,7 +137,7 @@ static int remove_late(struct run *r, struct set_volume *v, struct err *e)
 static void let_end(struct run *r, struct set_volume *v)
 {
     if (!v->op.done &&
-        loop_wait(r->loop, &v->op.done, in_ms(r->conf->max_stall_ms + 1000), NULL) < 0)
+        loop_wait(r->loop, &v->op.done, mono_in_ms(r->conf->max_stall_ms + 1000), NULL) < 0)
         storage_cancel(v->storage, &v->op);
 }
 
@@ -211,7 +206,7 @@ static int tail_step(void *run, struct err *e)
     (void)e;
     r->wants_sample = true;
     if (r->conf->tail_ms > 0)
-        (void)loop_wait_until(r->loop, sample_came, r, in_ms(r->conf->tail_ms), NULL);
+        (void)loop_wait_until(r->loop, sample_came, r, mono_in_ms(r->conf->tail_ms), NULL);
     return 0;
 }
 

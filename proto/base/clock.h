@@ -28,6 +28,12 @@ static inline int64_t mono_ms(void)
     return mono_us() / 1000;
 }
 
+/* the point so many milliseconds from now: a deadline */
+static inline int64_t mono_in_ms(int ms)
+{
+    return mono_us() + (int64_t)ms * 1000;
+}
+
 /* microseconds since 1970-01-01 UTC */
 static inline int64_t wall_us(void)
 {
