@@ -53,8 +53,9 @@ static int thaw_by_agent(struct run *r, struct record *result, struct err *e)
     rel = req.answer->released;
     record_set_bool(result, "agent.was_held", rel->has_held && rel->held);
     record_set_text(result, "agent.reason", rel->reason);
+    (void)run_check_released(rel, e);
     guest_request_release(&req);
-    return 0;
+    return err_is_set(e) ? -1 : 0;
 }
 
 static int thaw_by_libvirt(struct run *r, struct record *result, struct err *e)
@@ -71,9 +72,9 @@ static int thaw_by_libvirt(struct run *r, struct record *result, struct err *e)
 
 static void print_result(const struct run *r, const struct err *agent, const struct err *libvirt)
 {
-    printf("%s: agent: %s%s\n", r->domain_name, err_is_set(agent) ? "no answer: " : "let go",
+    printf("%s: agent: %s%s\n", r->domain_name, err_is_set(agent) ? "failed: " : "let go",
            err_is_set(agent) ? agent->msg : "");
-    printf("%s: qemu-ga: %s%s\n", r->domain_name, err_is_set(libvirt) ? "no answer: " : "thawed",
+    printf("%s: qemu-ga: %s%s\n", r->domain_name, err_is_set(libvirt) ? "failed: " : "thawed",
            err_is_set(libvirt) ? libvirt->msg : "");
 }
 
@@ -101,7 +102,12 @@ int cmd_thaw(const struct command_context *c, struct err *e)
         command_answer(c, result);
     else
         print_result(&r, &agent, &libvirt);
-    if (err_is_set(&agent) && err_is_set(&libvirt)) {
+    if (loop_cancelled(c->loop) && err_is_set(&libvirt)) {
+        err_set(e, ERR_CANCELLED,
+                "cancelled by a signal before qemu-ga of domain '%s' had answered; run it again",
+                r.domain_name);
+        status = EXIT_LOOK;
+    } else if (err_is_set(&agent) && err_is_set(&libvirt)) {
         err_set(e, ERR_LOOK,
                 "neither the agent nor qemu-ga of domain '%s' answers; look at its console, or "
                 "restart it if writes stay blocked",

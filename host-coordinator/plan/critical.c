@@ -147,22 +147,10 @@ static void judge_release(struct run *r, struct guest_request *req)
     r->freeze.released = STEAL_PTR(req->answer);
 }
 
-/* The first filesystem that the agent could not thaw, or NULL. With an answer of the kernel in
- * `frozen` the problem is that it never was frozen. */
-static const Cbsnap__Mount *still_frozen(const Cbsnap__Released *rel)
-{
-    for (size_t n = 0; n < rel->n_mount; n++) {
-        if (rel->mount[n]->problem && !rel->mount[n]->has_frozen)
-            return rel->mount[n];
-    }
-    return NULL;
-}
-
 /* True when the agent answered that all is let go: then it holds nothing any more, whether or not
  * it had been held until now. */
 static bool release_by_port(struct run *r, struct err *e)
 {
-    const Cbsnap__Mount *left;
     Cbsnap__Release release = CBSNAP__RELEASE__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
     struct guest_request req = {.done = false};
@@ -177,10 +165,7 @@ static bool release_by_port(struct run *r, struct err *e)
         guest_request_release(&req);
         return false;
     }
-    left = still_frozen(req.answer->released);
-    if (left)
-        err_set(e, ERR_FREEZE, "filesystem '%.100s' was not thawed: %.200s",
-                left->path ? left->path : "?", left->problem);
+    (void)run_check_released(req.answer->released, e);
     judge_release(r, &req);
     guest_request_release(&req);
     return !err_is_set(e);

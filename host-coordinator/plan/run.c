@@ -182,6 +182,19 @@ int domain_call_thaw(struct domain_call *c, struct err *e)
     return c->ops->thaw(c->domain, &c->filesystems, e);
 }
 
+int run_check_released(const Cbsnap__Released *rel, struct err *e)
+{
+    for (size_t n = 0; n < rel->n_mount; n++) {
+        const Cbsnap__Mount *m = rel->mount[n];
+
+        /* with an answer of the kernel in `frozen` the problem is that it never was frozen */
+        if (m->problem && !m->has_frozen)
+            return err_set(e, ERR_FREEZE, "filesystem '%.100s' was not thawed: %.200s",
+                           m->path ? m->path : "?", m->problem);
+    }
+    return 0;
+}
+
 struct domain_job domain_start(struct run *r, domain_call_fn *fn)
 {
     struct domain_thread *t = xcalloc(1, sizeof(*t));

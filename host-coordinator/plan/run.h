@@ -146,6 +146,9 @@ int domain_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
                 struct domain_call **ret_call, const char *what, struct err *e);
 void domain_call_free(void *call);
 
+/* ERR_FREEZE names the first filesystem that the agent could not thaw. */
+int run_check_released(const Cbsnap__Released *rel, struct err *e);
+
 /* Steps of the way in, shared by snapshot and check: each refuses and changes nothing. */
 int step_domain(void *run, struct err *e); /* the domain exists and runs; XML, filesystems */
 int step_lock(void *run, struct err *e);   /* this run has the VM, alone */

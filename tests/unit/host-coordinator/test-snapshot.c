@@ -70,9 +70,9 @@ enum signal_moment {
 static struct {
     struct loop *loop;
     struct peer *peer;
-    struct storage *array;
+    struct storage *array, *second; /* the second is NULL unless a case makes it */
     struct config conf;
-    struct appliance_config appliance;
+    struct appliance_config appliances[2];
     char dir[40];
     char *xml;
     _Atomic(enum agent_fault) fault;
@@ -316,11 +316,11 @@ static void agent(struct peer *p)
 /* ---- the world ---------------------------------------------------------------------------------
  */
 
-static char *make_xml(const char *socket)
+static char *make_xml(const char *socket, const char *root)
 {
     return xasprintf(
         "<domain><name>db</name><uuid>11111111-2222-3333-4444-555555555555</uuid><devices>"
-        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:root/0'/>"
+        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:%s/0'/>"
         "<target dev='vda'/><serial>serial-of-the-root-disk</serial></disk>"
         "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:log/0'/>"
         "<target dev='vdb'/><serial>serial-of-the-log-disk1</serial></disk>"
@@ -329,7 +329,7 @@ static char *make_xml(const char *socket)
         "<channel type='unix'><source mode='bind' path='%s'/>"
         "<target type='virtio' name='org.cbsnap.agent.0' state='connected'/></channel>"
         "</devices></domain>",
-        socket);
+        root, socket);
 }
 
 static int setup(void **state)
@@ -341,12 +341,13 @@ static int setup(void **state)
     w.loop = loop_new();
     loop_catch_signals(w.loop);
     w.peer = peer_start(agent);
-    w.xml = make_xml(peer_path(w.peer));
+    w.xml = make_xml(peer_path(w.peer), "root");
     w.array = storage_memory_new(w.loop);
     storage_memory_add(w.array, "id-root", "root", "iqn.t:root");
     storage_memory_add(w.array, "id-log", "log", "iqn.t:log");
     storage_memory_add(w.array, "id-data", "data", "iqn.t:data");
-    w.appliance = (struct appliance_config){.name = (char *)"array", .timeout_ms = 1000};
+    w.appliances[0] = (struct appliance_config){.name = (char *)"array", .timeout_ms = 1000};
+    w.appliances[1] = (struct appliance_config){.name = (char *)"second", .timeout_ms = 1000};
     w.conf = (struct config){
         .state_dir = w.dir,
         .channel = (char *)"org.cbsnap.agent.0",
@@ -358,7 +359,7 @@ static int setup(void **state)
         .max_stall_ms = 1500,
         .late_ms = 300,
         .tail_ms = 0,
-        .appliances = &w.appliance,
+        .appliances = w.appliances,
         .appliance_count = 1,
     };
     domain_fake_reset();
@@ -424,6 +425,7 @@ struct outcome {
     size_t snapshots;
     bool record;           /* there is one, and it was read back from the disk */
     char told_verdict[16]; /* of the record as the run has it */
+    size_t second;         /* snapshots on the second appliance */
     size_t log_lines, witness_disks;
 };
 
@@ -436,8 +438,9 @@ static struct outcome take(void)
     run_init(&r, &w.conf, &domain_fake, w.loop, "", "db");
     r.report = (struct run_reporter){
         .begin = step_begins, .end = ignore_end, .note = ignore_text, .arg = NULL};
-    r.storages = xcalloc(1, sizeof(*r.storages));
+    r.storages = xcalloc(2, sizeof(*r.storages));
     r.storages[0] = w.array;
+    r.storages[1] = w.second;
     (void)snapshot_run(&r, &out.status, &out.e);
     out.log_lines = record_count(r.record, "guest.log");
     out.witness_disks = record_count(r.record, "witness.disks");
@@ -450,11 +453,14 @@ static struct outcome take(void)
         record_free(rec);
     }
     out.snapshots = storage_memory_snapshots(w.array);
-    r.storages[0] = NULL; /* looked at above, and closed below */
+    if (w.second)
+        out.second = storage_memory_snapshots(w.second);
+    r.storages[0] = r.storages[1] = NULL; /* looked at above, and closed below */
     for (size_t n = 0; n < r.volume_count; n++)
         assert_true(r.volumes[n].op.done || !r.volumes[n].asked);
     run_release(&r);
     storage_close(w.array);
+    storage_close(w.second);
     return out;
 }
 
@@ -852,6 +858,44 @@ static void somebody_elses_freeze_is_not_thawed(void **state)
     assert_int_equal(domain_fake_calls(FAKE_THAW), 2);
 }
 
+static void add_second(void)
+{
+    w.second = storage_memory_new(w.loop);
+    storage_memory_add(w.second, "id-archive", "archive", "iqn.t:archive");
+    free(w.xml);
+    w.xml = make_xml(peer_path(w.peer), "archive");
+    domain_fake_set_xml(w.xml);
+    w.conf.appliance_count = 2;
+}
+
+/* The root disk is on another appliance: it is in the set, and goes with it. */
+static void a_set_may_lie_on_two_appliances(void **state)
+{
+    struct outcome out;
+
+    add_second();
+    out = take();
+    assert_int_equal(out.status, 0);
+    assert_int_equal(out.snapshots, 2);
+    assert_int_equal(out.second, 1);
+    assert_int_equal(teardown(state), 0);
+
+    assert_int_equal(setup(state), 0);
+    add_second();
+    storage_memory_fault(w.array, MEMORY_SNAPSHOT, "id-data", MEMORY_MUTE, -1);
+    out = take();
+    assert_clean_failure(&out, 4, "volume 'data'");
+    assert_int_equal(out.second, 0);
+    assert_int_equal(teardown(state), 0);
+
+    assert_int_equal(setup(state), 0);
+    add_second();
+    storage_memory_fault(w.second, MEMORY_LIST, NULL, MEMORY_REFUSES, -1);
+    out = take();
+    assert_int_equal(out.status, 3);
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -877,6 +921,7 @@ int main(void)
         CASE(a_set_that_cannot_be_published_is_removed),
         CASE(a_state_dir_that_cannot_be_written_is_refused),
         CASE(somebody_elses_freeze_is_not_thawed),
+        CASE(a_set_may_lie_on_two_appliances),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
