@@ -264,8 +264,22 @@ static bool lists_frozen(const Cbsnap__State *s, const char *path)
     return false;
 }
 
+/* The kernel has no freeze for these; they hold boot files (/boot/efi) that change with upgrades
+ * only, and the witness still sees a write to them. */
+static bool cannot_freeze(const Cbsnap__Mount *m)
+{
+    static const char *const types[] = {"vfat", "msdos", "exfat", "iso9660", "squashfs"};
+
+    for (size_t n = 0; n < ARRAY_SIZE(types) && m->fstype; n++) {
+        if (strcmp(m->fstype, types[n]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Every filesystem that the agent lists on a disk of the set is frozen, and each that holds files
- * of the server is listed: silence proves nothing. (Read-only mounts are not listed while frozen.)
+ * of the server is listed and frozen: silence proves nothing. (Read-only mounts are not listed
+ * while frozen.)
  */
 static int check_mounts(const struct run *r, const Cbsnap__State *s, struct err *e)
 {
@@ -274,7 +288,7 @@ static int check_mounts(const struct run *r, const Cbsnap__State *s, struct err 
     for (size_t n = 0; n < s->n_mount; n++) {
         const Cbsnap__Mount *m = s->mount[n];
 
-        if (in_set(r, m) && !is_frozen(m))
+        if (in_set(r, m) && !is_frozen(m) && !cannot_freeze(m))
             return err_set(e, ERR_FREEZE, "filesystem '%s' of domain '%s' is not frozen%s%s",
                            m->path, r->domain_name, m->problem ? ": " : "",
                            m->problem ? m->problem : "");

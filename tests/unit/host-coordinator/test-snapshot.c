@@ -33,6 +33,7 @@ enum agent_fault {
     AGENT_LOCK_REFUSED,    /* tells that the lock was not granted */
     AGENT_NEVER_ASKED,     /* the hook does not run: no event at all */
     AGENT_OLD_EPOCH,       /* its event is about an earlier freeze */
+    AGENT_BOOT_VFAT,       /* nothing wrong: one filesystem is of a kind that cannot be frozen */
     AGENT_NOT_FROZEN,      /* one filesystem is not frozen when asked */
     AGENT_LOCK_GONE,       /* says that it holds no lock when asked */
     AGENT_LETS_GO,         /* LOST while the appliance works */
@@ -153,8 +154,11 @@ static void set_mounts(bool with_answers)
         cbsnap__mount__init(&mounts[n]);
         mounts[n].path = (char *)paths[n];
         mounts[n].serial = (char *)serials[n];
+        if (n == 1 && w.fault == AGENT_BOOT_VFAT)
+            mounts[n].fstype = (char *)"vfat";
         if (with_answers)
-            MSG_SET(&mounts[n], frozen, !(n == 1 && w.fault == AGENT_NOT_FROZEN));
+            MSG_SET(&mounts[n], frozen,
+                    !(n == 1 && (w.fault == AGENT_NOT_FROZEN || w.fault == AGENT_BOOT_VFAT)));
     }
 }
 
@@ -519,6 +523,18 @@ static void a_good_run_keeps_its_set(void **state)
     assert_int_equal(domain_fake_calls(FAKE_THAW), 1);
     assert_int_equal(domain_fake_calls(FAKE_WRITES), 2);
     assert_int_equal(domain_fake_open_count(), 0);
+}
+
+/* /boot/efi: no server file is on it, and the witness watches its disk as well */
+static void a_filesystem_that_cannot_be_frozen_is_no_hindrance(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.fault = AGENT_BOOT_VFAT;
+    out = take();
+    assert_int_equal(out.status, 0);
+    assert_string_equal(out.verdict, "application");
 }
 
 struct agent_case {
@@ -901,6 +917,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_good_run_keeps_its_set),
+        CASE(a_filesystem_that_cannot_be_frozen_is_no_hindrance),
         CASE(whatever_the_agent_does_wrong_makes_the_set_void),
         CASE(what_is_wrong_beforehand_is_refused_untouched),
         CASE(a_look_that_is_given_up_keeps_its_domain),
