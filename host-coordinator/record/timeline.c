@@ -78,7 +78,7 @@ static void print_bar(FILE *to, const struct axis *a, const char *name, double f
         first = first >= last ? last - 1 : first;
     }
     memset(bar + first, '#', (size_t)(last - first));
-    fprintf(to, "  %-14.14s |%s| %8.1f ms%s%s\n", name, bar, until - from, remark ? "  " : "",
+    fprintf(to, "  %-20.20s |%s| %8.1f ms%s%s\n", name, bar, until - from, remark ? "  " : "",
             remark ? remark : "");
 }
 

@@ -183,9 +183,11 @@ static void the_timeline_draws_what_the_record_holds(void **state)
     timeline_print(f, r);
     fclose(f);
     assert_non_null(strstr(
-        text, "freeze         |################################################|    200.0 ms"));
+        text,
+        "freeze               |################################################|    200.0 ms"));
     assert_non_null(strstr(
-        text, "vda /          |                        ########################|    100.0 ms"));
+        text,
+        "vda /                |                        ########################|    100.0 ms"));
     free(text);
     record_free(r);
 }
