@@ -45,5 +45,8 @@ ms=$(write_ms 20)
 [ "$ms" != timeout ]
 ok $? "writes resume by themselves ($(($(now_ms) - from)) ms after the freeze was asked for)" "$ms"
 is "$("$LAB" sh 'cbsnap-agent status --json' | jq -r .last_end.cause)" lease "the agent says that the lease ended it"
-virsh -q -c "$LAB_URI" domfsthaw "$LAB_DOMAIN" >/dev/null 2>&1
-ok $? "and a late virsh domfsthaw is harmless"
+! virsh -q -c "$LAB_URI" domfsthaw "$LAB_DOMAIN" >"$work/late" 2>&1
+ok $? "a late virsh domfsthaw does not hide that the freeze was lost" "$(cat "$work/late")"
+virsh -q -c "$LAB_URI" domfsfreeze "$LAB_DOMAIN" >"$work/again" 2>&1 &&
+    virsh -q -c "$LAB_URI" domfsthaw "$LAB_DOMAIN" >>"$work/again" 2>&1
+ok $? "and the next freeze and thaw work" "$(cat "$work/again")"
