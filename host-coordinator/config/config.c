@@ -151,6 +151,8 @@ int config_load(struct config *ret, const char *path, bool appliances, struct er
         rc = read_secrets(&c, path, &why);
     if (rc < 0) {
         /* a missing file is the user's to mend, like a wrong one */
+        if (why.code == ERR_NOT_FOUND)
+            err_hint(&why, "write it, or name another with --config");
         why.code = ERR_CONFIG;
         *e = why;
         config_release(&c);
