@@ -81,6 +81,8 @@ void client_free(struct client *c, bool clean)
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
+    if (c->host)
+        session_unprepare(live_session(d->live));
     requests_hurry(d);
     free(c);
 }

@@ -33,7 +33,8 @@ freeze() {
         thaw "$@"
         return 1
     done
-    return 0
+    # none there, or none that may be executed: nobody took a lock, so nothing is consistent
+    [ $# -gt 0 ]
 }
 
 thaw_all() {

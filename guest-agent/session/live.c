@@ -26,6 +26,7 @@ struct live {
     struct live_callbacks callbacks;
     void *arg;
     uv_loop_t *loop;
+    bool recovered; /* the agent before this one died in a freeze */
     const char
         *configured_socket; /* "" is looked for anew each time: config.login has the finding */
     int open_handles;       /* while closing */
@@ -401,6 +402,24 @@ static void recover(struct live *l, const struct session_limits *limits)
     if (past.found)
         session_recovered(l->session, past.run_id,
                           "cbsnap-agent died while it held the freeze; its successor thawed");
+    l->recovered = past.found;
+}
+
+/* The one before may have died while qemu-ga was still freezing, one filesystem after another. */
+static void sweep_recovered(struct live *l)
+{
+    struct mount_table mounts = {.items = NULL};
+    struct err e = ERR_INIT;
+
+    if (!l->recovered)
+        return;
+    if (mounts_read(&mounts, "", "", &e) < 0) {
+        log_warn("%s", e.msg);
+        return;
+    }
+    atomic_store(&l->set, fs_set_open(&mounts));
+    mounts_release(&mounts);
+    session_sweep(l->session);
 }
 
 struct live *live_new(uv_loop_t *loop, const struct live_config *config,
@@ -433,6 +452,7 @@ struct live *live_new(uv_loop_t *loop, const struct live_config *config,
     uv_timer_init(loop, &l->tick);
     l->tick.data = l;
     l->worker = worker_new(loop);
+    sweep_recovered(l);
     return l;
 }
 

@@ -210,6 +210,11 @@ int session_prepare(struct session *s, const char *run_id, uint32_t lease_ms, st
     return 0;
 }
 
+void session_unprepare(struct session *s)
+{
+    s->prepared.run_id[0] = '\0';
+}
+
 void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
 {
     struct err e = ERR_INIT;
@@ -305,6 +310,12 @@ static void log_end(const struct session *s, Cbsnap__FreezeEvent__Kind kind, boo
                  s->cause, why->msg);
 }
 
+void session_sweep(struct session *s)
+{
+    s->sweep_until_us = s->ops->now_us(s->arg) + s->limits.sweep_for_us;
+    s->ops->tick_in(s->arg, SWEEP_EVERY_MS);
+}
+
 static void release_done(struct session *s, struct session_job *job)
 {
     struct err why = ERR_INIT, told = ERR_INIT;
@@ -337,7 +348,7 @@ static void release_done(struct session *s, struct session_job *job)
     free(mounts);
     free(end.mounts);
     if (s->sweep_until_us)
-        s->ops->tick_in(s->arg, SWEEP_EVERY_MS);
+        session_sweep(s); /* counted from here: the release itself may have waited behind a sync */
     else if (s->state == SESSION_IDLE)
         s->ops->forget(s->arg);
     answer_stop(s);
@@ -554,9 +565,13 @@ void session_tick(struct session *s)
 static void sweep_done(struct session *s, struct session_job *job)
 {
     for (size_t n = 0; n < job->count && s->state == SESSION_IDLE; n++) {
-        if (job->results[n].answer == FS_FROZEN)
-            log_warn("'%s' was frozen after the freeze had ended, and was thawed: qemu-ga was late",
-                     s->ops->mount_at(s->arg, n)->path);
+        if (job->results[n].answer != FS_FROZEN)
+            continue;
+        log_warn("'%s' was frozen after the freeze had ended, and was thawed: qemu-ga was late",
+                 s->ops->mount_at(s->arg, n)->path);
+        /* it is still at work, at the pace of the disks: the next one may come as late */
+        if (s->sweep_until_us)
+            s->sweep_until_us = s->ops->now_us(s->arg) + s->limits.sweep_for_us;
     }
     if (s->state != SESSION_IDLE)
         return; /* the next freeze has the mounts now */

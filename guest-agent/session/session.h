@@ -149,6 +149,9 @@ uint64_t session_epoch(const struct session *s);
  * earlier preparation. ERR_BUSY unless idle. */
 int session_prepare(struct session *s, const char *run_id, uint32_t lease_ms, struct err *e);
 
+/* The host is gone: a freeze that comes now is not that run's. */
+void session_unprepare(struct session *s);
+
 /* The hook's two calls. `frozen` gets NULL when the lock is held, else the error. */
 void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg);
 void session_thaw(struct session *s, session_ended_fn *ended, void *arg);
@@ -178,6 +181,10 @@ void session_tick(struct session *s);
 
 /* How the last freeze ended before this start, found by recovery. */
 void session_recovered(struct session *s, const char *run_id, const char *what);
+
+/* Thaws the open mounts again and again for a while: after an end (or a recovery) that qemu-ga,
+ * still freezing, may not know of. Only when idle; the thaw hook or the next freeze ends it. */
+void session_sweep(struct session *s);
 
 void session_job_run(struct session_job *job);
 void session_job_done(struct session_job *job);

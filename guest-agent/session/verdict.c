@@ -49,6 +49,11 @@ static int judge_counted(const struct session *s, const struct session_job *job,
 
 bool session_held(const struct session *s, const struct session_job *job, struct err *ret_why)
 {
+    /* granted after somebody wanted out: whatever is frozen now, this freeze did not freeze it */
+    if (!s->told && !err_is_set(&s->cause_err)) {
+        err_set(ret_why, ERR_CANCELLED, "called off before anybody was told of the lock");
+        return false;
+    }
     if (!job->in_time) {
         err_set(ret_why, ERR_LOST, "the lease of %lld ms ended before the release",
                 (long long)(s->lease_us / 1000));

@@ -99,10 +99,10 @@ broken_hook() {
     ! "$dir/runner" freeze
 }
 ok 'a hook that cannot be run fails the freeze' broken_hook
-empty() { fresh; "$dir/runner" freeze && "$dir/runner" thaw; }
-ok 'an empty directory is no failure' empty
-missing() { rm -rf "$CBSNAP_HOOK_DIR"; "$dir/runner" freeze && "$dir/runner" thaw; }
-ok 'nor is one that does not exist' missing
+empty() { fresh; ! "$dir/runner" freeze && "$dir/runner" thaw; }
+ok 'a freeze that runs no hook fails, a thaw without any does not' empty
+missing() { rm -rf "$CBSNAP_HOOK_DIR"; ! "$dir/runner" freeze && "$dir/runner" thaw; }
+ok 'the same where the directory does not exist' missing
 usage() { "$dir/runner" melt; [ $? -eq 2 ]; }
 ok 'another word is refused' usage
 own_hook() { # the one we ship, with an agent that is not there
