@@ -839,6 +839,23 @@ static void test_preparation_expires(void **state)
     work(w);
 }
 
+/* The coordinator died after Prepare: its port closed, and with it goes its claim. */
+static void test_host_gone_forgets_preparation(void **state)
+{
+    struct world *w = *state;
+    struct session_view v;
+
+    assert_int_equal(session_prepare(w->session, "run", 4000, NULL), 0);
+    session_unprepare(w->session);
+    hold(w, NULL, false);
+    session_describe(w->session, &v);
+    assert_null(v.state.run_id);
+    assert_int_equal(w->armed_until - w->now_us, 60 * S);
+    session_view_release(&v);
+    by_hook(w);
+    work(w);
+}
+
 static void test_release_forgets_preparation(void **state)
 {
     struct world *w = *state;
@@ -933,6 +950,15 @@ static void test_sweep(void **state)
     work(w);
     assert_int_equal(w->thawed[0], FS_NOT_FROZEN);
     assert_int_equal(w->tick_ms, 250);
+    /* each late one shows that qemu-ga is still at work: the time counts from there */
+    w->now_us += 29 * S;
+    w->thawed[0] = FS_FROZEN;
+    session_tick(w->session);
+    work(w);
+    w->now_us += 29 * S;
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->forgets, 0);
     w->now_us += 31 * S;
     session_tick(w->session);
     work(w);
@@ -1055,6 +1081,7 @@ int main(void)
         T(test_second_freeze_is_busy),
         T(test_lease_lengths),
         T(test_preparation_expires),
+        T(test_host_gone_forgets_preparation),
         T(test_release_forgets_preparation),
         T(test_hook_leaves_after_its_answer),
         T(test_thaw_by_hook_is_no_loss),
