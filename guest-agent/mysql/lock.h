@@ -30,7 +30,9 @@ struct mysql_login {
 };
 
 struct lock_limits {
-    int try_ms;     /* how long one request may wait: the longest any writer queues behind us */
+    /* How long one request may wait before it is cancelled on the server: the longest any writer
+     * queues behind us, and up to a second more where the server is slow to obey. */
+    int try_ms;
     int tries;      /* then give up with ERR_LOCK */
     int victims;    /* sessions queued behind us at which a try is given up early */
     int guard_s;    /* do not even try while a statement runs for longer than this */

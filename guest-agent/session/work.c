@@ -15,7 +15,8 @@ static void answers_alloc(struct session_job *job, struct session *s)
 
 /*
  * The watchdog runs before the lock is asked for, with time for the lock and the lease, so that a
- * worker that hangs behind a granted lock cannot keep it; at the grant the lease proper begins.
+ * worker that hangs behind a granted lock cannot keep it; with the position read, the lease proper
+ * begins.
  */
 static int lock_run(struct session *s, struct session_job *job)
 {
