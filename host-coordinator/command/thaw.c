@@ -17,13 +17,11 @@ static int call_xml(struct domain_call *c, struct err *e)
 
 static int open_domain(struct run *r, struct err *e)
 {
-    struct domain_job job = domain_start(r, domain_call_open);
+    struct domain_job job;
     struct domain_call *c;
 
-    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
+    if (run_open_domain(r, e) < 0)
         return -1;
-    r->domain = STEAL_PTR(c->opened);
-    domain_call_free(c);
     job = domain_start(r, call_xml);
     if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "read the XML", e) < 0)
         return -1;

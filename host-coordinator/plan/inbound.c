@@ -29,13 +29,11 @@ static int call_look(struct domain_call *c, struct err *e)
 int step_domain(void *run, struct err *e)
 {
     struct run *r = run;
-    struct domain_job job = domain_start(r, domain_call_open);
+    struct domain_job job;
     struct domain_call *c;
 
-    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
+    if (run_open_domain(r, e) < 0)
         return -1;
-    r->domain = STEAL_PTR(c->opened);
-    domain_call_free(c);
 
     job = domain_start(r, call_look);
     if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)

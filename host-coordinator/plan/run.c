@@ -172,7 +172,7 @@ void domain_call_free(void *call)
     free(c);
 }
 
-int domain_call_open(struct domain_call *c, struct err *e)
+static int domain_call_open(struct domain_call *c, struct err *e)
 {
     return c->ops->open(&c->opened, c->uri, c->name, e);
 }
@@ -224,5 +224,17 @@ int domain_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
         return -1;
     }
     *ret_call = j->call;
+    return 0;
+}
+
+int run_open_domain(struct run *r, struct err *e)
+{
+    struct domain_job job = domain_start(r, domain_call_open);
+    struct domain_call *c;
+
+    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
+        return -1;
+    r->domain = STEAL_PTR(c->opened);
+    domain_call_free(c);
     return 0;
 }

@@ -134,7 +134,9 @@ struct domain_call {
     enum agent_freeze agent;
 };
 typedef int domain_call_fn(struct domain_call *c, struct err *e);
-domain_call_fn domain_call_open, domain_call_thaw;
+domain_call_fn domain_call_thaw;
+/* Opens the domain that the run names, as r->domain. */
+int run_open_domain(struct run *r, struct err *e);
 
 struct domain_job {
     struct domain_call *call;
