@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "guest-agent/mysql/status.h"
+#include "guest-agent/sample/os.h"
 #include "guest-agent/session/login.h"
 #include "guest-agent/session/worker.h"
 #include "proto/base/buf.h"
@@ -16,6 +17,7 @@
 #include "proto/base/log.h"
 
 #define SAMPLER_STACK_KIB 512
+#define RING_BYTES        (4 << 20) /* whatever interval and history ask for */
 #define HANDED_MAX        8 /* samples that the loop has not fetched; it hangs when there are more */
 
 struct sampler {
@@ -37,6 +39,7 @@ struct sampler {
 
     /* the loop's own */
     uv_async_t wake;
+    struct names *names; /* both use it */
     struct sample_ring *ring;
     uint64_t next;
     void (*fresh)(void *arg);
@@ -46,21 +49,15 @@ struct sampler {
 /* ---- the thread --------------------------------------------------------------------------------
  */
 
-_Static_assert(sizeof(struct mysql_trx) == sizeof(struct sample_trx) &&
-                   sizeof(((struct sample *)0)->trx) / sizeof(struct sample_trx) == MYSQL_TRX_MAX,
-               "a sample keeps the transactions as the server's reader gives them");
-
 static void read_server(struct sampler *s, struct sample *to)
 {
-    struct mysql_trx trx[MYSQL_TRX_MAX];
     struct err e = ERR_INIT;
 
     if (login_resolve(&s->login, s->config.login.socket)) {
         mysql_status_free(s->mysql);
         s->mysql = mysql_status_new(&s->login, s->config.trx_long_s);
     }
-    if (mysql_status_read(s->mysql, sample_emit, to, trx, &to->trx_count, &e) < 0) {
-        to->trx_count = 0;
+    if (mysql_status_read(s->mysql, to, &e) < 0) {
         if (!s->failing)
             log_warn("no samples of the server: %s", e.msg);
         s->failing = true;
@@ -69,20 +66,11 @@ static void read_server(struct sampler *s, struct sample *to)
     if (s->failing)
         log_info("samples of the server again");
     s->failing = false;
-    for (size_t n = 0; n < to->trx_count; n++) {
-        struct sample_trx *t = &to->trx[n];
-
-        memcpy(t->id, trx[n].id, sizeof(t->id));
-        memcpy(t->user, trx[n].user, sizeof(t->user));
-        t->thread = trx[n].thread;
-        t->age_s = trx[n].age_s;
-        t->rows_modified = trx[n].rows_modified;
-    }
 }
 
 static struct sample *read_one(struct sampler *s, uint32_t missed)
 {
-    struct sample *sample = sample_new();
+    struct sample *sample = sample_new(s->names);
 
     sample->missed = missed;
     os_sampler_read(s->os, sample);
@@ -169,8 +157,9 @@ struct sampler *sampler_new(uv_loop_t *loop, const struct sampler_config *config
     s->interval_ms = config->interval_ms;
     s->fresh = fresh;
     s->arg = arg;
+    s->names = names_new();
     s->os = os_sampler_new("");
-    s->ring = sample_ring_new(capacity > 0 ? (size_t)capacity : 1);
+    s->ring = sample_ring_new(capacity > 0 ? (size_t)capacity : 1, RING_BYTES);
     s->login = config->login;
     s->login.socket = NULL;
     pthread_mutex_init(&s->lock, NULL);
@@ -207,6 +196,7 @@ int sampler_free(struct sampler *s, int wait_ms)
     os_sampler_free(s->os);
     mysql_status_free(s->mysql);
     sample_ring_free(s->ring);
+    names_free(s->names);
     pthread_cond_destroy(&s->change);
     pthread_mutex_destroy(&s->lock);
     uv_close((uv_handle_t *)&s->wake, on_closed);
@@ -240,4 +230,9 @@ uint64_t sampler_next(const struct sampler *s)
 const struct sample *sampler_at(const struct sampler *s, uint64_t number)
 {
     return sample_ring_at(s->ring, (size_t)(number - sampler_first(s)));
+}
+
+const struct names *sampler_names(const struct sampler *s)
+{
+    return s->names;
 }

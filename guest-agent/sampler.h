@@ -36,5 +36,7 @@ void sampler_hurry(struct sampler *s, int interval_ms);
 uint64_t sampler_first(const struct sampler *s);
 uint64_t sampler_next(const struct sampler *s);
 const struct sample *sampler_at(const struct sampler *s, uint64_t number);
+/* What the ids in the samples stand for. */
+const struct names *sampler_names(const struct sampler *s);
 
 #endif

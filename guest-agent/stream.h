@@ -14,7 +14,8 @@ struct stream {
     bool on;
     int interval_ms; /* 0: every sample */
     uint64_t next;
-    int64_t last_us; /* of the sample sent last */
+    size_t names_told; /* of the sampler's table, from the first */
+    int64_t last_us;   /* of the sample sent last */
 };
 
 /* (Re)starts or ends it as the message says. */

@@ -5,6 +5,7 @@ include host-coordinator/command/files.mk
 include host-coordinator/config/files.mk
 include host-coordinator/plan/files.mk
 include host-coordinator/record/files.mk
+include host-coordinator/series/files.mk
 include host-coordinator/storage/files.mk
 include host-coordinator/xml/files.mk
 include host-coordinator/domain/files.mk

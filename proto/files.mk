@@ -6,4 +6,5 @@ PROTO_SRC := \
 	proto/base/log.c \
 	proto/conf/conf.c \
 	proto/message.c \
+	proto/metrics.c \
 	proto/wire.c

@@ -78,7 +78,7 @@ struct trx_reading {
     bool valid;
     int64_t at_us;
     uint64_t active, longest_s, over_limit;
-    struct mysql_trx oldest[MYSQL_TRX_MAX];
+    struct sample_trx oldest[SAMPLE_TRX_MAX];
     size_t count;
 };
 
@@ -183,7 +183,7 @@ static bool sum(const struct reading *r, enum var first, enum var last, uint64_t
 /* Per second since the previous reading; absent at the first one and after a restart of the server.
  */
 static void emit_rate(const struct mysql_sampler *s, const struct reading *r, enum var first,
-                      enum var last, const char *name, metric_emit *emit, void *arg)
+                      enum var last, const char *name, struct sample *to)
 {
     double seconds = (double)(r->at_us - s->previous.at_us) / 1e6;
     uint64_t now, before;
@@ -191,29 +191,28 @@ static void emit_rate(const struct mysql_sampler *s, const struct reading *r, en
     if (!s->has_previous || seconds <= 0 || !sum(r, first, last, &now) ||
         !sum(&s->previous, first, last, &before) || now < before)
         return;
-    emit(arg, name, (double)(now - before) / seconds);
+    sample_emit(to, name, (double)(now - before) / seconds);
 }
 
-static void emit_gauge(const struct reading *r, enum var v, const char *name, metric_emit *emit,
-                       void *arg)
+static void emit_gauge(const struct reading *r, enum var v, const char *name, struct sample *to)
 {
     if (r->has[v])
-        emit(arg, name, (double)r->value[v]);
+        sample_emit(to, name, (double)r->value[v]);
 }
 
-static void emit_innodb(const struct reading *r, metric_emit *emit, void *arg)
+static void emit_innodb(const struct reading *r, struct sample *to)
 {
     enum var lsn = r->has[VAR_LSN_MYSQL] ? VAR_LSN_MYSQL : VAR_LSN_MARIADB;
     enum var checkpoint = r->has[VAR_LSN_MYSQL] ? VAR_CHECKPOINT_MYSQL : VAR_CHECKPOINT_MARIADB;
 
     if (r->has[VAR_DIRTY_BYTES])
-        emit(arg, "innodb.pool_dirty", (double)r->value[VAR_DIRTY_BYTES]);
+        sample_emit(to, "innodb.pool_dirty", (double)r->value[VAR_DIRTY_BYTES]);
     else if (r->has[VAR_DIRTY_PAGES] && r->has[VAR_PAGE_SIZE])
-        emit(arg, "innodb.pool_dirty",
+        sample_emit(to, "innodb.pool_dirty",
              (double)r->value[VAR_DIRTY_PAGES] * (double)r->value[VAR_PAGE_SIZE]);
-    emit_gauge(r, lsn, "innodb.lsn", emit, arg);
+    emit_gauge(r, lsn, "innodb.lsn", to);
     if (r->has[lsn] && r->has[checkpoint] && r->value[lsn] >= r->value[checkpoint])
-        emit(arg, "innodb.checkpoint_age", (double)(r->value[lsn] - r->value[checkpoint]));
+        sample_emit(to, "innodb.checkpoint_age", (double)(r->value[lsn] - r->value[checkpoint]));
 }
 
 /* MySQL before 8.0.30 tells its log positions only here, and only while these counters are on. */
@@ -237,16 +236,15 @@ static int read_innodb_metrics(struct mysql_sampler *s, struct reading *r)
     return 0;
 }
 
-static void emit_variables(struct mysql_sampler *s, const struct reading *r, metric_emit *emit,
-                           void *arg)
+static void emit_variables(struct mysql_sampler *s, const struct reading *r, struct sample *to)
 {
-    emit_gauge(r, VAR_UPTIME, "mysql.uptime", emit, arg);
-    emit_gauge(r, VAR_THREADS_CONNECTED, "mysql.threads_connected", emit, arg);
-    emit_gauge(r, VAR_THREADS_RUNNING, "mysql.threads_running", emit, arg);
-    emit_rate(s, r, VAR_QUESTIONS, VAR_QUESTIONS, "mysql.questions", emit, arg);
-    emit_rate(s, r, VAR_COM_COMMIT, VAR_COM_COMMIT, "mysql.commits", emit, arg);
-    emit_rate(s, r, VAR_COM_INSERT, VAR_COM_REPLACE_SELECT, "mysql.writes", emit, arg);
-    emit_innodb(r, emit, arg);
+    emit_gauge(r, VAR_UPTIME, "mysql.uptime", to);
+    emit_gauge(r, VAR_THREADS_CONNECTED, "mysql.threads_connected", to);
+    emit_gauge(r, VAR_THREADS_RUNNING, "mysql.threads_running", to);
+    emit_rate(s, r, VAR_QUESTIONS, VAR_QUESTIONS, "mysql.questions", to);
+    emit_rate(s, r, VAR_COM_COMMIT, VAR_COM_COMMIT, "mysql.commits", to);
+    emit_rate(s, r, VAR_COM_INSERT, VAR_COM_REPLACE_SELECT, "mysql.writes", to);
+    emit_innodb(r, to);
 }
 
 /* ---- transactions ---- */
@@ -291,10 +289,10 @@ static int read_trx_oldest(struct mysql_sampler *s, struct trx_reading *t, struc
             " ON p.ID = t.trx_mysql_thread_id"
             " WHERE TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) > %d"
             " ORDER BY t.trx_started LIMIT %d",
-            s->trx_long_s, MYSQL_TRX_MAX) < 0)
+            s->trx_long_s, SAMPLE_TRX_MAX) < 0)
         return -1;
-    while (res && t->count < MYSQL_TRX_MAX && (row = mysql_fetch_row(res))) {
-        struct mysql_trx *x = &t->oldest[t->count++];
+    while (res && t->count < SAMPLE_TRX_MAX && (row = mysql_fetch_row(res))) {
+        struct sample_trx *x = &t->oldest[t->count++];
 
         (void)snprintf(x->id, sizeof(x->id), "%s", row[0] ? row[0] : "");
         x->thread = number(row[1]);
@@ -319,21 +317,18 @@ static int read_trx(struct mysql_sampler *s, struct err *e)
     return conn_is_open(&s->conn) ? 0 : -1;
 }
 
-static void emit_trx(const struct mysql_sampler *s, metric_emit *emit, void *arg,
-                     struct mysql_trx ret_trx[MYSQL_TRX_MAX], size_t *ret_trx_count)
+static void emit_trx(const struct mysql_sampler *s, struct sample *to)
 {
-    *ret_trx_count = 0;
     if (!s->trx.valid)
         return;
-    emit(arg, "innodb.trx_active", (double)s->trx.active);
-    emit(arg, "innodb.trx_oldest", (double)s->trx.longest_s);
-    emit(arg, "innodb.trx_long", (double)s->trx.over_limit);
-    memcpy(ret_trx, s->trx.oldest, s->trx.count * sizeof(*ret_trx));
-    *ret_trx_count = s->trx.count;
+    sample_emit(to, "innodb.trx_active", (double)s->trx.active);
+    sample_emit(to, "innodb.trx_oldest", (double)s->trx.longest_s);
+    sample_emit(to, "innodb.trx_long", (double)s->trx.over_limit);
+    for (size_t n = 0; n < s->trx.count; n++)
+        sample_add_trx(to, &s->trx.oldest[n]);
 }
 
-int mysql_status_read(struct mysql_sampler *s, metric_emit *emit, void *arg,
-                      struct mysql_trx ret_trx[MYSQL_TRX_MAX], size_t *ret_trx_count, struct err *e)
+int mysql_status_read(struct mysql_sampler *s, struct sample *to, struct err *e)
 {
     struct reading r;
     struct err trx_error = ERR_INIT;
@@ -349,13 +344,13 @@ int mysql_status_read(struct mysql_sampler *s, metric_emit *emit, void *arg,
     }
     if (read_innodb_metrics(s, &r) < 0)
         drop(s); /* what was read before still counts */
-    emit_variables(s, &r, emit, arg);
+    emit_variables(s, &r, to);
     s->previous = r;
     s->has_previous = true;
     if (read_trx(s, &trx_error) < 0) {
         drop(s);
         return err_set(e, trx_error.code, "%s", trx_error.msg);
     }
-    emit_trx(s, emit, arg, ret_trx, ret_trx_count);
+    emit_trx(s, to);
     return 0;
 }

@@ -10,18 +10,7 @@
 #include <stddef.h>
 
 #include "guest-agent/mysql/lock.h"
-
-/* Receives one value; names as in the metrics reference, counters already turned into rates. */
-typedef void metric_emit(void *arg, const char *name, double value);
-
-struct mysql_trx {
-    char id[24];
-    uint64_t thread;
-    char user[96];
-    uint32_t age_s;
-    uint64_t rows_modified;
-};
-#define MYSQL_TRX_MAX 3
+#include "guest-agent/sample/sample.h"
 
 struct mysql_sampler; /* not "mysql_status": the client library has that tag */
 
@@ -29,11 +18,8 @@ struct mysql_sampler *mysql_status_new(const struct mysql_login *login, int trx_
 void mysql_status_free(struct mysql_sampler *s); /* accepts NULL */
 
 /* Transactions are read every 5 s; in between the last reading is emitted again.
- * Reads once and emits what could be read. On failure emits nothing more, drops the connection, and
- * tries again not before 5 s have passed (a sick server is left alone). *ret_trx gets up to
- * MYSQL_TRX_MAX long transactions, oldest first. */
-int mysql_status_read(struct mysql_sampler *s, metric_emit *emit, void *arg,
-                      struct mysql_trx ret_trx[MYSQL_TRX_MAX], size_t *ret_trx_count,
-                      struct err *e);
+ * Reads once and adds what could be read. On failure adds nothing more, drops the connection, and
+ * tries again not before 5 s have passed (a sick server is left alone). */
+int mysql_status_read(struct mysql_sampler *s, struct sample *to, struct err *e);
 
 #endif

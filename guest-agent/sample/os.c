@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "guest-agent/sample/sample.h"
+#include "guest-agent/sample/os.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 
@@ -255,10 +255,10 @@ static bool parse_disk(const char *line, struct disk *d)
 
 static void disk_emit(struct sample *s, const struct disk *d, const char *what, double value)
 {
-    char name[sizeof(((struct metric *)NULL)->name)];
+    char name[64];
 
-    if (snprintf(name, sizeof(name), "disk.%s.%s", d->name, what) < (int)sizeof(name))
-        sample_emit(s, name, value);
+    (void)snprintf(name, sizeof(name), "disk.%s.%s", d->name, what);
+    sample_emit(s, name, value);
 }
 
 static void emit_times(struct sample *s, const struct disk *d, const struct disk *p)

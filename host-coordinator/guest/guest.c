@@ -38,6 +38,7 @@ static bool refuses_hello(const struct guest *g, const Cbsnap__Envelope *m)
 static void dispatch(struct guest *g, const Cbsnap__Envelope *m)
 {
     switch (m->body_case) {
+    case CBSNAP__ENVELOPE__BODY_NAMES:
     case CBSNAP__ENVELOPE__BODY_SAMPLE:
     case CBSNAP__ENVELOPE__BODY_FREEZE_EVENT:
     case CBSNAP__ENVELOPE__BODY_LOG_LINE:

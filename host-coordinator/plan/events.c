@@ -54,14 +54,6 @@ static void on_freeze_event(struct run *r, const Cbsnap__Envelope *m)
     }
 }
 
-static void on_sample(struct run *r, const Cbsnap__Envelope *m)
-{
-    if (!r->freeze.started)
-        keep(&r->sample_before, m);
-    else if (r->wants_sample)
-        keep(&r->sample_after, m);
-}
-
 static void on_log_line(struct run *r, const Cbsnap__LogLine *line)
 {
     AUTO_FREE char *text = NULL;
@@ -95,8 +87,11 @@ void run_on_event(void *arg, const Cbsnap__Envelope *m)
     case CBSNAP__ENVELOPE__BODY_FREEZE_EVENT:
         on_freeze_event(r, m);
         break;
+    case CBSNAP__ENVELOPE__BODY_NAMES:
+        series_names(r->series, m->names);
+        break;
     case CBSNAP__ENVELOPE__BODY_SAMPLE:
-        on_sample(r, m);
+        series_sample(r->series, m->sample);
         break;
     case CBSNAP__ENVELOPE__BODY_LOG_LINE:
         on_log_line(r, m->log_line);

@@ -180,16 +180,6 @@ static void report_witness(struct run *r)
     }
 }
 
-static void report_sample(struct run *r, const char *path, const Cbsnap__Envelope *m)
-{
-    const Cbsnap__Sample *s = m ? m->sample : NULL;
-
-    for (size_t n = 0; s && n < s->n_metric; n++) {
-        if (s->metric[n]->name && s->metric[n]->has_value)
-            record_set_metric(r->record, path, s->metric[n]->name, s->metric[n]->value);
-    }
-}
-
 /*
  * `application` only if every link was seen to hold. The plan has failed at the first that did not,
  * and this asks for each once more: a verdict must not hang on the order of steps alone.
@@ -236,8 +226,6 @@ static void report_facts(struct run *r)
     report_lock(r);
     report_stall(r);
     report_witness(r);
-    report_sample(r, "samples.before", r->sample_before);
-    report_sample(r, "samples.after", r->sample_after);
 }
 
 void report_outcome(struct run *r, const struct err *why)

@@ -35,6 +35,7 @@ void run_init(struct run *r, const struct config *conf, const struct domain_ops 
     r->started_us = mono_us();
     r->started_wall_us = wall_us();
     r->record = record_new();
+    r->series = series_new();
     make_set_id(r->set, r->started_wall_us);
 }
 
@@ -62,8 +63,7 @@ void run_release(struct run *r)
     message_free(r->freeze.locked);
     message_free(r->freeze.state);
     message_free(r->freeze.released);
-    message_free(r->sample_before);
-    message_free(r->sample_after);
+    series_free(r->series);
     free(r->writes_before);
     free(r->writes_after);
     domain_fs_list_release(&r->fs);

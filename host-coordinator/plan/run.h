@@ -13,6 +13,7 @@
 #include "host-coordinator/plan/plan.h"
 #include "host-coordinator/record/record.h"
 #include "host-coordinator/record/store.h"
+#include "host-coordinator/series/series.h"
 #include "host-coordinator/storage/storage.h"
 #include "host-coordinator/xml/domain_xml.h"
 
@@ -101,8 +102,7 @@ struct run {
     struct disk_writes *writes_before, *writes_after;
     size_t writes_before_count, writes_after_count;
     bool witness_held;
-    bool wants_sample; /* the tail waits for the first one after the thaw */
-    Cbsnap__Envelope *sample_before, *sample_after;
+    struct series *series; /* all that was read around the freeze */
 };
 
 /* `ops` is domain_libvirt, or a fake in tests. Makes the set's id. */

@@ -194,8 +194,11 @@ static int list_step(void *run, struct err *e)
 static bool sample_came(void *arg)
 {
     const struct run *r = arg;
+    const Cbsnap__Released *rel = r->freeze.released ? r->freeze.released->released : NULL;
+    int64_t newest, wall;
 
-    return r->sample_after != NULL;
+    return rel && rel->has_unlocked_us && series_newest(r->series, &newest, &wall) &&
+           newest > rel->unlocked_us;
 }
 
 /* How the guest fares after the thaw. Its absence is noted by being absent. */
@@ -204,7 +207,6 @@ static int tail_step(void *run, struct err *e)
     struct run *r = run;
 
     (void)e;
-    r->wants_sample = true;
     if (r->conf->tail_ms > 0)
         (void)loop_wait_until(r->loop, sample_came, r, mono_in_ms(r->conf->tail_ms), NULL);
     return 0;

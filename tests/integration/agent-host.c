@@ -53,11 +53,24 @@ static void print_event(const Cbsnap__FreezeEvent *e)
     printf(" error=%s\n", e->error ? text(e->error->message) : "-");
 }
 
+#define NAMES_MAX 4096
+static char *names[NAMES_MAX];
+
+static void take_names(const Cbsnap__Names *m)
+{
+    for (size_t n = 0; n < m->n_name; n++) {
+        if (m->name[n]->id >= NAMES_MAX)
+            continue;
+        free(names[m->name[n]->id]);
+        names[m->name[n]->id] = strdup(m->name[n]->name);
+    }
+}
+
 static void print_sample(const Cbsnap__Sample *s)
 {
-    printf("sample metrics=%zu missed=%u names=", s->n_metric, s->missed);
-    for (size_t n = 0; n < s->n_metric; n++)
-        printf("%s,", s->metric[n]->name);
+    printf("sample metrics=%zu missed=%u names=", s->n_id, s->missed);
+    for (size_t n = 0; n < s->n_id; n++)
+        printf("%s,", s->id[n] < NAMES_MAX && names[s->id[n]] ? names[s->id[n]] : "?");
     printf("\n");
 }
 
@@ -77,6 +90,9 @@ static void print_message(const Cbsnap__Envelope *m)
         break;
     case CBSNAP__ENVELOPE__BODY_ERROR:
         printf("error code=%u %s\n", m->error->code, text(m->error->message));
+        break;
+    case CBSNAP__ENVELOPE__BODY_NAMES:
+        take_names(m->names);
         break;
     case CBSNAP__ENVELOPE__BODY_SAMPLE:
         print_sample(m->sample);

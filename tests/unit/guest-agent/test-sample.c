@@ -7,8 +7,10 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "guest-agent/sample/sample.h"
+#include "guest-agent/sample/os.h"
 #include "tests/unit/guest-agent/tree.h"
 
 static int setup(void **state)
@@ -40,9 +42,11 @@ static int teardown(void **state)
     return 0;
 }
 
+static struct names *names;
+
 static struct sample *reading(struct os_sampler *o, int64_t at_us)
 {
-    struct sample *s = sample_new();
+    struct sample *s = sample_new(names);
 
     s->mono_us = at_us;
     os_sampler_read(o, s);
@@ -190,10 +194,13 @@ static void reads_the_live_system(void **state)
 
 static void emit_refuses_what_it_cannot_keep(void **state)
 {
-    struct sample *s = sample_new();
+    struct sample *s = sample_new(names);
+    char mount[600] = "";
 
     (void)state;
-    sample_emit(s, "a.name.that.is.much.too.long.to.be.kept.whole.and.would.be.another", 1);
+    memset(mount, 'x', sizeof(mount) - 1);
+    sample_emit_of(s, "fs.*.used", mount, 1); /* cut, it would be another's */
+    sample_emit_of(s, "fs.*.used", "", 1);
     sample_emit(s, "not.a.number", NAN);
     sample_emit(s, "endless", INFINITY);
     assert_int_equal(s->count, 0);
@@ -206,13 +213,13 @@ static void emit_refuses_what_it_cannot_keep(void **state)
 
 static void ring_drops_the_oldest(void **state)
 {
-    struct sample_ring *r = sample_ring_new(3);
+    struct sample_ring *r = sample_ring_new(3, SIZE_MAX);
 
     (void)state;
     assert_int_equal(sample_ring_count(r), 0);
     assert_null(sample_ring_at(r, 0));
     for (int n = 1; n <= 5; n++) {
-        struct sample *s = sample_new();
+        struct sample *s = sample_new(names);
 
         s->mono_us = n;
         sample_ring_add(r, s);
@@ -223,6 +230,85 @@ static void ring_drops_the_oldest(void **state)
     assert_int_equal(sample_ring_at(r, 2)->mono_us, 5);
     assert_null(sample_ring_at(r, 3));
     sample_ring_free(r);
+}
+
+static void ring_keeps_to_its_memory(void **state)
+{
+    struct sample_ring *r = sample_ring_new(1000, 4096);
+
+    (void)state;
+    for (int n = 1; n <= 100; n++) {
+        struct sample *s = sample_new(names);
+
+        s->mono_us = n;
+        for (int v = 0; v < 50; v++)
+            sample_emit(s, "some", v);
+        sample_ring_add(r, s);
+    }
+    assert_in_range(sample_ring_count(r), 2, 8);
+    assert_int_equal(sample_ring_at(r, sample_ring_count(r) - 1)->mono_us, 100);
+    sample_ring_free(r);
+}
+
+static void merging_keeps_all_and_the_stamp(void **state)
+{
+    struct sample *to = sample_new(names), *from = sample_new(names);
+
+    (void)state;
+    to->mono_us = 5;
+    sample_emit(to, "a", 1);
+    sample_emit(from, "b", 2);
+    sample_add_trx(from, &(struct sample_trx){.id = "7", .age_s = 9, .statement = (char[]){"x"}});
+    sample_add_line(from, 3, LINE_ERROR, "broken");
+    sample_add_file(from, "/t/f", 12);
+    sample_add_text(from, "repl.role", "replica");
+    sample_merge(to, from);
+    assert_int_equal(to->mono_us, 5);
+    check_value(to, "a", 1);
+    check_value(to, "b", 2);
+    assert_int_equal(to->trx[0].age_s, 9);
+    assert_string_equal(to->trx[0].statement, "x");
+    assert_string_equal(to->lines[0].text, "broken");
+    assert_int_equal(to->files[0].bytes, 12);
+    assert_string_equal(names_at(names, to->texts[0].id), "repl.role");
+    for (int n = 0; n < 100; n++)
+        sample_add_line(to, 0, LINE_OTHER, "more");
+    assert_int_equal(to->line_count, SAMPLE_LINES_MAX);
+    sample_free(to);
+}
+
+static void names_are_bounded(void **state)
+{
+    struct names *own = names_new();
+    struct sample *s = sample_new(own);
+    char name[16];
+
+    (void)state;
+    for (int n = 0; n < NAMES_MAX + 50; n++) {
+        (void)snprintf(name, sizeof(name), "n%d", n);
+        sample_emit(s, name, n);
+    }
+    assert_int_equal(names_count(own), NAMES_MAX);
+    assert_int_equal(s->count, NAMES_MAX);
+    sample_emit(s, "n17", 18);
+    assert_string_equal(names_at(own, s->ids[NAMES_MAX]), "n17");
+    assert_null(names_at(own, NAMES_MAX));
+    sample_free(s);
+    names_free(own);
+}
+
+static int make_names(void **state)
+{
+    (void)state;
+    names = names_new();
+    return 0;
+}
+
+static int free_names(void **state)
+{
+    (void)state;
+    names_free(names);
+    return 0;
 }
 
 int main(void)
@@ -237,7 +323,10 @@ int main(void)
         cmocka_unit_test(reads_the_live_system),
         cmocka_unit_test(emit_refuses_what_it_cannot_keep),
         cmocka_unit_test(ring_drops_the_oldest),
+        cmocka_unit_test(ring_keeps_to_its_memory),
+        cmocka_unit_test(merging_keeps_all_and_the_stamp),
+        cmocka_unit_test(names_are_bounded),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_names, free_names);
 }

@@ -1,0 +1,1 @@
+COORD_SRC += host-coordinator/series/series.c host-coordinator/series/take.c
