@@ -2,6 +2,7 @@
 /* cbsnap-coord: options, the command's row, its preconditions, its exit status. */
 #include "host-coordinator/command/command.h"
 
+#include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 
@@ -16,26 +17,86 @@
 struct options {
     const char *uri, *config;
     bool json, verbose;
+    struct given_option *given; /* the command's own */
+    size_t given_count;
 };
 
-enum { OPT_CONFIG = 0x100, OPT_JSON, OPT_VERSION };
+enum { OPT_CONFIG = 0x100, OPT_JSON, OPT_VERSION, OPT_OF_COMMAND };
 
-static const struct option long_options[] = {
-    {"connect", required_argument, NULL, 'c'},
-    {"config", required_argument, NULL, OPT_CONFIG},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"verbose", no_argument, NULL, 'v'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {NULL, 0, NULL, 0},
+static const struct option common_options[] = {
+    {"connect", required_argument, NULL, 'c'}, {"config", required_argument, NULL, OPT_CONFIG},
+    {"json", no_argument, NULL, OPT_JSON},     {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},          {"version", no_argument, NULL, OPT_VERSION},
 };
+
+/* ---- options of the commands ----------------------------------------------------------------- */
+
+/*
+ * getopt_long() knows the options of all commands, as words come in any order; whether the command
+ * that was given has them is asked afterwards. Two commands' options of one name take a value
+ * both, or both none.
+ */
+static struct option *all_options(void)
+{
+    size_t count = ARRAY_SIZE(common_options), cap = count + 1;
+    struct option *all = xcalloc(cap, sizeof(*all));
+
+    memcpy(all, common_options, sizeof(common_options));
+    for (size_t c = 0; c < command_count; c++) {
+        for (const struct command_option *o = commands[c].options; o && o->name; o++) {
+            all = xrealloc(all, (count + 2) * sizeof(*all));
+            all[count++] = (struct option){
+                .name = o->name,
+                .has_arg = o->value ? required_argument : no_argument,
+                .val = OPT_OF_COMMAND,
+            };
+        }
+    }
+    all[count] = (struct option){.name = NULL};
+    return all;
+}
+
+static void keep_given(struct options *o, const char *name, const char *value)
+{
+    o->given = xrealloc(o->given, (o->given_count + 1) * sizeof(*o->given));
+    o->given[o->given_count++] = (struct given_option){.name = name, .value = value ? value : ""};
+}
+
+static bool has_option(const struct command *cmd, const char *name)
+{
+    for (const struct command_option *o = cmd->options; o && o->name; o++) {
+        if (strcmp(o->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int check_given(const struct options *o, const struct command *cmd, struct err *e)
+{
+    for (size_t n = 0; n < o->given_count; n++) {
+        if (!has_option(cmd, o->given[n].name))
+            return err_set(e, ERR_USAGE, "'%s' has no option --%s; see cbsnap-coord --help",
+                           cmd->name, o->given[n].name);
+    }
+    return 0;
+}
+
+static void print_command_help(const struct command *cmd)
+{
+    printf("  %-9s %-9s %s\n", cmd->name, cmd->synopsis, cmd->help);
+    for (const struct command_option *o = cmd->options; o && o->name; o++) {
+        AUTO_FREE char *head = xasprintf("--%s%s%s", o->name, o->value ? " " : "", o->value ?: "");
+
+        printf("            %-17s %s\n", head, o->help);
+    }
+}
 
 static void print_help(void)
 {
     puts("cbsnap-coord: consistent, proven snapshots of a MySQL virtual machine\n\n"
          "usage: cbsnap-coord [OPTION]... COMMAND [ARGUMENT]...\n");
     for (size_t n = 0; n < command_count; n++)
-        printf("  %-9s %-9s %s\n", commands[n].name, commands[n].synopsis, commands[n].help);
+        print_command_help(&commands[n]);
     puts(
         "\n  -c, --connect URI  libvirt connection, remote ones too\n"
         "  --config FILE      instead of " DEFAULT_CONFIG "\n"
@@ -88,6 +149,8 @@ static int run_command(const struct command *cmd, const struct options *o, char 
     c.uri = o->uri ? o->uri : conf.uri;
     c.args = args;
     c.arg_count = count;
+    c.given = o->given;
+    c.given_count = o->given_count;
     if (cmd->needs & NEED_LOOP) {
         c.loop = loop_new();
         loop_catch_signals(c.loop);
@@ -119,10 +182,11 @@ static int misuse(char **argv, int opt, struct err *e)
  * counts wherever it stands. Ends the program on --help and --version. */
 static int parse(int argc, char **argv, struct options *o, int *ret_first, struct err *e)
 {
-    int opt;
+    AUTO_FREE struct option *all = all_options();
+    int opt, which = 0;
 
     opterr = 0; /* our own words, and one document */
-    while ((opt = getopt_long(argc, argv, ":c:vh", long_options, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, ":c:vh", all, &which)) != -1) {
         switch (opt) {
         case 'c':
             o->uri = optarg;
@@ -143,6 +207,9 @@ static int parse(int argc, char **argv, struct options *o, int *ret_first, struc
         case OPT_VERSION:
             puts("cbsnap-coord " CBSNAP_VERSION);
             exit(EXIT_DONE);
+        case OPT_OF_COMMAND:
+            keep_given(o, all[which].name, optarg);
+            break;
         default:
             (void)misuse(argv, opt, e);
         }
@@ -151,7 +218,8 @@ static int parse(int argc, char **argv, struct options *o, int *ret_first, struc
     return err_is_set(e) ? -1 : 0;
 }
 
-static const struct command *choose(int argc, char **argv, int first, struct err *e)
+static const struct command *choose(const struct options *o, int argc, char **argv, int first,
+                                    struct err *e)
 {
     const struct command *cmd = first < argc ? find_command(argv[first]) : NULL;
     int count = argc - first - 1;
@@ -163,6 +231,8 @@ static const struct command *choose(int argc, char **argv, int first, struct err
                 argv[first]);
     else if (count < cmd->min_args || count > cmd->max_args)
         err_set(e, ERR_USAGE, "usage: cbsnap-coord %s %s", cmd->name, cmd->synopsis);
+    else
+        (void)check_given(o, cmd, e);
     return err_is_set(e) ? NULL : cmd;
 }
 
@@ -176,10 +246,11 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     if (parse(argc, argv, &o, &first, &e) == 0)
-        cmd = choose(argc, argv, first, &e);
+        cmd = choose(&o, argc, argv, first, &e);
     if (cmd)
         status = run_command(cmd, &o, argv + first + 1, argc - first - 1, &answered, &e);
     tell(&o, &e, status, answered);
+    free(o.given);
     fflush(stdout);
     /* threads that hang in libvirt are still about: what exit() takes down is theirs as well */
     _exit(status);

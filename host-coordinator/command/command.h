@@ -21,6 +21,17 @@ enum {
     EXIT_LOOK = 5,    /* a person must look */
 };
 
+/* An option of one command, beside those that all have. */
+struct command_option {
+    const char *name;  /* "limit", given as --limit N or --limit=N */
+    const char *value; /* what it takes, for the help: "N"; NULL: a flag */
+    const char *help;
+};
+
+struct given_option {
+    const char *name, *value; /* value "" for a flag */
+};
+
 struct command_context {
     const struct config *conf;
     struct loop *loop; /* NULL unless NEED_LOOP */
@@ -29,7 +40,13 @@ struct command_context {
     bool *answered; /* with json: set once the command has printed its document */
     char **args;
     int arg_count;
+    const struct given_option *given;
+    size_t given_count;
 };
+
+/* What was given for an option of this command: its value, "" for a flag, NULL when it was not
+ * given. The last one counts. */
+const char *command_option(const struct command_context *c, const char *name);
 
 enum command_need {
     NEED_LOOP = 1,       /* an event loop that catches signals */
@@ -42,6 +59,7 @@ struct command {
     const char *help;
     int min_args, max_args;
     unsigned needs;
+    const struct command_option *options; /* up to a row without a name; NULL: none */
     /* Returns the exit status. On failure e is set unless the command told it already. */
     int (*run)(const struct command_context *c, struct err *e);
 };

@@ -10,14 +10,24 @@
 
 const struct command commands[] = {
     {"check", "DOMAIN", "say what snapshot would do and what would stop it; changes nothing", 1, 1,
-     NEED_LOOP | NEED_APPLIANCES, cmd_check},
+     NEED_LOOP | NEED_APPLIANCES, NULL, cmd_check},
     {"snapshot", "DOMAIN", "take a set: all volumes at one exact position of the database", 1, 1,
-     NEED_LOOP | NEED_APPLIANCES, cmd_snapshot},
-    {"list", "[DOMAIN]", "sets, newest first", 0, 1, 0, cmd_list},
-    {"show", "SET", "one record, with its run as a timeline", 1, 1, 0, cmd_show},
-    {"thaw", "DOMAIN", "let go of whatever is frozen or locked, now", 1, 1, NEED_LOOP, cmd_thaw},
+     NEED_LOOP | NEED_APPLIANCES, NULL, cmd_snapshot},
+    {"list", "[DOMAIN]", "sets, newest first", 0, 1, 0, NULL, cmd_list},
+    {"show", "SET", "one record, with its run as a timeline", 1, 1, 0, NULL, cmd_show},
+    {"thaw", "DOMAIN", "let go of whatever is frozen or locked, now", 1, 1, NEED_LOOP, NULL,
+     cmd_thaw},
 };
 const size_t command_count = ARRAY_SIZE(commands);
+
+const char *command_option(const struct command_context *c, const char *name)
+{
+    for (size_t n = c->given_count; n-- > 0;) {
+        if (strcmp(c->given[n].name, name) == 0)
+            return c->given[n].value;
+    }
+    return NULL;
+}
 
 void command_answer(const struct command_context *c, const struct record *r)
 {

@@ -21,7 +21,7 @@
 struct guest;
 
 /*
- * Events (Names, Sample, FreezeEvent, LogLine, Hello) as they come, from guest_open()'s return on; the
+ * Events (Names, Sample, FreezeEvent, LogLine, Hello), from the return of guest_open() on; the
  * message is borrowed. The callback may post and send; it does not wait.
  */
 typedef void guest_event(void *arg, const Cbsnap__Envelope *m);
