@@ -55,7 +55,10 @@ static void read_server(struct sampler *s, struct sample *to)
 
     if (login_resolve(&s->login, s->config.login.socket)) {
         mysql_status_free(s->mysql);
-        s->mysql = mysql_status_new(&s->login, s->config.trx_long_s);
+        s->mysql =
+            mysql_status_new(&(struct mysql_sampler_config){.login = &s->login,
+                                                            .trx_long_s = s->config.trx_long_s,
+                                                            .statements = STATEMENTS_DIGEST});
     }
     if (mysql_status_read(s->mysql, to, &e) < 0) {
         if (!s->failing)

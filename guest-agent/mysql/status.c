@@ -93,12 +93,12 @@ struct mysql_sampler {
     struct trx_reading trx;
 };
 
-struct mysql_sampler *mysql_status_new(const struct mysql_login *login, int trx_long_s)
+struct mysql_sampler *mysql_status_new(const struct mysql_sampler_config *config)
 {
     struct mysql_sampler *s = xcalloc(1, sizeof(*s));
 
-    s->login = *login;
-    s->trx_long_s = trx_long_s;
+    s->login = *config->login;
+    s->trx_long_s = config->trx_long_s;
     conn_init(&s->conn, &s->login);
     buf_addf(&s->sql, "SHOW GLOBAL STATUS WHERE Variable_name IN (");
     for (int n = 0; n < VAR_COUNT; n++)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The sampler's view of the server: one connection, one round trip for status, a time limit on
- * each query, costly sources (innodb_trx) at their own slower pace. Never used while frozen.
- * One thread per object.
+ * each query, costly sources (transactions, replication, the error log as a table) at their own
+ * slower pace. Never used while frozen. One thread per object.
+ *
+ * What is read is FAMILY_SERVER, FAMILY_TRX and FAMILY_REPL of proto/metrics.h, and FAMILY_ERROR_LOG
+ * where the server logs to no file.
  */
 #ifndef CBSNAP_MYSQL_STATUS_H
 #define CBSNAP_MYSQL_STATUS_H
@@ -11,15 +14,31 @@
 
 #include "guest-agent/mysql/lock.h"
 #include "guest-agent/sample/sample.h"
+#include "guest-agent/sample/server_facts.h"
+
+/* What is told of a long transaction's statement. */
+enum mysql_statements {
+    STATEMENTS_OFF,
+    STATEMENTS_DIGEST, /* without the values in it */
+    STATEMENTS_TEXT,   /* its first 200 characters, which can hold personal data */
+};
+
+struct mysql_sampler_config {
+    const struct mysql_login *login; /* lives as long as the sampler */
+    int trx_long_s;                  /* a transaction older than this is a long one */
+    enum mysql_statements statements;
+    int slow_every_ms;          /* pace of the costly sources; 0: the default, 5 s */
+    struct server_facts *facts; /* told which process the server is and where it logs; or NULL */
+};
 
 struct mysql_sampler; /* not "mysql_status": the client library has that tag */
 
-struct mysql_sampler *mysql_status_new(const struct mysql_login *login, int trx_long_s);
+struct mysql_sampler *mysql_status_new(const struct mysql_sampler_config *config);
 void mysql_status_free(struct mysql_sampler *s); /* accepts NULL */
 
-/* Transactions are read every 5 s; in between the last reading is emitted again.
- * Reads once and adds what could be read. On failure adds nothing more, drops the connection, and
- * tries again not before 5 s have passed (a sick server is left alone). */
+/* Reads once and adds what could be read. On failure adds nothing more, drops the connection, and
+ * tries again not before 5 s have passed (a sick server is left alone). Costs at most login's
+ * connect timeout and 2 s more. */
 int mysql_status_read(struct mysql_sampler *s, struct sample *to, struct err *e);
 
 #endif
