@@ -76,6 +76,9 @@ void storage_op_release(struct storage_op *op)
     for (size_t i = 0; i < op->volume_count; i++)
         volume_release(&op->volumes[i]);
     free(op->volumes);
+    for (size_t i = 0; i < op->history_count; i++)
+        free(op->history[i].time);
+    free(op->history);
     free(op->snapshot_path);
     free(op->snapshot_time);
     free(op->snapshot_id);

@@ -18,6 +18,8 @@
 
 #include "host-coordinator/loop/loop.h"
 
+#define STORAGE_HISTORY_MAX 1000
+
 struct volume {
     char *id; /* the driver's own id for the volume */
     char *name;
@@ -25,6 +27,25 @@ struct volume {
     char *serial;       /* SCSI unit serial number that the exported disk shows; "" if unknown */
     char *group;        /* what the array can snapshot together (ElastiStor: TSM) */
     int64_t size_bytes; /* 0 if unknown */
+};
+
+/*
+ * What the array measured last about a volume. A value that it does not tell, or that cannot be
+ * one, is not had: its flag is false, never a 0.
+ */
+struct volume_stats {
+    bool has_iops, has_throughput, has_latency, has_throttle, has_used;
+    double iops;            /* requests per second */
+    double throughput_kb_s; /* KB/s as the array counts them */
+    double latency;         /* unit not documented */
+    double throttle;        /* unit not documented */
+    double used_bytes;      /* snapshots too */
+};
+
+/* A reading that the array remembered. */
+struct volume_past {
+    char *time; /* as the array tells it, its time zone unknown; "" if not told */
+    double iops;
 };
 
 /* What an operation gives back. Everything is freed by storage_op_release(). */
@@ -36,11 +57,14 @@ struct storage_op {
     int64_t started_us, ended_us;
     struct volume *volumes; /* list_volumes */
     size_t volume_count;
-    bool found;          /* find_snapshot */
-    char *snapshot_path; /* find_snapshot: the array's full name of it */
-    char *snapshot_time; /* find_snapshot: as the array tells it, unparsed */
-    char *snapshot_id;   /* snapshot; NULL if the array gives none */
-    void *priv;          /* the driver's */
+    bool found;                  /* find_snapshot */
+    char *snapshot_path;         /* find_snapshot: the array's full name of it */
+    char *snapshot_time;         /* find_snapshot: as the array tells it, unparsed */
+    char *snapshot_id;           /* snapshot; NULL if the array gives none */
+    struct volume_stats stats;   /* stats */
+    struct volume_past *history; /* history: oldest first */
+    size_t history_count;
+    void *priv; /* the driver's */
 };
 
 struct storage_conf {
@@ -86,6 +110,12 @@ struct storage_ops {
     /* Removing what is absent succeeds. */
     void (*remove_snapshot)(struct storage *s, const struct volume *v, const char *name,
                             int64_t deadline_us, struct storage_op *op);
+    /* The volume's readings as of now. */
+    void (*stats)(struct storage *s, const struct volume *v, int64_t deadline_us,
+                  struct storage_op *op);
+    /* What the array remembers of the volume's readings: the newest STORAGE_HISTORY_MAX of it. */
+    void (*history)(struct storage *s, const struct volume *v, int64_t deadline_us,
+                    struct storage_op *op);
     /* What the caller wants is storage_cancel(). */
     void (*cancel)(struct storage *s, struct storage_op *op);
 };
