@@ -4,7 +4,9 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/duration.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -42,11 +44,41 @@ static int parse_bool(const char *text, bool *ret)
     return -1;
 }
 
-static int assign(const struct conf_option *o, void *target, const char *text, struct err *e)
+static int assign_int(const struct conf_option *o, int *at, const char *text, struct err *e)
 {
-    void *at = (char *)target + o->offset;
     char *end;
     long number;
+
+    errno = 0;
+    number = strtol(text, &end, 10);
+    if (errno || end == text || *end)
+        return err_set(e, ERR_CONFIG, "'%s = %s': write a whole number", o->key, text);
+    if (number < o->min || number > o->max)
+        return err_set(e, ERR_CONFIG, "'%s = %s': write a number from %d to %d", o->key, text,
+                       o->min, o->max);
+    *at = (int)number;
+    return 0;
+}
+
+static int assign_duration(const struct conf_option *o, int *at, const char *text, struct err *e)
+{
+    int64_t us;
+    size_t len = duration_parse(text, &us);
+
+    if (len == 0 || text[len] != '\0')
+        return err_set(e, ERR_CONFIG, "'%s = %s': write a time such as 500ms, 5s, 2m or 1h", o->key,
+                       text);
+    if (us % 1000 != 0 || us / 1000 < o->min || us / 1000 > o->max)
+        return err_set(e, ERR_CONFIG, "'%s = %s': write a time from %dms to %dms", o->key, text,
+                       o->min, o->max);
+    *at = (int)(us / 1000);
+    return 0;
+}
+
+static int assign(const struct conf_option *o, void *target, const char *text,
+                  struct conf_place *place, struct err *e)
+{
+    void *at = (char *)target + o->offset;
 
     switch (o->type) {
     case CONF_STRING:
@@ -58,24 +90,24 @@ static int assign(const struct conf_option *o, void *target, const char *text, s
             return err_set(e, ERR_CONFIG, "'%s = %s': write yes or no", o->key, text);
         return 0;
     case CONF_INT:
-        errno = 0;
-        number = strtol(text, &end, 10);
-        if (errno || end == text || *end)
-            return err_set(e, ERR_CONFIG, "'%s = %s': write a whole number", o->key, text);
-        if (number < o->min || number > o->max)
-            return err_set(e, ERR_CONFIG, "'%s = %s': write a number from %d to %d", o->key, text,
-                           o->min, o->max);
-        *(int *)at = (int)number;
-        return 0;
+        return assign_int(o, at, text, e);
+    case CONF_DURATION:
+        return assign_duration(o, at, text, e);
+    case CONF_TAKE:
+        return o->take(target, text, place, e);
     }
     return err_set(e, ERR_INTERNAL, "option '%s' has no type", o->key);
 }
 
 void conf_defaults(const struct conf_spec *spec, const char *word, void *target)
 {
+    struct conf_place nowhere = {0};
+
     for (size_t n = 0; n < spec->count; n++) {
-        if (is_named(&spec->options[n], word))
-            (void)assign(&spec->options[n], target, spec->options[n].fallback, NULL);
+        const struct conf_option *o = &spec->options[n];
+
+        if (is_named(o, word) && o->fallback)
+            (void)assign(o, target, o->fallback, &nowhere, NULL);
     }
 }
 
@@ -97,8 +129,42 @@ struct reading {
     const struct conf_spec *spec;
     void *target;
     struct err *e;
-    char last[128]; /* "SECTION KEY" of the line before */
+    FILE *file;
+    unsigned line;
+    char *raw; /* the line as it stands in the file */
+    size_t raw_size;
+    struct conf_place wrong; /* with e set; no column if that says nothing */
+    char last[128];          /* "SECTION KEY" of the line before */
 };
+
+/* inih's reader: `into` holds what it can take of a line. It would go on with the rest of a longer
+ * one as if that were a line. */
+static char *next_line(char *into, int size, void *arg)
+{
+    struct reading *r = arg;
+    ssize_t len = getline(&r->raw, &r->raw_size, r->file);
+
+    if (len < 0 || err_is_set(r->e))
+        return NULL;
+    r->line++;
+    if (len >= size || strlen(r->raw) != (size_t)len) {
+        r->wrong.line = r->line;
+        err_set(r->e, ERR_CONFIG, "the line is longer than %d characters, or no text", size - 2);
+        return NULL;
+    }
+    memcpy(into, r->raw, (size_t)len + 1);
+    return into;
+}
+
+/* Where in the line the value of "key = value" begins. */
+static unsigned value_column(const char *raw)
+{
+    size_t at = strcspn(raw, "=:");
+
+    if (raw[at])
+        at++;
+    return (unsigned)(at + strspn(raw + at, " \t") + 1);
+}
 
 /* The option row for [section] key, and the struct it fills; NULL with e set if there is none. */
 static const struct conf_option *find(struct reading *r, const char *section, const char *key,
@@ -129,26 +195,53 @@ static const struct conf_option *find(struct reading *r, const char *section, co
     return NULL;
 }
 
+/* inih hands a continued line over as the same key once more, which would replace the value. */
+static bool twice(struct reading *r, const char *section, const char *key, bool repeatable)
+{
+    char here[sizeof(r->last)];
+    bool same;
+
+    (void)snprintf(here, sizeof(here), "%s %s", section, key);
+    same = strcmp(here, r->last) == 0 && (!repeatable || isspace((unsigned char)r->raw[0]));
+    memcpy(r->last, here, sizeof(here));
+    return same;
+}
+
 /* inih's callback: 1 to go on, 0 to stop (the file's line is then ini_parse's result). */
 static int on_line(void *user, const char *section, const char *key, const char *value)
 {
     struct reading *r = user;
+    struct conf_place place = {r->line, value_column(r->raw)};
     const struct conf_option *o;
     void *target;
 
-    char here[sizeof(r->last)];
-
     if (err_is_set(r->e))
         return 0;
-    /* inih hands a continued line over as the same key once more, which would replace the value */
-    (void)snprintf(here, sizeof(here), "%s %s", section, key);
-    if (strcmp(here, r->last) == 0) {
-        err_set(r->e, ERR_CONFIG, "'%s' is given twice, or continued; write it on one line", key);
-        return 0;
-    }
-    memcpy(r->last, here, sizeof(here));
     o = find(r, section, key, &target);
-    return o && assign(o, target, value ? value : "", r->e) == 0;
+    if (o && twice(r, section, key, o->repeatable))
+        err_set(r->e, ERR_CONFIG, "'%s' is given twice, or continued; write it on one line", key);
+    else if (o && assign(o, target, value ? value : "", &place, r->e) == 0)
+        return 1;
+    r->wrong = place;
+    if (!o || o->type != CONF_TAKE)
+        r->wrong.column = 0;
+    return 0;
+}
+
+static int misread(const struct reading *r, const char *path, int line, const struct err *own,
+                   struct err *e)
+{
+    if (!e)
+        return -1;
+    *e = *own;
+    /* inih reads on behind a line that is none, and tells the first */
+    if (!err_is_set(own) || (line > 0 && (unsigned)line < r->wrong.line)) {
+        err_set(e, ERR_CONFIG, "this is neither '[section]' nor 'key = value'");
+        return line > 0 ? err_prefix(e, "%s line %d", path, line) : err_prefix(e, "%s", path);
+    }
+    if (r->wrong.column > 0)
+        return err_prefix(e, "%s line %u column %u", path, r->wrong.line, r->wrong.column);
+    return err_prefix(e, "%s line %u", path, r->wrong.line);
 }
 
 int conf_read(const struct conf_spec *spec, const char *path, void *target, struct err *e)
@@ -161,14 +254,14 @@ int conf_read(const struct conf_spec *spec, const char *path, void *target, stru
     if (!f)
         return err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_CONFIG, errno,
                            "cannot read the configuration file '%s'", path);
-    line = ini_parse_file(f, on_line, &r);
-    if (line == 0)
+    r.file = f;
+    line = ini_parse_stream(next_line, &r, on_line, &r);
+    if (r.raw)
+        explicit_bzero(r.raw, r.raw_size); /* the credentials file is read this way too */
+    free(r.raw);
+    if (line == 0 && !err_is_set(&own))
         return 0;
-    if (!err_is_set(&own))
-        err_set(&own, ERR_CONFIG, "this is neither '[section]' nor 'key = value'");
-    if (e)
-        *e = own;
-    return line > 0 ? err_prefix(e, "%s line %d", path, line) : err_prefix(e, "%s", path);
+    return misread(&r, path, line, &own, e);
 }
 
 int conf_check_private(const char *path, struct err *e)

@@ -9,14 +9,22 @@
 #ifndef CBSNAP_CONF_H
 #define CBSNAP_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/base/err.h"
 
 enum conf_type {
-    CONF_STRING, /* char *, owned by the struct, "" never NULL; conf_release() frees */
-    CONF_INT,    /* int; min..max */
-    CONF_BOOL,   /* bool; yes/no, true/false, on/off, 1/0 */
+    CONF_STRING,   /* char *, owned by the struct, "" never NULL; conf_release() frees */
+    CONF_INT,      /* int; min..max */
+    CONF_BOOL,     /* bool; yes/no, true/false, on/off, 1/0 */
+    CONF_DURATION, /* int, milliseconds; written 500ms, 5s, 2m, 1h; min..max */
+    CONF_TAKE,     /* whatever `take` makes of the text; nothing at `offset` is touched */
+};
+
+/* Where a value stands, counted from 1. */
+struct conf_place {
+    unsigned line, column;
 };
 
 struct conf_option {
@@ -25,8 +33,15 @@ struct conf_option {
     enum conf_type type;
     size_t offset; /* in the struct that the section fills */
     const char *fallback;
-    int min, max; /* CONF_INT */
+    int min, max; /* CONF_INT, CONF_DURATION */
     const char *help;
+    /*
+     * CONF_TAKE: gets the struct that the section fills and the value. On failure it may move
+     * *place to what is wrong in it; the error's message is then led by that column. A fallback
+     * other than NULL is taken like a value.
+     */
+    int (*take)(void *target, const char *text, struct conf_place *place, struct err *e);
+    bool repeatable; /* may be given many times, each one line; CONF_TAKE */
 };
 
 struct conf_spec {

@@ -17,7 +17,27 @@ struct target {
     char *socket;
     int tries;
     bool expedite;
+    int wait_ms;
+    unsigned taken;
+    unsigned line, column; /* of the newest value taken */
+    char words[64];
 };
+
+static int take_word(void *target, const char *text, struct conf_place *place, struct err *e)
+{
+    struct target *t = target;
+    const char *wrong = strchr(text, '!');
+
+    t->line = place->line;
+    t->column = place->column;
+    if (wrong) {
+        place->column += (unsigned)(wrong - text);
+        return err_set(e, ERR_CONFIG, "no exclamations");
+    }
+    t->taken++;
+    (void)snprintf(t->words, sizeof(t->words), "%s", text);
+    return 0;
+}
 
 static const struct conf_option options[] = {
     {.section = "mysql",
@@ -37,6 +57,18 @@ static const struct conf_option options[] = {
      .type = CONF_BOOL,
      .offset = offsetof(struct target, expedite),
      .fallback = "yes"},
+    {.section = "policy",
+     .key = "wait",
+     .type = CONF_DURATION,
+     .offset = offsetof(struct target, wait_ms),
+     .fallback = "2s",
+     .max = 3600000},
+    {.section = "policy", .key = "rule", .type = CONF_TAKE, .take = take_word, .repeatable = true},
+    {.section = "policy",
+     .key = "once",
+     .type = CONF_TAKE,
+     .take = take_word,
+     .fallback = "by default"},
 };
 static const struct conf_spec spec = {.options = options, .count = ARRAY_SIZE(options)};
 
@@ -107,6 +139,93 @@ static void mistakes_are_told_with_their_line(void **state)
     expect_error("[lock]\ntries = 3\ntries = 4\n", "line 3: 'tries' is given twice");
 }
 
+static void read_or_fail(const char *text, struct target *t)
+{
+    struct err e = ERR_INIT;
+
+    *t = (struct target){.tries = 0};
+    conf_defaults(&spec, NULL, t);
+    write_file(text);
+    if (conf_read(&spec, path, t, &e) < 0)
+        fail_msg("%s", e.msg);
+    conf_release(&spec, NULL, t);
+}
+
+static void times_are_written_with_their_unit(void **state)
+{
+    static const struct {
+        const char *text;
+        int ms;
+    } good[] = {{"0", 0},  {"500ms", 500},  {"5s", 5000},       {"2m", 120000},
+                {"0s", 0}, {"1h", 3600000}, {"3600s", 3600000}, {"7000us", 7}};
+    static const char *const bad[] = {"5", "s", "5 s", "-5s", "5s5", "5sec", "1.5s", "1d", ""};
+    static const char *const beyond[] = {"3601s", "2h", "500us", "7001us"};
+    char text[64];
+    struct target t;
+
+    (void)state;
+    read_or_fail("[policy]\n", &t);
+    assert_int_equal(t.wait_ms, 2000);
+    for (size_t n = 0; n < ARRAY_SIZE(good); n++) {
+        (void)snprintf(text, sizeof(text), "[policy]\nwait = %s\n", good[n].text);
+        read_or_fail(text, &t);
+        assert_int_equal(t.wait_ms, good[n].ms);
+    }
+    for (size_t n = 0; n < ARRAY_SIZE(bad); n++) {
+        (void)snprintf(text, sizeof(text), "[policy]\nwait = %s\n", bad[n]);
+        expect_error(text, "line 2: 'wait = ");
+        expect_error(text, "write a time such as 500ms");
+    }
+    for (size_t n = 0; n < ARRAY_SIZE(beyond); n++) {
+        (void)snprintf(text, sizeof(text), "[policy]\nwait = %s\n", beyond[n]);
+        expect_error(text, "write a time from 0ms to 3600000ms");
+    }
+    /* more than 64 bits hold */
+    expect_error("[policy]\nwait = 99999999999999999999h\n", "write a time");
+    expect_error("[policy]\nwait = 9223372036854775807h\n", "write a time");
+}
+
+static void repeated_values_come_with_their_place(void **state)
+{
+    struct target t;
+
+    (void)state;
+    read_or_fail("\n", &t);
+    assert_string_equal(t.words, "by default");
+    assert_int_equal(t.taken, 1);
+    read_or_fail("[policy]\nrule = a > 1\nrule=b\n\n# remark\nrule:  \t c = d ; remark\n", &t);
+    assert_int_equal(t.taken, 4);
+    assert_string_equal(t.words, "c = d");
+    assert_int_equal(t.line, 6);
+    assert_int_equal(t.column, 10);
+    read_or_fail("\xEF\xBB\xBF[policy]\n  rule = a\n", &t);
+    assert_int_equal(t.column, 10);
+    expect_error("[policy]\nrule = fine\nrule = not! fine\n", "line 3 column 11: no exclamations");
+    expect_error("[policy]\nrule = ! twice\nrule = !\n", "line 2 column 8: no exclamations");
+    expect_error("[policy]\nrule = a\n  rule = b\n", "line 3 column");
+    expect_error("[policy]\nrule = a\n  b\n", "'rule' is given twice, or continued");
+    expect_error("[policy]\nonce = a\nonce = b\n", "'once' is given twice");
+}
+
+static void the_first_mistake_is_told(void **state)
+{
+    (void)state;
+    expect_error("[lock]\nnonsense\ntries = many\n", "line 2: this is neither");
+    expect_error("[lock]\ntries = many\nnonsense\n", "line 2: 'tries = many'");
+}
+
+/* inih would go on with the rest of it as a line of its own. */
+static void a_line_too_long_is_told(void **state)
+{
+    char text[600];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "[mysql]\nsocket = ", 17);
+    (void)snprintf(text + 400, 100, "\n[lock]\ntries = 3\n");
+    expect_error(text, "line 2: the line is longer than");
+}
+
 static void a_missing_file_is_not_found(void **state)
 {
     struct target t = {.tries = 0};
@@ -137,6 +256,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_and_defaults),
         cmocka_unit_test(mistakes_are_told_with_their_line),
+        cmocka_unit_test(times_are_written_with_their_unit),
+        cmocka_unit_test(repeated_values_come_with_their_place),
+        cmocka_unit_test(the_first_mistake_is_told),
+        cmocka_unit_test(a_line_too_long_is_told),
         cmocka_unit_test(a_missing_file_is_not_found),
         cmocka_unit_test(secrets_must_be_private),
     };
