@@ -2,6 +2,8 @@
 /* cbsnap-coord list [DOMAIN]: all sets, newest first. */
 #include "host-coordinator/command/command.h"
 
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 
 #include <stdio.h>
@@ -51,6 +53,7 @@ static void on_record(void *arg, const struct record *r, const char *path, const
 int cmd_list(const struct command_context *c, struct err *e)
 {
     struct record *all = c->json ? record_new() : NULL;
+    struct store_names l = {.count = 0};
     int rc;
 
     if (all)
@@ -58,7 +61,16 @@ int cmd_list(const struct command_context *c, struct err *e)
     else
         printf("%-22s  %-16s  %-11s  %8s  %s\n", "SET", "DOMAIN", "VERDICT", "STALL ms",
                "POSITION");
-    rc = store_list(c->conf->state_dir, c->arg_count > 0 ? c->args[0] : NULL, on_record, all, e);
+    rc = store_names(&l, c->conf->state_dir, c->arg_count > 0 ? c->args[0] : NULL, e);
+    for (size_t n = 0; rc == 0 && n < l.count; n++) {
+        AUTO_FREE char *path = xasprintf("%s/records/%s", c->conf->state_dir, l.names[n]);
+        struct err why = ERR_INIT;
+        struct record *r = store_read(path, &why);
+
+        on_record(all, r, path, r ? NULL : &why);
+        record_free(r);
+    }
+    store_names_release(&l);
     if (all && rc == 0)
         command_answer(c, all);
     record_free(all);

@@ -96,7 +96,7 @@ static struct record *check_schema(struct record *r, const char *path, struct er
     return NULL;
 }
 
-static struct record *load_file(const char *path, struct err *e)
+struct record *store_read(const char *path, struct err *e)
 {
     AUTO_FCLOSE FILE *f = fopen(path, "re");
     struct buf text = BUF_INIT;
@@ -122,33 +122,35 @@ static struct record *load_file(const char *path, struct err *e)
     return check_schema(r, path, e);
 }
 
-struct name_list {
-    char **names; /* "DOMAIN/SET.json" */
-    size_t count;
-};
-
-static void add_name(struct name_list *l, char *name)
+static void add_name(struct store_names *l, char *name)
 {
-    l->names = xrealloc(l->names, (l->count + 1) * sizeof(*l->names));
+    if ((l->count & (l->count - 1)) == 0) /* full: it grows by doubling */
+        l->names = xrealloc(l->names, (l->count ? l->count * 2 : 1) * sizeof(*l->names));
     l->names[l->count++] = name;
 }
 
-static void release_names(struct name_list *l)
+void store_names_release(struct store_names *l)
 {
     for (size_t n = 0; n < l->count; n++)
         free(l->names[n]);
     free(l->names);
+    *l = (struct store_names){.names = NULL};
 }
 
-/* Set ids begin with their time, so names sort by age; newest first. */
-static int newest_first(const void *a, const void *b)
+/* Set ids begin with their time, so names sort by age. */
+int store_newest_first(const char *x, const char *y)
 {
-    const char *x = strchr(*(char *const *)a, '/'), *y = strchr(*(char *const *)b, '/');
+    int order = strcmp(strchr(y, '/'), strchr(x, '/'));
 
-    return strcmp(y, x);
+    return order != 0 ? order : strcmp(x, y);
 }
 
-static int scan_domain(const char *state_dir, const char *domain, struct name_list *l,
+static int compare_names(const void *a, const void *b)
+{
+    return store_newest_first(*(char *const *)a, *(char *const *)b);
+}
+
+static int scan_domain(const char *state_dir, const char *domain, struct store_names *l,
                        struct err *e)
 {
     AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, domain);
@@ -169,7 +171,7 @@ static int scan_domain(const char *state_dir, const char *domain, struct name_li
     return 0;
 }
 
-static int scan(const char *state_dir, const char *domain, struct name_list *l, struct err *e)
+static int scan(const char *state_dir, const char *domain, struct store_names *l, struct err *e)
 {
     AUTO_FREE char *records = xasprintf("%s/records", state_dir);
     struct dirent *entry;
@@ -192,41 +194,31 @@ static int scan(const char *state_dir, const char *domain, struct name_list *l, 
             closedir(d);
     }
     if (l->count > 1)
-        qsort(l->names, l->count, sizeof(*l->names), newest_first);
+        qsort(l->names, l->count, sizeof(*l->names), compare_names);
     return rc;
 }
 
-int store_list(const char *state_dir, const char *domain, store_each *each, void *arg,
-               struct err *e)
+int store_names(struct store_names *ret, const char *state_dir, const char *domain, struct err *e)
 {
-    struct name_list l = {.count = 0};
+    struct store_names l = {.count = 0};
 
-    int rc = scan(state_dir, domain, &l, e);
-
-    for (size_t n = 0; rc == 0 && n < l.count; n++) {
-        AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, l.names[n]);
-        struct err why = ERR_INIT;
-        struct record *r = load_file(path, &why);
-
-        each(arg, r, path, r ? NULL : &why);
-        if (r)
-            record_free(r);
+    if (scan(state_dir, domain, &l, e) < 0) {
+        store_names_release(&l);
+        return -1;
     }
-    release_names(&l);
-    return rc;
+    *ret = l;
+    return 0;
 }
 
 struct record *store_load(const char *state_dir, const char *set, struct err *e)
 {
-    struct name_list l = {.count = 0};
+    struct store_names l;
     struct record *r = NULL;
     char *match = NULL;
     size_t matches = 0;
 
-    if (scan(state_dir, NULL, &l, e) < 0) {
-        release_names(&l);
+    if (store_names(&l, state_dir, NULL, e) < 0)
         return NULL;
-    }
     for (size_t n = 0; n < l.count && *set; n++) {
         const char *name = strchr(l.names[n], '/') + 1;
 
@@ -238,7 +230,7 @@ struct record *store_load(const char *state_dir, const char *set, struct err *e)
     if (matches == 1) {
         AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, match);
 
-        r = load_file(path, e);
+        r = store_read(path, e);
     } else if (matches > 1) {
         err_set(e, ERR_USAGE, "'%s' is the beginning of %zu sets; give more of it", set, matches);
     } else {
@@ -246,7 +238,7 @@ struct record *store_load(const char *state_dir, const char *set, struct err *e)
                 "there is no set '%s' in '%s/records'; cbsnap-coord list shows all", set,
                 state_dir);
     }
-    release_names(&l);
+    store_names_release(&l);
     return r;
 }
 

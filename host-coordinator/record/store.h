@@ -23,13 +23,18 @@ int store_save(const char *state_dir, const char *domain, const char *set, const
 /* By set id, in whichever domain's folder; ERR_NOT_FOUND otherwise. A unique prefix will do. */
 struct record *store_load(const char *state_dir, const char *set, struct err *e);
 
-/*
- * Calls `each` for every readable record, newest first, of one domain or (NULL) of all. A record
- * that cannot be read is passed as NULL with its path and the reason: it is shown, never hidden.
- */
-typedef void store_each(void *arg, const struct record *r, const char *path, const struct err *why);
-int store_list(const char *state_dir, const char *domain, store_each *each, void *arg,
-               struct err *e);
+/* The files of records, newest first, of one domain or (NULL) of all. Nothing is opened. */
+struct store_names {
+    char **names; /* "DOMAIN/SET.json", below STATE/records */
+    size_t count;
+};
+int store_names(struct store_names *ret, const char *state_dir, const char *domain, struct err *e);
+void store_names_release(struct store_names *l);
+/* That order, of two such names: negative when x is the newer one. Never 0 for different names. */
+int store_newest_first(const char *x, const char *y);
+
+/* One of these files, by its path. ERR_CONFIG: what is in it is no record that we understand. */
+struct record *store_read(const char *path, struct err *e);
 
 /* Takes the VM for this run; ERR_BUSY says which process has it. *ret_fd holds it until closed. */
 int store_lock(const char *state_dir, const char *uuid, int *ret_fd, struct err *e);
