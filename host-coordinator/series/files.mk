@@ -1,1 +1,5 @@
-COORD_SRC += host-coordinator/series/series.c host-coordinator/series/take.c
+COORD_SRC += \
+	host-coordinator/series/series.c \
+	host-coordinator/series/series_file.c \
+	host-coordinator/series/series_log.c \
+	host-coordinator/series/take.c
