@@ -202,6 +202,25 @@ const char *record_text_at(const struct record *r, const char *path, size_t n)
     return json_string_value(json_array_get(get(r, path), n));
 }
 
+struct record *record_member(const struct record *r, const char *path, const char *name)
+{
+    json_t *member = json_object_get(get(r, path), name);
+
+    return json_is_object(member) ? (struct record *)member : NULL;
+}
+
+void record_members(const struct record *r, const char *path, record_each *each, void *arg)
+{
+    const char *name;
+    json_t *member;
+
+    json_object_foreach(get(r, path), name, member)
+    {
+        if (json_is_object(member))
+            each(arg, name, (struct record *)member);
+    }
+}
+
 char *record_format(const struct record *r)
 {
     AUTO_FREE char *text = json_dumps(json(r), JSON_INDENT(2) | JSON_REAL_PRECISION(12));

@@ -48,6 +48,11 @@ bool record_bool(const struct record *r, const char *path);              /* abse
 size_t record_count(const struct record *r, const char *path);
 struct record *record_at(const struct record *r, const char *path, size_t n);
 const char *record_text_at(const struct record *r, const char *path, size_t n);
+/* An object among the members of the object at `path`, whose names may hold dots; NULL if none. */
+struct record *record_member(const struct record *r, const char *path, const char *name);
+/* All such objects. */
+typedef void record_each(void *arg, const char *name, const struct record *member);
+void record_members(const struct record *r, const char *path, record_each *each, void *arg);
 
 /* The document as text, with a newline at its end; the caller frees. */
 char *record_format(const struct record *r);
