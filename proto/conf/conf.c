@@ -75,8 +75,8 @@ static int assign_duration(const struct conf_option *o, int *at, const char *tex
     return 0;
 }
 
-static int assign(const struct conf_option *o, void *target, const char *text,
-                  struct conf_place *place, struct err *e)
+static int assign(const struct conf_spec *spec, const struct conf_option *o, void *target,
+                  const char *text, struct conf_place *place, struct err *e)
 {
     void *at = (char *)target + o->offset;
 
@@ -94,7 +94,8 @@ static int assign(const struct conf_option *o, void *target, const char *text,
     case CONF_DURATION:
         return assign_duration(o, at, text, e);
     case CONF_TAKE:
-        return o->take(target, text, place, e);
+    case CONF_LIST:
+        return spec->take(target, o, text, place, e);
     }
     return err_set(e, ERR_INTERNAL, "option '%s' has no type", o->key);
 }
@@ -106,8 +107,8 @@ void conf_defaults(const struct conf_spec *spec, const char *word, void *target)
     for (size_t n = 0; n < spec->count; n++) {
         const struct conf_option *o = &spec->options[n];
 
-        if (is_named(o, word) && o->fallback)
-            (void)assign(o, target, o->fallback, &nowhere, NULL);
+        if (is_named(o, word) && o->type != CONF_LIST)
+            (void)assign(spec, o, target, o->fallback, &nowhere, NULL);
     }
 }
 
@@ -218,12 +219,12 @@ static int on_line(void *user, const char *section, const char *key, const char 
     if (err_is_set(r->e))
         return 0;
     o = find(r, section, key, &target);
-    if (o && twice(r, section, key, o->repeatable))
+    if (o && twice(r, section, key, o->type == CONF_LIST))
         err_set(r->e, ERR_CONFIG, "'%s' is given twice, or continued; write it on one line", key);
-    else if (o && assign(o, target, value ? value : "", &place, r->e) == 0)
+    else if (o && assign(r->spec, o, target, value ? value : "", &place, r->e) == 0)
         return 1;
     r->wrong = place;
-    if (!o || o->type != CONF_TAKE)
+    if (!o || (o->type != CONF_TAKE && o->type != CONF_LIST))
         r->wrong.column = 0;
     return 0;
 }

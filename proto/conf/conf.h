@@ -19,7 +19,8 @@ enum conf_type {
     CONF_INT,      /* int; min..max */
     CONF_BOOL,     /* bool; yes/no, true/false, on/off, 1/0 */
     CONF_DURATION, /* int, milliseconds; written 500ms, 5s, 2m, 1h; min..max */
-    CONF_TAKE,     /* whatever `take` makes of the text; nothing at `offset` is touched */
+    CONF_TAKE,     /* what the spec's `take` makes of the text; nothing at `offset` is touched */
+    CONF_LIST,     /* the same, and may be given many times, each one line; no fallback */
 };
 
 /* Where a value stands, counted from 1. */
@@ -35,18 +36,17 @@ struct conf_option {
     const char *fallback;
     int min, max; /* CONF_INT, CONF_DURATION */
     const char *help;
-    /*
-     * CONF_TAKE: gets the struct that the section fills and the value. On failure it may move
-     * *place to what is wrong in it; the error's message is then led by that column. A fallback
-     * other than NULL is taken like a value.
-     */
-    int (*take)(void *target, const char *text, struct conf_place *place, struct err *e);
-    bool repeatable; /* may be given many times, each one line; CONF_TAKE */
 };
 
 struct conf_spec {
     const struct conf_option *options;
     size_t count;
+    /*
+     * For CONF_TAKE and CONF_LIST: gets the struct that the section fills, the option and its
+     * text. On failure it may move *place to what is wrong in it: the message is led by both.
+     */
+    int (*take)(void *target, const struct conf_option *o, const char *text,
+                struct conf_place *place, struct err *e);
     /*
      * For sections "word *": gives the struct to fill for [word NAME], made on first sight, with
      * defaults applied by conf_defaults(). NULL with e set refuses the name. Unused otherwise.

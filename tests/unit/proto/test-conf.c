@@ -23,11 +23,13 @@ struct target {
     char words[64];
 };
 
-static int take_word(void *target, const char *text, struct conf_place *place, struct err *e)
+static int take_word(void *target, const struct conf_option *o, const char *text,
+                     struct conf_place *place, struct err *e)
 {
     struct target *t = target;
     const char *wrong = strchr(text, '!');
 
+    assert_true(strcmp(o->key, "rule") == 0 || strcmp(o->key, "once") == 0);
     t->line = place->line;
     t->column = place->column;
     if (wrong) {
@@ -63,14 +65,11 @@ static const struct conf_option options[] = {
      .offset = offsetof(struct target, wait_ms),
      .fallback = "2s",
      .max = 3600000},
-    {.section = "policy", .key = "rule", .type = CONF_TAKE, .take = take_word, .repeatable = true},
-    {.section = "policy",
-     .key = "once",
-     .type = CONF_TAKE,
-     .take = take_word,
-     .fallback = "by default"},
+    {.section = "policy", .key = "rule", .type = CONF_LIST},
+    {.section = "policy", .key = "once", .type = CONF_TAKE, .fallback = "by default"},
 };
-static const struct conf_spec spec = {.options = options, .count = ARRAY_SIZE(options)};
+static const struct conf_spec spec = {
+    .options = options, .count = ARRAY_SIZE(options), .take = take_word};
 
 static char path[] = "/tmp/cbsnap-conf-XXXXXX";
 
