@@ -6,4 +6,5 @@ COORD_SRC += \
 	host-coordinator/plan/plan.c \
 	host-coordinator/plan/report.c \
 	host-coordinator/plan/run.c \
-	host-coordinator/plan/snapshot.c
+	host-coordinator/plan/snapshot.c \
+	host-coordinator/plan/windows.c

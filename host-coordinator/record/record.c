@@ -7,6 +7,8 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* struct record is never defined: it is jansson's object under a name of ours. */
@@ -101,21 +103,54 @@ void record_set_bool(struct record *r, const char *path, bool value)
     set_new(r, path, json_boolean(value));
 }
 
-void record_set_metric(struct record *r, const char *path, const char *name, double value)
+/* A reading: an integer keeps all its digits, as a log sequence number must; nobody needs more than
+ * six of the rest. */
+void record_set_number(struct record *r, const char *path, double value)
 {
-    json_t *group = get(r, path);
+    char text[32];
 
-    if (!isfinite(value))
+    if (fabs(value) >= 1e5)
+        value = round(value);
+    if (value == floor(value) && fabs(value) < 9e15) {
+        record_set_int(r, path, (int64_t)value);
         return;
-    if (!group) {
-        group = json_object();
-        set_new(r, path, group);
     }
-    json_object_set_new(group, name,
-                        value == floor(value) && fabs(value) < 9e15
-                            ? json_integer((json_int_t)value)
-                            : json_real(value));
+    (void)snprintf(text, sizeof(text), "%.6g", value);
+    record_set_real(r, path, strtod(text, NULL));
 }
+
+/* ---- members by their own names -------------------------------------------------------------- */
+
+static json_t *object_at(struct record *r, const char *path)
+{
+    json_t *object = get(r, path);
+
+    if (!object) {
+        object = json_object();
+        set_new(r, path, object);
+    }
+    return object;
+}
+
+struct record *record_make_member(struct record *r, const char *path, const char *name)
+{
+    json_t *object = object_at(r, path);
+    json_t *child = json_object_get(object, name);
+
+    if (!child) {
+        child = json_object();
+        json_object_set_new(object, name, child);
+    }
+    return (struct record *)child;
+}
+
+void record_set_member_text(struct record *r, const char *path, const char *name, const char *value)
+{
+    if (value)
+        json_object_set_new(object_at(r, path), name, text_value(value));
+}
+
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 static json_t *array_at(struct record *r, const char *path)
 {
@@ -139,6 +174,16 @@ struct record *record_append(struct record *r, const char *path)
 void record_append_text(struct record *r, const char *path, const char *value)
 {
     json_array_append_new(array_at(r, path), text_value(value));
+}
+
+size_t record_keep_last(struct record *r, const char *path, size_t max)
+{
+    json_t *array = get(r, path);
+    size_t removed = 0;
+
+    for (; json_array_size(array) > max; removed++)
+        json_array_remove(array, 0);
+    return removed;
 }
 
 void record_set_empty(struct record *r, const char *path)
@@ -221,11 +266,83 @@ void record_members(const struct record *r, const char *path, record_each *each,
     }
 }
 
+/* ---- text ------------------------------------------------------------------------------------ */
+
+#define LINE_LENGTH 120
+
+static bool has_containers(const json_t *at)
+{
+    const json_t *value;
+    const char *key;
+    size_t n;
+
+    json_object_foreach((json_t *)at, key, value)
+    {
+        if (json_is_object(value) || json_is_array(value))
+            return true;
+    }
+    json_array_foreach(at, n, value)
+    {
+        if (json_is_object(value) || json_is_array(value))
+            return true;
+    }
+    return false;
+}
+
+static char *dump(const json_t *at)
+{
+    char *text = json_dumps(at, JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
+
+    return text ? text : xstrdup("null");
+}
+
+static void format(struct buf *to, const json_t *at, int depth);
+
+static void format_item(struct buf *to, const char *key, const json_t *value, bool first, int depth)
+{
+    buf_addf(to, "%s\n%*s", first ? "" : ",", 2 * depth, "");
+    if (key) {
+        json_t *name = text_value(key);
+        AUTO_FREE char *quoted = dump(name);
+
+        buf_addf(to, "%s: ", quoted);
+        json_decref(name);
+    }
+    format(to, value, depth);
+}
+
+static void format(struct buf *to, const json_t *at, int depth)
+{
+    AUTO_FREE char *line = has_containers(at) ? NULL : dump(at);
+    bool array = json_is_array(at), first = true;
+    const json_t *value;
+    const char *key;
+    size_t n;
+
+    if (line && ((!array && !json_is_object(at)) || strlen(line) <= LINE_LENGTH)) {
+        buf_add(to, line, strlen(line));
+        return;
+    }
+    buf_addf(to, "%c", array ? '[' : '{');
+    json_object_foreach((json_t *)at, key, value)
+    {
+        format_item(to, key, value, first, depth + 1);
+        first = false;
+    }
+    json_array_foreach(at, n, value)
+    {
+        format_item(to, NULL, value, n == 0, depth + 1);
+    }
+    buf_addf(to, "\n%*s%c", 2 * depth, "", array ? ']' : '}');
+}
+
 char *record_format(const struct record *r)
 {
-    AUTO_FREE char *text = json_dumps(json(r), JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    struct buf text = BUF_INIT;
 
-    return xasprintf("%s\n", text ? text : "{}");
+    format(&text, json(r), 0);
+    buf_addf(&text, "\n");
+    return buf_steal(&text);
 }
 
 struct record *record_parse(const char *text, const char *where, struct err *e)

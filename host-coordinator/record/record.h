@@ -30,11 +30,19 @@ void record_set_text(struct record *r, const char *path, const char *value); /* 
 void record_set_int(struct record *r, const char *path, int64_t value);
 void record_set_real(struct record *r, const char *path, double value);
 void record_set_bool(struct record *r, const char *path, bool value);
-/* A member of the object at `path` whose own name may hold dots, such as a metric's. */
-void record_set_metric(struct record *r, const char *path, const char *name, double value);
+/* As the shortest number that tells its first six digits; whole ones, and all above 100,000, as an
+ * integer. */
+void record_set_number(struct record *r, const char *path, double value);
+/* The object that is the member `name`, which may hold dots, of the object at `path`; both are made
+ * when missing. */
+struct record *record_make_member(struct record *r, const char *path, const char *name);
+void record_set_member_text(struct record *r, const char *path, const char *name,
+                            const char *value);
 /* Adds an object at the end of the array at `path`. */
 struct record *record_append(struct record *r, const char *path);
 void record_append_text(struct record *r, const char *path, const char *value);
+/* Removes items from the array's beginning until `max` are left; how many. */
+size_t record_keep_last(struct record *r, const char *path, size_t max);
 /* An array without items, so that a reader finds one. */
 void record_set_empty(struct record *r, const char *path);
 /* Removes what is at `path`, if anything. */
@@ -54,7 +62,8 @@ struct record *record_member(const struct record *r, const char *path, const cha
 typedef void record_each(void *arg, const char *name, const struct record *member);
 void record_members(const struct record *r, const char *path, record_each *each, void *arg);
 
-/* The document as text, with a newline at its end; the caller frees. */
+/* The document as text, with a newline at its end; the caller frees. Indented, with objects and
+ * lists that hold no others on one line where they fit. */
 char *record_format(const struct record *r);
 /* Names the offending line on malformed input. */
 struct record *record_parse(const char *text, const char *where, struct err *e);
