@@ -14,6 +14,7 @@
 
 #include "guest-agent/facts.h"
 #include "guest-agent/json.h"
+#include "guest-agent/mysql/status.h"
 #include "guest-agent/options.h"
 #include "guest-agent/session/login.h"
 #include "proto/base/cleanup.h"
@@ -129,6 +130,37 @@ static void check_server(struct report *r, const struct facts *f, const struct m
     check_paths(r, f);
 }
 
+/* What the samples of this server will lack. */
+static void check_metrics(struct report *r, const struct facts *f, const struct mysql_login *login)
+{
+    struct mysql_sampler_config config = {.login = login, .trx_long_s = 10};
+    struct mysql_absence *list = NULL;
+    struct mysql_sampler *sampler;
+    struct names *names;
+    struct sample *sample;
+    struct err e = ERR_INIT;
+    size_t count = 0;
+
+    if (!f->has_server || err_is_set(&f->problem))
+        return; /* said already */
+    sampler = mysql_status_new(&config);
+    names = names_new();
+    sample = sample_new(names);
+    if (mysql_status_read(sampler, sample, &e) < 0)
+        say(r, LEVEL_WARN, "metrics", "%s", e.msg);
+    else
+        mysql_status_absent(sampler, &list, &count);
+    for (size_t n = 0; n < count; n++)
+        say(r, list[n].can_be_helped ? LEVEL_WARN : LEVEL_OK, "metrics", "absent: %s: %s",
+            list[n].names, list[n].reason);
+    if (count == 0 && !err_is_set(&e))
+        say(r, LEVEL_OK, "metrics", "the server gives all that is sampled");
+    mysql_absences_release(list, count);
+    sample_free(sample);
+    names_free(names);
+    mysql_status_free(sampler);
+}
+
 static void check_hook(struct report *r, const struct hook_facts *h)
 {
     if (h->problem[0])
@@ -171,6 +203,7 @@ int command_check(const struct command_line *c)
     check_daemon(&r, &options);
     check_port(&r, &options);
     check_server(&r, &facts, &login);
+    check_metrics(&r, &facts, &login);
     check_hook(&r, &facts.hook);
     if (c->json) {
         json_close(&r.out, ']');

@@ -1,109 +1,83 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The server's metrics: one SHOW GLOBAL STATUS for each reading, turned into values and rates by a
- * table; the list of transactions every few seconds. See status.h.
+ * The server's metrics: the connection and its limits, one question for all status variables, and
+ * the sources at a slower pace; see status.h.
  *
- * Source: MySQL manual "Server Status Variables", "The INFORMATION_SCHEMA INNODB_TRX Table";
- * MariaDB "InnoDB Status Variables".
+ * Our own statements count like everybody's: each reading adds one or two to Questions, Select_scan
+ * and Created_tmp_tables.
+ *
+ * Source: MySQL manual "Server Status Variables", "SHOW STATUS Statement", "The INFORMATION_SCHEMA
+ * INNODB_METRICS Table"; MariaDB "Server Status Variables".
  */
 #include "guest-agent/mysql/status.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest-agent/mysql/conn.h"
+#include "guest-agent/mysql/status_internal.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
-#define QUERY_TIMEOUT_MS 1500
-#define RETRY_US         (5 * 1000000LL)
-#define TRX_EVERY_US     (5 * 1000000LL)
+#define READING_MS    2000 /* all questions of one reading, login aside */
+#define QUERY_MS      1500
+#define RETRY_MS      5000
+#define SLOW_EVERY_MS 5000
+#define SLOW_PAUSE_MS 60000 /* for a source that did not answer: it may hang for long */
 
-/* Every status variable read, by position. A server that lacks one simply does not answer it. */
-enum var {
-    VAR_UPTIME,
-    VAR_THREADS_CONNECTED,
-    VAR_THREADS_RUNNING,
-    VAR_QUESTIONS,
-    VAR_COM_COMMIT,
-    VAR_COM_INSERT,
-    VAR_COM_INSERT_SELECT,
-    VAR_COM_UPDATE,
-    VAR_COM_UPDATE_MULTI,
-    VAR_COM_DELETE,
-    VAR_COM_DELETE_MULTI,
-    VAR_COM_REPLACE,
-    VAR_COM_REPLACE_SELECT,
-    VAR_DIRTY_BYTES,
-    VAR_DIRTY_PAGES,
-    VAR_PAGE_SIZE,
-    VAR_LSN_MYSQL,
-    VAR_CHECKPOINT_MYSQL,
-    VAR_LSN_MARIADB,
-    VAR_CHECKPOINT_MARIADB,
-    VAR_COUNT,
+static const struct {
+    int (*read)(struct mysql_sampler *s, struct sample *to, struct err *why);
+} slow_sources[SLOW_COUNT] = {
+    [SLOW_VARIABLES] = {read_variables},
+    [SLOW_TRX] = {read_transactions},
+    [SLOW_REPL] = {read_replication},
+    [SLOW_ERROR_LOG] = {read_error_log_table},
 };
 
-static const char *const var_names[VAR_COUNT] = {
-    [VAR_UPTIME] = "Uptime",
-    [VAR_THREADS_CONNECTED] = "Threads_connected",
-    [VAR_THREADS_RUNNING] = "Threads_running",
-    [VAR_QUESTIONS] = "Questions",
-    [VAR_COM_COMMIT] = "Com_commit",
-    [VAR_COM_INSERT] = "Com_insert",
-    [VAR_COM_INSERT_SELECT] = "Com_insert_select",
-    [VAR_COM_UPDATE] = "Com_update",
-    [VAR_COM_UPDATE_MULTI] = "Com_update_multi",
-    [VAR_COM_DELETE] = "Com_delete",
-    [VAR_COM_DELETE_MULTI] = "Com_delete_multi",
-    [VAR_COM_REPLACE] = "Com_replace",
-    [VAR_COM_REPLACE_SELECT] = "Com_replace_select",
-    [VAR_DIRTY_BYTES] = "Innodb_buffer_pool_bytes_dirty",
-    [VAR_DIRTY_PAGES] = "Innodb_buffer_pool_pages_dirty",
-    [VAR_PAGE_SIZE] = "Innodb_page_size",
-    [VAR_LSN_MYSQL] = "Innodb_redo_log_current_lsn", /* 8.0.30 and later */
-    [VAR_CHECKPOINT_MYSQL] = "Innodb_redo_log_checkpoint_lsn",
-    [VAR_LSN_MARIADB] = "Innodb_lsn_current",
-    [VAR_CHECKPOINT_MARIADB] = "Innodb_lsn_last_checkpoint",
-};
+/* ---- what is asked ---- */
 
-struct reading {
-    int64_t at_us;
-    bool has[VAR_COUNT];
-    uint64_t value[VAR_COUNT];
-};
+static char *question(const struct plan *p, enum term_from from)
+{
+    static const char *const heads[FROM_COUNT] = {
+        [FROM_STATUS] = "SHOW GLOBAL STATUS WHERE Variable_name IN (",
+        [FROM_VARIABLE] = "SHOW GLOBAL VARIABLES WHERE Variable_name IN (",
+        /* all columns: which tells whether it counts has changed its name */
+        [FROM_INNODB_METRICS] = "SELECT * FROM information_schema.INNODB_METRICS WHERE NAME IN (",
+    };
+    struct buf sql = BUF_INIT;
+    const char *comma = "";
 
-struct trx_reading {
-    bool valid;
-    int64_t at_us;
-    uint64_t active, longest_s, over_limit;
-    struct sample_trx oldest[SAMPLE_TRX_MAX];
-    size_t count;
-};
-
-struct mysql_sampler {
-    struct mysql_login login;
-    struct conn conn;
-    int trx_long_s;
-    int64_t not_before_us;
-    struct buf sql;
-    bool has_previous;
-    struct reading previous;
-    struct trx_reading trx;
-};
+    if (!plan_asks(p, from))
+        return NULL;
+    buf_addf(&sql, "%s", heads[from]);
+    for (size_t n = 0; n < p->term_count; n++) {
+        if (p->terms[n].from != from)
+            continue;
+        buf_addf(&sql, "%s'%s'", comma, p->terms[n].name);
+        comma = ", ";
+    }
+    buf_addf(&sql, ")");
+    return buf_steal(&sql);
+}
 
 struct mysql_sampler *mysql_status_new(const struct mysql_sampler_config *config)
 {
     struct mysql_sampler *s = xcalloc(1, sizeof(*s));
 
+    s->config = *config;
     s->login = *config->login;
-    s->trx_long_s = config->trx_long_s;
+    if (s->config.slow_every_ms <= 0)
+        s->config.slow_every_ms = SLOW_EVERY_MS;
     conn_init(&s->conn, &s->login);
-    buf_addf(&s->sql, "SHOW GLOBAL STATUS WHERE Variable_name IN (");
-    for (int n = 0; n < VAR_COUNT; n++)
-        buf_addf(&s->sql, "%s'%s'", n ? ", " : "", var_names[n]);
-    buf_addf(&s->sql, ")");
+    plan_make(&s->plan, metric_rows, metric_row_count);
+    computed_plan(&s->plan);
+    s->uptime = plan_term(&s->plan, FROM_STATUS, "Uptime");
+    s->values = xcalloc(s->plan.term_count, sizeof(*s->values));
+    s->states = xcalloc(s->plan.row_count, sizeof(*s->states));
+    s->given = xcalloc(s->plan.row_count, sizeof(*s->given));
+    for (int from = 0; from < FROM_COUNT; from++)
+        s->ask[from] = question(&s->plan, (enum term_from)from);
     return s;
 }
 
@@ -112,245 +86,281 @@ void mysql_status_free(struct mysql_sampler *s)
     if (!s)
         return;
     conn_release(&s->conn);
-    buf_release(&s->sql);
+    for (int from = 0; from < FROM_COUNT; from++)
+        free(s->ask[from]);
+    plan_release(&s->plan);
+    free(s->values);
+    free(s->states);
+    free(s->given);
+    free(s->error_log);
     free(s);
+}
+
+/* ---- asking ---- */
+
+int sampler_ask(struct mysql_sampler *s, MYSQL_RES **ret, struct err *e, const char *fmt, ...)
+{
+    int64_t left_ms = (s->deadline_us - mono_us()) / 1000;
+    AUTO_FREE char *sql = NULL;
+    va_list ap;
+
+    if (left_ms <= 0)
+        return err_set(e, ERR_TIMEOUT, "the server took too long over the questions before");
+    va_start(ap, fmt);
+    if (vasprintf(&sql, fmt, ap) < 0)
+        abort(); /* like the allocators of buf.h */
+    va_end(ap);
+    return conn_query(&s->conn, left_ms < QUERY_MS ? (int)left_ms : QUERY_MS, ret, e, "%s", sql);
+}
+
+int result_column(MYSQL_RES *res, const char *name)
+{
+    const MYSQL_FIELD *fields = mysql_fetch_fields(res);
+
+    for (unsigned n = 0; n < mysql_num_fields(res); n++) {
+        if (strcasecmp(fields[n].name, name) == 0)
+            return (int)n;
+    }
+    return -1;
+}
+
+uint64_t number_of(const char *text)
+{
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+/* ---- the connection ---- */
+
+static void forget(struct mysql_sampler *s)
+{
+    memset(s->states, 0, s->plan.row_count * sizeof(*s->states));
+    s->uptime_before = 0;
 }
 
 static void drop(struct mysql_sampler *s)
 {
     conn_close(&s->conn);
-    s->has_previous = false;
-    s->trx.valid = false;
-    s->not_before_us = mono_us() + RETRY_US;
+    forget(s);
+    s->not_before_us = mono_in_ms(RETRY_MS);
 }
 
-static int connect_again(struct mysql_sampler *s, struct err *e)
+/*
+ * None of these needs a right; a server that lacks one of the variables says so, and goes without.
+ * Statements of ours stay out of the slow log and of Slow_queries (min_examined_row_limit). Keeping
+ * them out of the general log would take SUPER. We write nothing, so there is nothing to keep out
+ * of the binary log. INNODB_TRX tells the system's time.
+ */
+static int set_session(struct mysql_sampler *s, struct err *e)
 {
-    if (conn_is_quiet(&s->conn))
-        return 0;
-    if (mono_us() < s->not_before_us)
-        return err_set(e, ERR_MYSQL, "the server failed a moment ago; it is left alone for 5 s");
-    if (conn_open(&s->conn, e) < 0)
-        return -1;
-    /* The server's own limit, where it has one; without it only ours counts. */
-    (void)conn_query(&s->conn, QUERY_TIMEOUT_MS, NULL, NULL, "%s",
-                     s->conn.mariadb ? "SET SESSION max_statement_time = 1"
-                                     : "SET SESSION max_execution_time = 1000");
+    static const char *const common[] = {
+        "SET NAMES utf8mb4",
+        "SET SESSION lock_wait_timeout = 1, min_examined_row_limit = 4294967295,"
+        " time_zone = 'SYSTEM'",
+    };
+
+    for (size_t n = 0; n < ARRAY_SIZE(common); n++)
+        (void)sampler_ask(s, NULL, NULL, "%s", common[n]);
+    (void)sampler_ask(s, NULL, NULL, "%s",
+                      s->conn.mariadb ? "SET SESSION max_statement_time = 1"
+                                      : "SET SESSION max_execution_time = 1000");
     if (!conn_is_open(&s->conn))
         return err_set(e, ERR_MYSQL, "the connection was lost right after login");
     return 0;
 }
 
-/* ---- status variables ---- */
-
-static int read_variables(struct mysql_sampler *s, struct reading *r, struct err *e)
+static int log_in(struct mysql_sampler *s, struct err *e)
 {
-    AUTO_RESULT MYSQL_RES *res = NULL;
-    MYSQL_ROW row;
-
-    *r = (struct reading){.at_us = mono_us()};
-    if (conn_query(&s->conn, QUERY_TIMEOUT_MS, &res, e, "%s", buf_text(&s->sql)) < 0)
+    if (mono_us() < s->not_before_us)
+        return err_set(e, ERR_MYSQL, "the server failed a moment ago; it is left alone for 5 s");
+    if (conn_open(&s->conn, e) < 0)
         return -1;
-    while (res && (row = mysql_fetch_row(res))) {
-        for (int n = 0; n < VAR_COUNT; n++) {
-            char *end = NULL;
-            uint64_t v = row[1] ? strtoull(row[1], &end, 10) : 0;
-
-            if (strcasecmp(row[0], var_names[n]) != 0 || !end || end == row[1] || *end)
-                continue;
-            r->has[n] = true;
-            r->value[n] = v;
-        }
+    s->deadline_us = mono_in_ms(READING_MS);
+    if (set_session(s, e) < 0 || identity_read(s, e) < 0)
+        return -1;
+    forget(s);
+    memset(s->given, 0, s->plan.row_count * sizeof(*s->given));
+    for (int n = 0; n < SLOW_COUNT; n++) {
+        if (s->slow[n].why.code != ERR_TIMEOUT)
+            s->slow[n].due_us = 0;
     }
     return 0;
 }
 
-/* The sum of those variables of first..last that the server has. False when it has none. */
-static bool sum(const struct reading *r, enum var first, enum var last, uint64_t *ret)
-{
-    bool any = false;
-    uint64_t total = 0;
+/* ---- values ---- */
 
-    for (int n = (int)first; n <= (int)last; n++) {
-        any |= r->has[n];
-        total += r->has[n] ? r->value[n] : 0;
-    }
-    if (any)
-        *ret = total;
-    return any;
+static int take_pairs(struct mysql_sampler *s, enum term_from from, struct err *e)
+{
+    AUTO_RESULT MYSQL_RES *res = NULL;
+    MYSQL_ROW row;
+
+    if (sampler_ask(s, &res, e, "%s", s->ask[from]) < 0)
+        return -1;
+    while (res && (row = mysql_fetch_row(res)))
+        plan_take(&s->plan, s->values, from, row[0], row[1]);
+    return 0;
 }
 
-/* Per second since the previous reading; absent at the first one and after a restart of the server.
- */
-static void emit_rate(const struct mysql_sampler *s, const struct reading *r, enum var first,
-                      enum var last, const char *name, struct sample *to)
+int read_variables(struct mysql_sampler *s, struct sample *to, struct err *why)
 {
-    double seconds = (double)(r->at_us - s->previous.at_us) / 1e6;
-    uint64_t now, before;
+    (void)to;
+    return s->ask[FROM_VARIABLE] ? take_pairs(s, FROM_VARIABLE, why) : 0;
+}
 
-    if (!s->has_previous || seconds <= 0 || !sum(r, first, last, &now) ||
-        !sum(&s->previous, first, last, &before) || now < before)
+static bool is_lacking(const struct mysql_sampler *s, const struct plan_row *r)
+{
+    bool asks_metrics = false;
+    double value;
+
+    for (size_t n = 0; n < r->count; n++)
+        asks_metrics |= s->plan.terms[r->sums[n].terms[0]].from == FROM_INNODB_METRICS;
+    return (asks_metrics || r->count == 0) && plan_eval(r, s->values, &value) < 0 &&
+           !computed_value(&s->plan, s->values, r->row->name, &value);
+}
+
+/* Only for rows that the status lacks; on MariaDB since 10.5 these are none. */
+static bool wants_innodb_metrics(const struct mysql_sampler *s)
+{
+    for (size_t n = 0; n < s->plan.row_count; n++) {
+        if (is_lacking(s, &s->plan.rows[n]))
+            return s->ask[FROM_INNODB_METRICS];
+    }
+    return false;
+}
+
+/* MySQL tells STATUS 'enabled', MariaDB since 10.5 ENABLED 1. */
+static bool is_enabled(MYSQL_RES *res, MYSQL_ROW row)
+{
+    int status = result_column(res, "STATUS"), enabled = result_column(res, "ENABLED");
+
+    if (status >= 0)
+        return row[status] && strcmp(row[status], "enabled") == 0;
+    return enabled >= 0 && row[enabled] && strcmp(row[enabled], "1") == 0;
+}
+
+static int read_innodb_metrics(struct mysql_sampler *s, struct err *why)
+{
+    AUTO_RESULT MYSQL_RES *res = NULL;
+    MYSQL_ROW row;
+    int name, count;
+
+    if (sampler_ask(s, &res, why, "%s", s->ask[FROM_INNODB_METRICS]) < 0)
+        return -1;
+    if (!res || (name = result_column(res, "NAME")) < 0 ||
+        (count = result_column(res, "COUNT")) < 0)
+        return 0;
+    while ((row = mysql_fetch_row(res))) {
+        if (is_enabled(res, row))
+            plan_take(&s->plan, s->values, FROM_INNODB_METRICS, row[name], row[count]);
+        else
+            plan_take_disabled(&s->plan, s->values, FROM_INNODB_METRICS, row[name]);
+    }
+    return 0;
+}
+
+/* ---- emitting ---- */
+
+/* Per second since the reading before; absent when there was none, and when the counter went back
+ * (FLUSH STATUS). */
+static void emit_rate(struct row_state *before, const struct row_state *now, const char *name,
+                      struct sample *to)
+{
+    double seconds = (double)(now->at_us - before->at_us) / 1e6;
+
+    if (before->has && before->alternative == now->alternative && seconds > 0 &&
+        now->value >= before->value)
+        sample_emit(to, name, (now->value - before->value) / seconds);
+    *before = *now;
+}
+
+static void emit_row(struct mysql_sampler *s, size_t n, int64_t at_us, struct sample *to)
+{
+    const struct plan_row *r = &s->plan.rows[n];
+    struct row_state now = {.has = true, .at_us = at_us};
+
+    now.alternative = plan_eval(r, s->values, &now.value);
+    if (now.alternative < 0 && !computed_value(&s->plan, s->values, r->row->name, &now.value))
         return;
-    sample_emit(to, name, (double)(now - before) / seconds);
+    s->given[n] = true;
+    if (r->row->kind == KIND_RATE)
+        emit_rate(&s->states[n], &now, r->row->name, to);
+    else
+        sample_emit(to, r->row->name, now.value);
 }
 
-static void emit_gauge(const struct reading *r, enum var v, const char *name, struct sample *to)
+/* A server that was started anew counts from nothing. */
+static void check_restart(struct mysql_sampler *s)
 {
-    if (r->has[v])
-        sample_emit(to, name, (double)r->value[v]);
+    const struct plan_value *uptime = &s->values[s->uptime];
+
+    if (!uptime->has)
+        return;
+    if (uptime->value < s->uptime_before)
+        forget(s);
+    s->uptime_before = uptime->value;
 }
 
-static void emit_innodb(const struct reading *r, struct sample *to)
+/* ---- a reading ---- */
+
+static int read_slow(struct mysql_sampler *s, enum slow which, struct sample *to)
 {
-    enum var lsn = r->has[VAR_LSN_MYSQL] ? VAR_LSN_MYSQL : VAR_LSN_MARIADB;
-    enum var checkpoint = r->has[VAR_LSN_MYSQL] ? VAR_CHECKPOINT_MYSQL : VAR_CHECKPOINT_MARIADB;
-
-    if (r->has[VAR_DIRTY_BYTES])
-        sample_emit(to, "innodb.pool_dirty", (double)r->value[VAR_DIRTY_BYTES]);
-    else if (r->has[VAR_DIRTY_PAGES] && r->has[VAR_PAGE_SIZE])
-        sample_emit(to, "innodb.pool_dirty",
-             (double)r->value[VAR_DIRTY_PAGES] * (double)r->value[VAR_PAGE_SIZE]);
-    emit_gauge(r, lsn, "innodb.lsn", to);
-    if (r->has[lsn] && r->has[checkpoint] && r->value[lsn] >= r->value[checkpoint])
-        sample_emit(to, "innodb.checkpoint_age", (double)(r->value[lsn] - r->value[checkpoint]));
-}
-
-/* MySQL before 8.0.30 tells its log positions only here, and only while these counters are on. */
-static int read_innodb_metrics(struct mysql_sampler *s, struct reading *r)
-{
-    AUTO_RESULT MYSQL_RES *res = NULL;
-    MYSQL_ROW row;
-
-    if (r->has[VAR_LSN_MYSQL] || r->has[VAR_LSN_MARIADB] || s->conn.version < 50600)
-        return 0;
-    if (conn_query(&s->conn, QUERY_TIMEOUT_MS, &res, NULL,
-                   "SELECT NAME, COUNT FROM information_schema.INNODB_METRICS WHERE NAME IN"
-                   " ('log_lsn_current', 'log_lsn_last_checkpoint') AND STATUS = 'enabled'") < 0)
-        return conn_is_open(&s->conn) ? 0 : -1;
-    while (res && (row = mysql_fetch_row(res))) {
-        enum var v = strcmp(row[0], "log_lsn_current") == 0 ? VAR_LSN_MYSQL : VAR_CHECKPOINT_MYSQL;
-
-        r->has[v] = row[1] != NULL;
-        r->value[v] = row[1] ? strtoull(row[1], NULL, 10) : 0;
-    }
-    return 0;
-}
-
-static void emit_variables(struct mysql_sampler *s, const struct reading *r, struct sample *to)
-{
-    emit_gauge(r, VAR_UPTIME, "mysql.uptime", to);
-    emit_gauge(r, VAR_THREADS_CONNECTED, "mysql.threads_connected", to);
-    emit_gauge(r, VAR_THREADS_RUNNING, "mysql.threads_running", to);
-    emit_rate(s, r, VAR_QUESTIONS, VAR_QUESTIONS, "mysql.questions", to);
-    emit_rate(s, r, VAR_COM_COMMIT, VAR_COM_COMMIT, "mysql.commits", to);
-    emit_rate(s, r, VAR_COM_INSERT, VAR_COM_REPLACE_SELECT, "mysql.writes", to);
-    emit_innodb(r, to);
-}
-
-/* ---- transactions ---- */
-
-static uint64_t number(const char *s)
-{
-    return s ? strtoull(s, NULL, 10) : 0;
-}
-
-static int read_trx_counts(struct mysql_sampler *s, struct trx_reading *t, struct err *e)
-{
-    AUTO_RESULT MYSQL_RES *res = NULL;
-    MYSQL_ROW row;
-
-    if (conn_query(&s->conn, QUERY_TIMEOUT_MS, &res, e,
-                   "SELECT COUNT(*), COALESCE(MAX(a.age), 0), COALESCE(SUM(a.age > %d), 0) FROM"
-                   " (SELECT GREATEST(TIMESTAMPDIFF(SECOND, trx_started, NOW()), 0) AS age"
-                   " FROM information_schema.INNODB_TRX) a",
-                   s->trx_long_s) < 0)
-        return -1;
-    row = res ? mysql_fetch_row(res) : NULL;
-    if (!row)
-        return err_set(e, ERR_MYSQL, "the list of transactions is missing");
-    t->active = number(row[0]);
-    t->longest_s = number(row[1]);
-    t->over_limit = number(row[2]);
-    return 0;
-}
-
-static int read_trx_oldest(struct mysql_sampler *s, struct trx_reading *t, struct err *e)
-{
-    AUTO_RESULT MYSQL_RES *res = NULL;
-    MYSQL_ROW row;
-
-    if (t->over_limit == 0)
-        return 0;
-    if (conn_query(
-            &s->conn, QUERY_TIMEOUT_MS, &res, e,
-            "SELECT t.trx_id, t.trx_mysql_thread_id, p.USER,"
-            " TIMESTAMPDIFF(SECOND, t.trx_started, NOW()), t.trx_rows_modified"
-            " FROM information_schema.INNODB_TRX t LEFT JOIN information_schema.PROCESSLIST p"
-            " ON p.ID = t.trx_mysql_thread_id"
-            " WHERE TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) > %d"
-            " ORDER BY t.trx_started LIMIT %d",
-            s->trx_long_s, SAMPLE_TRX_MAX) < 0)
-        return -1;
-    while (res && t->count < SAMPLE_TRX_MAX && (row = mysql_fetch_row(res))) {
-        struct sample_trx *x = &t->oldest[t->count++];
-
-        (void)snprintf(x->id, sizeof(x->id), "%s", row[0] ? row[0] : "");
-        x->thread = number(row[1]);
-        (void)snprintf(x->user, sizeof(x->user), "%s", row[2] ? row[2] : "");
-        x->age_s = (uint32_t)number(row[3]);
-        x->rows_modified = number(row[4]);
-    }
-    return 0;
-}
-
-/* An account without the PROCESS right has no transactions to tell: absent, not an error. */
-static int read_trx(struct mysql_sampler *s, struct err *e)
-{
+    struct err *why = &s->slow[which].why;
     int64_t now = mono_us();
-    struct trx_reading t = {.valid = true, .at_us = now};
 
-    if (s->trx.at_us && now - s->trx.at_us < TRX_EVERY_US)
+    if (now < s->slow[which].due_us)
         return 0;
-    s->trx = (struct trx_reading){.valid = false, .at_us = now};
-    if (read_trx_counts(s, &t, e) == 0 && read_trx_oldest(s, &t, e) == 0)
-        s->trx = t;
-    return conn_is_open(&s->conn) ? 0 : -1;
+    s->slow[which].due_us = now + (int64_t)s->config.slow_every_ms * 1000;
+    *why = ERR_INIT;
+    if (slow_sources[which].read(s, to, why) < 0 && !conn_is_open(&s->conn)) {
+        if (why->code == ERR_TIMEOUT)
+            s->slow[which].due_us = mono_in_ms(SLOW_PAUSE_MS);
+        return -1;
+    }
+    return 0;
 }
 
-static void emit_trx(const struct mysql_sampler *s, struct sample *to)
+static int read_values(struct mysql_sampler *s, struct sample *to, struct err *e)
 {
-    if (!s->trx.valid)
-        return;
-    sample_emit(to, "innodb.trx_active", (double)s->trx.active);
-    sample_emit(to, "innodb.trx_oldest", (double)s->trx.longest_s);
-    sample_emit(to, "innodb.trx_long", (double)s->trx.over_limit);
-    for (size_t n = 0; n < s->trx.count; n++)
-        sample_add_trx(to, &s->trx.oldest[n]);
+    int64_t began = mono_us(), at_us;
+
+    memset(s->values, 0, s->plan.term_count * sizeof(*s->values));
+    if (take_pairs(s, FROM_STATUS, e) < 0)
+        return -1;
+    at_us = began + (mono_us() - began) / 2;
+    check_restart(s);
+    /* a missing right or an old server: the rows are absent, and `check` says why */
+    s->metrics_why = ERR_INIT;
+    if (wants_innodb_metrics(s) && read_innodb_metrics(s, &s->metrics_why) < 0 &&
+        !conn_is_open(&s->conn))
+        return err_set(e, s->metrics_why.code, "%s", s->metrics_why.msg);
+    if (read_slow(s, SLOW_VARIABLES, to) < 0)
+        return err_set(e, s->slow[SLOW_VARIABLES].why.code, "%s", s->slow[SLOW_VARIABLES].why.msg);
+    for (size_t n = 0; n < s->plan.row_count; n++)
+        emit_row(s, n, at_us, to);
+    return 0;
+}
+
+static int read_all(struct mysql_sampler *s, struct sample *to, struct err *e)
+{
+    if (!conn_is_quiet(&s->conn) && log_in(s, e) < 0)
+        return -1;
+    s->deadline_us = mono_in_ms(READING_MS);
+    if (read_values(s, to, e) < 0)
+        return -1;
+    for (int n = SLOW_TRX; n < SLOW_COUNT; n++) {
+        if (read_slow(s, (enum slow)n, to) < 0)
+            return err_set(e, s->slow[n].why.code, "%s", s->slow[n].why.msg);
+    }
+    return 0;
 }
 
 int mysql_status_read(struct mysql_sampler *s, struct sample *to, struct err *e)
 {
-    struct reading r;
-    struct err trx_error = ERR_INIT;
+    bool left_alone = !conn_is_open(&s->conn) && mono_us() < s->not_before_us;
 
-    if (connect_again(s, e) < 0) {
-        if (mono_us() >= s->not_before_us)
-            drop(s);
-        return -1;
-    }
-    if (read_variables(s, &r, e) < 0) {
+    if (read_all(s, to, e) == 0)
+        return 0;
+    if (!left_alone)
         drop(s);
-        return -1;
-    }
-    if (read_innodb_metrics(s, &r) < 0)
-        drop(s); /* what was read before still counts */
-    emit_variables(s, &r, to);
-    s->previous = r;
-    s->has_previous = true;
-    if (read_trx(s, &trx_error) < 0) {
-        drop(s);
-        return err_set(e, trx_error.code, "%s", trx_error.msg);
-    }
-    emit_trx(s, to);
-    return 0;
+    identity_check(s);
+    return -1;
 }

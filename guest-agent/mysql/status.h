@@ -4,8 +4,8 @@
  * each query, costly sources (transactions, replication, the error log as a table) at their own
  * slower pace. Never used while frozen. One thread per object.
  *
- * What is read is FAMILY_SERVER, FAMILY_TRX and FAMILY_REPL of proto/metrics.h, and FAMILY_ERROR_LOG
- * where the server logs to no file.
+ * What is read is FAMILY_SERVER, FAMILY_TRX and FAMILY_REPL of proto/metrics.h, and
+ * FAMILY_ERROR_LOG where the server logs to no file.
  */
 #ifndef CBSNAP_MYSQL_STATUS_H
 #define CBSNAP_MYSQL_STATUS_H
@@ -40,5 +40,18 @@ void mysql_status_free(struct mysql_sampler *s); /* accepts NULL */
  * tries again not before 5 s have passed (a sick server is left alone). Costs at most login's
  * connect timeout and 2 s more. */
 int mysql_status_read(struct mysql_sampler *s, struct sample *to, struct err *e);
+
+/* Rows of the catalogue that a server does not give, all for one reason. */
+struct mysql_absence {
+    char *names;        /* "innodb.lsn, innodb.checkpoint_age" */
+    char *reason;       /* with what to do, where something can be done */
+    bool can_be_helped; /* else it is the server's version */
+};
+
+/* What mysql_status_read() could not give since the login. Rates count as given although the first
+ * reading has none. Call it after a first reading that succeeded. The caller releases. */
+void mysql_status_absent(const struct mysql_sampler *s, struct mysql_absence **ret,
+                         size_t *ret_count);
+void mysql_absences_release(struct mysql_absence *list, size_t count);
 
 #endif
