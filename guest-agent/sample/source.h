@@ -23,17 +23,23 @@ enum source_lane {
 struct source_config {
     const char *root; /* "" for the live system, else a folder that has proc/ */
     int log_every_ms; /* pace of the costly ones: error log, deleted files */
-    /* The server's process and log; see server_process.h */
-    const struct server_facts *server;
+    /* The server's process and log; see server_facts.h */
+    struct server_facts *server;
+    /* Of sources outside this folder, which say what it is. */
+    const void *extra;
 };
+
+/* every_ms of a source that is costly: config's log_every_ms */
+#define SOURCE_SLOW (-1)
 
 struct source {
     const char *name;
     enum source_lane lane;
-    int every_ms; /* at least so long between two readings; 0: each sample */
-    /* NULL when there is nothing to read on this system. */
+    int every_ms; /* at least so long between two readings; 0: each sample; or SOURCE_SLOW */
+    /* Called on the lane's thread, once; must not wait for anything. The config outlives it. */
     void *(*open)(const struct source_config *c);
-    /* Adds what could be read. Rates are over the time since its own previous reading. */
+    /* Adds what could be read; to->mono_us is now. Rates are over the time since its own previous
+     * reading. Returns soon: what takes long is done in turns. */
     void (*read)(void *self, struct sample *to);
     void (*close)(void *self);
 };

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Following a log file: each line once, across rotation by rename (the old one to its end, then the
+ * new one from its beginning), truncation (copytruncate), absence, and a file that may not be read
+ * (told once in our log). What was written before the first reading is not given.
+ *
+ * Not seen: what a copytruncate cuts off between two readings, and a truncation after which the
+ * file has already grown beyond where we were. One thread per object.
+ */
+#ifndef CBSNAP_SAMPLE_FOLLOW_H
+#define CBSNAP_SAMPLE_FOLLOW_H
+
+#include <stddef.h>
+
+#define FOLLOW_LINE_MAX 500 /* bytes; what a line has beyond is dropped */
+
+struct follow;
+struct follow *follow_new(void);
+void follow_free(struct follow *f);
+
+/*
+ * Gives what was added since the reading before, at most `max` bytes of it: the rest comes next
+ * time, and so does a line that has no end yet. `path` NULL: no file (any more); another path than
+ * before is another log, whose past does not count either. -1: there was nothing to read from, or
+ * it is the first reading, which only finds the end.
+ */
+int follow_read(struct follow *f, const char *path, size_t max,
+                void (*line)(void *arg, const char *text, size_t len), void *arg);
+
+#endif
