@@ -21,6 +21,7 @@ static void initialize(void)
     /* without a handler libvirt prints each error to stderr, where our own words go */
     virSetErrorFunc(NULL, drop_error);
     (void)virInitialize(); /* virConnectOpen() tells if this failed */
+    channel_start_events();
 }
 
 struct domain *domain_hold(struct domain *d)
@@ -179,4 +180,6 @@ const struct domain_ops domain_libvirt = {
     .freeze = domain_freeze,
     .thaw = domain_thaw,
     .writes = domain_writes,
+    .local = domain_local,
+    .channel = domain_channel,
 };

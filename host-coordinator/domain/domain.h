@@ -81,6 +81,18 @@ struct domain_ops {
     /* Write counters of every disk in one call; *ret is the caller's to free(). A disk that has no
      * counters (an empty drive) is left out; a domain without any disk that has them fails. */
     int (*writes)(struct domain *d, struct disk_writes **ret, size_t *ret_count, struct err *e);
+    /* Does its hypervisor run on this machine, so that QEMU's sockets are files here? A URI that
+     * names a host or another transport than libvirt's UNIX socket says no. */
+    bool (*local)(struct domain *d);
+    /*
+     * The channel of that name through libvirt, for a domain that is not local: *ret_fd is a
+     * connected socket, the caller's, pumped by libvirt's event thread until either end closes or
+     * the connection to libvirt ends. ERR_BUSY: another program has the channel through the same
+     * libvirtd, which serves one; libvirt could cut that one off (VIR_DOMAIN_CHANNEL_FORCE), and
+     * we never do, for it may be a run. A program on the hypervisor itself that has QEMU's socket
+     * is not seen: the channel opens and nothing is heard (see port.h).
+     */
+    int (*channel)(struct domain *d, const char *name, int *ret_fd, struct err *e);
 };
 
 extern const struct domain_ops domain_libvirt;

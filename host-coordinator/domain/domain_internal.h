@@ -52,5 +52,13 @@ int domain_thaw(struct domain *d, unsigned *ret_count, struct err *e);
 int domain_filesystems(struct domain *d, struct domain_fs_list *ret, struct err *e);
 /* domain_ops: writes.c */
 int domain_writes(struct domain *d, struct disk_writes **ret, size_t *ret_count, struct err *e);
+/* domain_ops: channel.c */
+bool domain_local(struct domain *d);
+int domain_channel(struct domain *d, const char *name, int *ret_fd, struct err *e);
+
+/* "qemu+ssh://host/system" is not local, "qemu:///system" is. */
+bool uri_is_local(const char *uri);
+/* Runs libvirt's events in a thread of its own, for ever; before the first connection. */
+void channel_start_events(void);
 
 #endif

@@ -41,6 +41,11 @@ static const struct {
      "start or restart qemu-guest-agent in the guest of '%s'"},
     {ANY, "acquire state change lock", ERR_BUSY,
      "another call to domain '%s' is still under way; wait for it, or look for what hangs"},
+    {ANY, "active channel stream exists", ERR_BUSY,
+     "another program has the agent's port through libvirt; end that program or wait until it is "
+     "done"},
+    {ANY, "cannot find channel", ERR_REFUSED,
+     "give domain '%s' the channel: <channel type='unix'><target type='virtio' name='...'/>"},
     {VIR_ERR_OPERATION_INVALID, "not running", ERR_REFUSED, "start it: virsh start %s"},
     {ANY, "unable to execute QEMU agent command", ERR_FREEZE, NULL},
     {VIR_ERR_AUTH_FAILED, NULL, ERR_AUTH, NULL},

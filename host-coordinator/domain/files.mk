@@ -1,2 +1,3 @@
 COORD_SRC += host-coordinator/domain/domain.c host-coordinator/domain/agent.c \
-	host-coordinator/domain/writes.c host-coordinator/domain/errors.c
+	host-coordinator/domain/writes.c host-coordinator/domain/errors.c \
+	host-coordinator/domain/channel.c

@@ -90,49 +90,61 @@ static bool hello_settled(void *arg)
     return g->hello || err_is_set(&g->refusal);
 }
 
-/* Asks again until answered: the agent may be just starting. */
-static int exchange_hello(struct guest *g, const char *path, int64_t deadline_us, struct err *e)
+int guest_begin(struct guest **ret, struct loop *loop, int fd, const char *port, guest_event *event,
+                void *event_arg, struct err *e)
 {
-    int64_t began_us = mono_us();
-    struct err why;
-    int rc;
+    struct guest *g = xcalloc(1, sizeof(*g));
 
-    do {
-        int64_t again_us = mono_us() + HELLO_AGAIN_US;
-
-        hello_send(g);
-        why = ERR_INIT;
-        rc = loop_wait_until(g->loop, hello_settled, g,
-                             again_us < deadline_us ? again_us : deadline_us, &why);
-    } while (rc < 0 && why.code == ERR_TIMEOUT && mono_us() < deadline_us);
-    if (rc < 0 && why.code == ERR_TIMEOUT)
-        return port_silent(link_fd(g->link), path, mono_us() - began_us, e);
-    if (rc == 0)
-        why = g->refusal;
-    if (e && err_is_set(&why))
-        *e = why;
-    return err_is_set(&why) ? -1 : 0;
-}
-
-int guest_open(struct guest **ret, struct loop *loop, const char *socket_path, guest_event *event,
-               void *event_arg, int64_t deadline_us, struct err *e)
-{
-    struct guest *g;
-    int fd;
-
-    if (port_connect(loop, socket_path, deadline_us, &fd, e) < 0)
-        return -1;
-    g = xcalloc(1, sizeof(*g));
     *g = (struct guest){.loop = loop, .event = event, .event_arg = event_arg};
+    g->port = xstrdup(port);
+    g->began_us = mono_us();
     hello_init(g);
-    if (link_open(&g->link, loop, fd, on_message, on_lost, g, e) < 0 ||
-        exchange_hello(g, socket_path, deadline_us, e) < 0) {
+    if (link_open(&g->link, loop, fd, on_message, on_lost, g, e) < 0) {
         guest_close(g);
         return -1;
     }
-    g->opened = true;
     *ret = g;
     return 0;
+}
+
+int guest_greet(struct guest *g, int64_t deadline_us, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    hello_send(g);
+    if (loop_wait_until(g->loop, hello_settled, g, deadline_us, &why) < 0 &&
+        why.code == ERR_TIMEOUT)
+        return port_silent(link_fd(g->link), g->port, mono_us() - g->began_us, e);
+    if (!err_is_set(&why))
+        why = g->refusal;
+    if (e && err_is_set(&why))
+        *e = why;
+    g->opened = !err_is_set(&why);
+    return g->opened ? 0 : -1;
+}
+
+/* Asks again until answered: the agent may be just starting, or another program have the port. */
+int guest_open(struct guest **ret, struct loop *loop, int fd, const char *port, guest_event *event,
+               void *event_arg, int64_t deadline_us, struct err *e)
+{
+    struct guest *g;
+    struct err why;
+
+    if (guest_begin(&g, loop, fd, port, event, event_arg, e) < 0)
+        return -1;
+    do {
+        int64_t again_us = mono_us() + HELLO_AGAIN_US;
+
+        why = ERR_INIT;
+        if (guest_greet(g, again_us < deadline_us ? again_us : deadline_us, &why) == 0) {
+            *ret = g;
+            return 0;
+        }
+    } while ((why.code == ERR_TIMEOUT || why.code == ERR_BUSY) && mono_us() < deadline_us);
+    guest_close(g);
+    if (e)
+        *e = why;
+    return -1;
 }
 
 void guest_close(struct guest *g)
@@ -145,7 +157,15 @@ void guest_close(struct guest *g)
     request_fail_all(g, &why);
     link_close(g->link);
     message_free(g->hello);
+    free(g->port);
     free(g);
+}
+
+bool guest_gone(const struct guest *g, struct err *e)
+{
+    if (err_is_set(&g->refusal) && e)
+        *e = g->refusal;
+    return err_is_set(&g->refusal);
 }
 
 const Cbsnap__Hello *guest_hello(const struct guest *g)

@@ -2,12 +2,13 @@
 /*
  * The host's end of the port to cbsnap-agent: hello, requests with their answers, events.
  *
- * The link is a UNIX socket that QEMU serves; it stays open while the agent restarts. The link
- * notices a restart by Hello.instance, fails the requests under way (ERR_LOST) and carries on.
- * If the socket itself closes (QEMU ended), every request fails with ERR_LOST at once.
- * The peer is not trusted: frames are bounded, answers nobody asked for are dropped, an answer of
- * the wrong kind is ERR_PROTOCOL, requests to us are answered with ERR_PROTOCOL. What the agent
- * does not read is bounded too: past 256 KiB a request fails (ERR_TIMEOUT), a post is dropped.
+ * The link is a UNIX socket that QEMU serves, or a channel through libvirt; it stays open while the
+ * agent restarts. The link notices a restart by Hello.instance, fails the requests under way
+ * (ERR_LOST) and carries on. If the socket itself closes (QEMU ended), every request fails with
+ * ERR_LOST at once. The peer is not trusted: frames are bounded, answers nobody asked for are
+ * dropped, an answer of the wrong kind is ERR_PROTOCOL, requests to us are answered with
+ * ERR_PROTOCOL. What the agent does not read is bounded too: past 256 KiB a request fails
+ * (ERR_TIMEOUT), a post is dropped.
  *
  * All functions are the main thread's; callbacks come from the loop. Times are microseconds of the
  * monotonic clock. QEMU's side of the port: see port.h.
@@ -27,17 +28,27 @@ struct guest;
 typedef void guest_event(void *arg, const Cbsnap__Envelope *m);
 
 /*
- * Connects and exchanges Hello, both within the deadline. ERR_NOT_FOUND: no socket there;
- * ERR_BUSY: another program has the port (QEMU serves one client); ERR_TIMEOUT: the port is there
- * and nobody answers, so the agent is not running in the guest (the message says that);
- * ERR_PROTOCOL: protocol versions differ; ERR_AUTH: the socket is not for this user;
- * ERR_LOST: QEMU closed it meanwhile; ERR_CANCELLED as from loop_wait().
+ * Exchanges Hello within the deadline over a connected socket, of port_connect() or of
+ * domain_ops.channel(), and takes it, also on failure. `port` names it in messages. ERR_BUSY:
+ * another program has the port (QEMU serves one client); ERR_TIMEOUT: the port is there and nobody
+ * answers, so the agent is not running in the guest (the message says that); ERR_PROTOCOL: protocol
+ * versions differ; ERR_LOST: QEMU closed it meanwhile; ERR_CANCELLED as from loop_wait().
  */
-int guest_open(struct guest **ret, struct loop *loop, const char *socket_path, guest_event *event,
+int guest_open(struct guest **ret, struct loop *loop, int fd, const char *port, guest_event *event,
                void *event_arg, int64_t deadline_us, struct err *e);
+/*
+ * The same in steps, for who must look after other things meanwhile: guest_begin() sends nothing
+ * and does not wait; guest_greet() asks once and waits until the deadline. After ERR_TIMEOUT it
+ * may be called again, any other error is for good.
+ */
+int guest_begin(struct guest **ret, struct loop *loop, int fd, const char *port, guest_event *event,
+                void *event_arg, struct err *e);
+int guest_greet(struct guest *g, int64_t deadline_us, struct err *e);
 /* Accepts NULL. Requests still under way end with ERR_CANCELLED. Not from within the callback. */
 void guest_close(struct guest *g);
 
+/* The other end is gone for good, or does not want us: e says why. */
+bool guest_gone(const struct guest *g, struct err *e);
 /* The agent's latest Hello; valid until the loop runs again. */
 const Cbsnap__Hello *guest_hello(const struct guest *g);
 /* How many times the agent was seen to restart since guest_open(). Counted before the callback

@@ -9,6 +9,8 @@
 struct guest {
     struct loop *loop;
     struct link *link;
+    char *port; /* its name, for messages */
+    int64_t began_us;
     guest_event *event;
     void *event_arg;
     bool opened;        /* guest_open() has returned it: events flow, restarts count */

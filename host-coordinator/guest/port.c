@@ -8,6 +8,8 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -147,20 +149,107 @@ static enum port_state read_answer(const struct nlmsghdr *head, size_t len)
     return PORT_UNKNOWN;
 }
 
+/* A connection through libvirt ends in this process: there is no server with a name. */
+static socklen_t server_name(int fd, struct sockaddr_un *ret)
+{
+    socklen_t len = sizeof(*ret);
+
+    if (getpeername(fd, (struct sockaddr *)ret, &len) < 0 ||
+        len <= offsetof(struct sockaddr_un, sun_path))
+        return 0;
+    len -= (socklen_t)offsetof(struct sockaddr_un, sun_path);
+    return ret->sun_path[0] ? (socklen_t)strnlen(ret->sun_path, len) : len;
+}
+
 enum port_state port_state(int fd)
 {
+    struct sockaddr_un server;
     _Alignas(struct nlmsghdr) char answer[1024];
     AUTO_CLOSE int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     struct stat st;
     ssize_t n;
 
-    if (netlink < 0 || fstat(fd, &st) < 0 || ask_kernel(netlink, st.st_ino) < 0)
+    if (server_name(fd, &server) == 0 || netlink < 0 || fstat(fd, &st) < 0 ||
+        ask_kernel(netlink, st.st_ino) < 0)
         return PORT_UNKNOWN;
     /* the kernel has answered by the time send() returns */
     n = recv(netlink, answer, sizeof(answer), MSG_DONTWAIT);
     if (n < (ssize_t)sizeof(struct nlmsghdr))
         return PORT_UNKNOWN;
     return read_answer((const struct nlmsghdr *)answer, (size_t)n);
+}
+
+static int ask_listeners(int netlink)
+{
+    struct {
+        struct nlmsghdr head;
+        struct unix_diag_req req;
+    } ask = {
+        .head = {.nlmsg_len = sizeof(ask),
+                 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .req = {.sdiag_family = AF_UNIX,
+                .udiag_states = 1u << TCP_LISTEN,
+                .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_RQLEN},
+    };
+
+    return send(netlink, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask) ? 0 : -1;
+}
+
+/* How many wait for this listener if it is called so, else 0. */
+static unsigned waiting_at(const struct nlmsghdr *head, const char *name, size_t name_len)
+{
+    const struct unix_diag_msg *msg = NLMSG_DATA(head);
+    struct rtattr *attr = (struct rtattr *)((char *)NLMSG_DATA(head) + NLMSG_ALIGN(sizeof(*msg)));
+    unsigned left = head->nlmsg_len - (unsigned)NLMSG_LENGTH(sizeof(*msg));
+    struct unix_diag_rqlen queue = {.udiag_rqueue = 0};
+    bool same = false;
+
+    for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+        const char *data = RTA_DATA(attr);
+        size_t len = RTA_PAYLOAD(attr);
+
+        /* a name comes with or without its NUL */
+        if (attr->rta_type == UNIX_DIAG_NAME)
+            same = len >= name_len && memcmp(data, name, name_len) == 0 &&
+                   (len == name_len || (len == name_len + 1 && data[name_len] == '\0'));
+        else if (attr->rta_type == UNIX_DIAG_RQLEN && len >= sizeof(queue))
+            memcpy(&queue, data, sizeof(queue));
+    }
+    return same ? queue.udiag_rqueue : 0;
+}
+
+/* One portion of the kernel's list; false at its end. */
+static bool read_listeners(const char *answer, size_t len, const char *name, size_t name_len,
+                           unsigned *waiting)
+{
+    const struct nlmsghdr *head = (const struct nlmsghdr *)answer;
+
+    for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
+        if (head->nlmsg_type == NLMSG_DONE || head->nlmsg_type == NLMSG_ERROR)
+            return false;
+        if (head->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
+            head->nlmsg_len >= NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
+            *waiting += waiting_at(head, name, name_len);
+    }
+    return true;
+}
+
+unsigned port_waiting(int fd)
+{
+    _Alignas(struct nlmsghdr) char answer[32 * 1024];
+    AUTO_CLOSE int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    struct sockaddr_un server;
+    socklen_t name_len = server_name(fd, &server);
+    unsigned waiting = 0;
+    ssize_t n;
+
+    if (name_len == 0 || netlink < 0 || ask_listeners(netlink) < 0)
+        return 0;
+    do
+        n = recv(netlink, answer, sizeof(answer), MSG_DONTWAIT);
+    while (n > 0 && read_listeners(answer, (size_t)n, server.sun_path, name_len, &waiting));
+    return waiting;
 }
 
 int port_silent(int fd, const char *path, int64_t waited_us, struct err *e)
@@ -180,7 +269,7 @@ int port_silent(int fd, const char *path, int64_t waited_us, struct err *e)
         return err_set(e, ERR_TIMEOUT,
                        "nobody answered on the port '%s' in %" PRId64
                        " ms: cbsnap-agent does not run in the guest (%s), or another program has "
-                       "the port (ss -xp shows it)",
+                       "the port (ss -xp on the hypervisor shows it)",
                        path, ms, start);
     }
 }

@@ -9,6 +9,8 @@
  * the kernel tells whether our end was accepted.
  *
  * Source: the observation above (tests/integration/test-domain.sh repeats it); sock_diag(7).
+ * A socket that listens is found by the name that our peer has; how many wait for it is its
+ * receive queue's length (UDIAG_SHOW_RQLEN).
  */
 #ifndef CBSNAP_GUEST_PORT_H
 #define CBSNAP_GUEST_PORT_H
@@ -24,8 +26,15 @@ int port_connect(struct loop *loop, const char *path, int64_t deadline_us, int *
 
 enum port_state { PORT_UNKNOWN, PORT_ACCEPTED, PORT_QUEUED };
 
-/* Whether the server has accepted the connection; PORT_UNKNOWN when the kernel does not say. */
+/* Whether the server has accepted the connection; PORT_UNKNOWN when the kernel does not say, and
+ * for a channel through libvirt, whose other end is a thread of this process. */
 enum port_state port_state(int fd);
+
+/*
+ * How many connections wait for the server of this one, which it has accepted: other programs that
+ * want the port, and such as have given up and not been looked at. 0 when the kernel does not say.
+ */
+unsigned port_waiting(int fd);
 
 /* Sets e for a port that gave no answer, by what port_state() tells. Returns -1. */
 int port_silent(int fd, const char *path, int64_t waited_us, struct err *e);

@@ -4,6 +4,7 @@ COORD_SRC += \
 	host-coordinator/plan/events.c \
 	host-coordinator/plan/inbound.c \
 	host-coordinator/plan/plan.c \
+	host-coordinator/plan/reach.c \
 	host-coordinator/plan/report.c \
 	host-coordinator/plan/run.c \
 	host-coordinator/plan/snapshot.c \

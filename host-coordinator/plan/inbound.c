@@ -161,13 +161,16 @@ int step_link(void *run, struct err *e)
     const struct domain_channel *ch = domain_xml_channel(&r->xml, r->conf->channel);
     const Cbsnap__Hello *hello;
 
+    int64_t deadline_us = mono_in_ms(r->conf->answer_ms);
+    int fd;
+
     if (!ch || !*ch->path)
         return err_set(e, ERR_REFUSED,
                        "domain '%s' has no channel '%s'; add <channel type='unix'><target "
                        "type='virtio' name='%s'/></channel> to its XML",
                        r->domain_name, r->conf->channel, r->conf->channel);
-    if (guest_open(&r->guest, r->loop, ch->path, run_on_event, r, mono_in_ms(r->conf->answer_ms),
-                   e) < 0)
+    if (run_reach_port(r, ch, deadline_us, &fd, e) < 0 ||
+        guest_open(&r->guest, r->loop, fd, ch->path, run_on_event, r, deadline_us, e) < 0)
         return err_prefix(e, "domain '%s'", r->domain_name);
     hello = guest_hello(r->guest);
     record_set_text(r->record, "guest.agent_version", hello->agent_version);

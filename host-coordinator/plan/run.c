@@ -166,9 +166,12 @@ void domain_call_free(void *call)
     c->ops->close(c->opened);
     free(c->uri);
     free(c->name);
+    free(c->channel);
     free(c->xml);
     domain_fs_list_release(&c->fs);
     free(c->writes);
+    if (c->fd >= 0)
+        close(c->fd);
     free(c);
 }
 
@@ -201,9 +204,11 @@ struct domain_job domain_start(struct run *r, domain_call_fn *fn)
 
     t->fn = fn;
     t->call.ops = r->ops;
+    t->call.fd = -1;
     t->call.domain = r->domain ? r->ops->hold(r->domain) : NULL;
     t->call.uri = xstrdup(r->uri);
     t->call.name = xstrdup(r->domain_name);
+    t->call.channel = xstrdup(r->conf->channel);
     return (struct domain_job){
         .call = &t->call,
         .job = job_start(r->loop, domain_thread_run, t, domain_call_free),

@@ -125,6 +125,7 @@ struct domain_call {
     const struct domain_ops *ops;
     struct domain *domain; /* held: the run may close its own while the thread works on */
     char *uri, *name;      /* for opening */
+    char *channel;         /* name of the agent's */
     struct domain *opened; /* results, by what was called */
     char *xml;
     struct domain_fs_list fs;
@@ -132,11 +133,17 @@ struct domain_call {
     size_t count;
     unsigned filesystems;
     enum agent_freeze agent;
+    int fd; /* -1: none */
 };
 typedef int domain_call_fn(struct domain_call *c, struct err *e);
 domain_call_fn domain_call_thaw;
 /* Opens the domain that the run names, as r->domain. */
 int run_open_domain(struct run *r, struct err *e);
+
+/* The agent's port of the open domain: QEMU's socket here, or libvirt's channel to elsewhere. Waits
+ * for its turn until the deadline. For guest_open(). */
+int run_reach_port(struct run *r, const struct domain_channel *ch, int64_t deadline_us, int *ret_fd,
+                   struct err *e);
 
 struct domain_job {
     struct domain_call *call;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 /* Above this a file is no record of ours: side files hold long series. */
@@ -242,25 +241,67 @@ struct record *store_load(const char *state_dir, const char *set, struct err *e)
     return r;
 }
 
-int store_lock(const char *state_dir, const char *uuid, int *ret_fd, struct err *e)
+/* ---- the lock of a VM ------------------------------------------------------------------------ */
+
+/* Places in the lock file, of one byte for the lock and of a line for the process's number. */
+enum lock_place { PLACE_RUN, PLACE_WATCH };
+#define PID_WIDTH 12
+
+static struct flock lock_of(enum lock_place place)
+{
+    return (struct flock){
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)place, .l_len = 1};
+}
+
+/* For messages only: the lock itself is the kernel's. */
+static long read_pid(int fd, enum lock_place place)
+{
+    char text[PID_WIDTH + 1] = "";
+    ssize_t n = pread(fd, text, PID_WIDTH, (off_t)place * PID_WIDTH);
+
+    text[n > 0 ? n : 0] = '\0';
+    return strtol(text, NULL, 10);
+}
+
+static int take_place(const char *state_dir, const char *uuid, enum lock_place place, int *ret_fd,
+                      struct err *e)
 {
     AUTO_FREE char *path = xasprintf("%s/journal/%s.lock", state_dir, uuid);
     AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    char owner[32] = "";
+    struct flock lock = lock_of(place);
+    char pid[PID_WIDTH + 1];
 
     if (fd < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot open the lock file '%s'", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        ssize_t n = pread(fd, owner, sizeof(owner) - 1, 0);
-
-        owner[n > 0 ? n : 0] = '\0';
-        owner[strcspn(owner, "\n")] = '\0';
-        return err_set(e, ERR_BUSY, "another run has this VM (process %s); wait until it has ended",
-                       *owner ? owner : "unknown");
+    if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        if (errno != EAGAIN && errno != EACCES)
+            return err_set_sys(e, ERR_IO, errno, "cannot lock the file '%s'", path);
+        return err_set(e, ERR_BUSY, "another %s has this VM (process %ld); wait until it has ended",
+                       place == PLACE_RUN ? "run" : "watch", read_pid(fd, place));
     }
-    /* for the message above only: the lock itself is flock's and ends with the process */
-    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
+    (void)snprintf(pid, sizeof(pid), "%*ld\n", PID_WIDTH - 1, (long)getpid());
+    if (pwrite(fd, pid, PID_WIDTH, (off_t)place * PID_WIDTH) != PID_WIDTH)
         return err_set_sys(e, ERR_IO, errno, "cannot write the lock file '%s'", path);
     *ret_fd = STEAL_FD(fd);
     return 0;
+}
+
+int store_lock(const char *state_dir, const char *uuid, int *ret_fd, struct err *e)
+{
+    return take_place(state_dir, uuid, PLACE_RUN, ret_fd, e);
+}
+
+int store_watch(const char *state_dir, const char *uuid, int *ret_fd, struct err *e)
+{
+    return take_place(state_dir, uuid, PLACE_WATCH, ret_fd, e);
+}
+
+bool store_run_has(int fd, long *ret_pid)
+{
+    struct flock lock = lock_of(PLACE_RUN);
+
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+        return false;
+    *ret_pid = read_pid(fd, PLACE_RUN);
+    return true;
 }

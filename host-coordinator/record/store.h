@@ -3,7 +3,7 @@
  * Files of the coordinator: records, and what a run has begun.
  *
  *     STATE/records/DOMAIN/SET.json    one record
- *     STATE/journal/UUID.lock          held with flock(2) while a run has the VM
+ *     STATE/journal/UUID.lock          locked while a run has the VM, see store_lock()
  *     STATE/journal/SET.jsonl          a run's steps, one JSON object a line, until it is published
  *
  * A record is written to a temporary name, synced, and renamed: a reader sees the old or the new
@@ -36,8 +36,19 @@ int store_newest_first(const char *x, const char *y);
 /* One of these files, by its path. ERR_CONFIG: what is in it is no record that we understand. */
 struct record *store_read(const char *path, struct err *e);
 
-/* Takes the VM for this run; ERR_BUSY says which process has it. *ret_fd holds it until closed. */
+/*
+ * Takes the VM for this run; ERR_BUSY says which process has it. *ret_fd holds it until closed.
+ *
+ * Open-file-description locks (fcntl(2), Linux 3.15): they end with the descriptor, as flock's do,
+ * and can be asked about without being taken, so that who only looks never stands in a run's way.
+ * The file's first byte is the run's, its second that of who watches the VM.
+ */
 int store_lock(const char *state_dir, const char *uuid, int *ret_fd, struct err *e);
+/* Takes the turn of the one that watches the VM; runs are not kept out. ERR_BUSY as above. Needs
+ * the directories of store_prepare(); ERR_IO without. */
+int store_watch(const char *state_dir, const char *uuid, int *ret_fd, struct err *e);
+/* Has a run the VM now? `fd` is store_watch()'s. *ret_pid is 0 when it is not known. */
+bool store_run_has(int fd, long *ret_pid);
 
 /* The journal of one run. `sync` waits for the disk: not between freeze and thaw. */
 struct journal;

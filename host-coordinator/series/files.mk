@@ -1,4 +1,5 @@
 COORD_SRC += \
+	host-coordinator/series/forget.c \
 	host-coordinator/series/series.c \
 	host-coordinator/series/series_file.c \
 	host-coordinator/series/series_log.c \

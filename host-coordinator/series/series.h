@@ -80,6 +80,12 @@ size_t series_points(const struct series *s, size_t metric, int64_t from_us, int
 bool series_stats(const struct series *s, size_t metric, int64_t from_us, int64_t to_us,
                   struct stats *ret);
 
+/*
+ * Forgets points, transactions, lines and files before that time; of each text the one that still
+ * holds then is kept. For who looks on for days: without it the limits above are reached.
+ */
+void series_forget(struct series *s, int64_t before_us);
+
 /* Lists, oldest first; transactions and files once each, as last told. */
 size_t series_texts(const struct series *s, const struct series_text **ret); /* changes only */
 size_t series_trxs(const struct series *s, const struct series_trx **ret);

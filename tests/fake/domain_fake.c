@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -38,6 +41,7 @@ static struct {
     int open;
     unsigned round;
     const char *xml;
+    const char *channel;
     const struct domain_fs *fs;
     size_t fs_count;
     enum agent_freeze status;
@@ -47,9 +51,10 @@ static struct {
 } fake = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static const char *const fn_names[] = {
-    [FAKE_OPEN] = "open",      [FAKE_RUNNING] = "running", [FAKE_XML] = "xml",
-    [FAKE_FILESYSTEMS] = "fs", [FAKE_PING] = "ping",       [FAKE_STATUS] = "status",
-    [FAKE_FREEZE] = "freeze",  [FAKE_THAW] = "thaw",       [FAKE_WRITES] = "writes",
+    [FAKE_OPEN] = "open",       [FAKE_RUNNING] = "running", [FAKE_XML] = "xml",
+    [FAKE_FILESYSTEMS] = "fs",  [FAKE_PING] = "ping",       [FAKE_STATUS] = "status",
+    [FAKE_FREEZE] = "freeze",   [FAKE_THAW] = "thaw",       [FAKE_WRITES] = "writes",
+    [FAKE_CHANNEL] = "channel",
 };
 
 /* A call is under way until its result is written: reset() must not come back before that. */
@@ -118,6 +123,17 @@ static int act(enum domain_fn fn, struct err *e)
     if (a.fail != ERR_NONE)
         return err_set(e, a.fail, "%s", a.words ? a.words : "the fake says no");
     return 0;
+}
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+        return -1;
+    return STEAL_FD(fd);
 }
 
 /* ---- domain_ops ------------------------------------------------------------------------------ */
@@ -271,6 +287,34 @@ static int fake_writes(struct domain *d, struct disk_writes **ret, size_t *ret_c
     return 0;
 }
 
+static bool fake_local(struct domain *d)
+{
+    (void)d;
+    AUTO_LOCK(lock, &fake.mutex);
+    return !fake.channel;
+}
+
+static int fake_channel(struct domain *d, const char *name, int *ret_fd, struct err *e)
+{
+    CALL;
+    const char *path;
+    int fd;
+
+    (void)d;
+    (void)name;
+    if (act(FAKE_CHANNEL, e) < 0)
+        return -1;
+    {
+        AUTO_LOCK(lock, &fake.mutex);
+        path = fake.channel;
+    }
+    fd = connect_to(path);
+    if (fd < 0)
+        return err_set(e, ERR_LIBVIRT, "the fake's channel is not there");
+    *ret_fd = fd;
+    return 0;
+}
+
 const struct domain_ops domain_fake = {
     .open = fake_open,
     .close = fake_close,
@@ -285,6 +329,8 @@ const struct domain_ops domain_fake = {
     .freeze = fake_freeze,
     .thaw = fake_thaw,
     .writes = fake_writes,
+    .local = fake_local,
+    .channel = fake_channel,
 };
 
 /* ---- the test's side ------------------------------------------------------------------------- */
@@ -309,6 +355,7 @@ void domain_fake_reset(void)
     fake.open = 0;
     fake.round++;
     fake.xml = NULL;
+    fake.channel = NULL;
     fake.fs = NULL;
     fake.fs_count = 0;
     fake.status = AGENT_THAWED;
@@ -331,6 +378,12 @@ void domain_fake_set_xml(const char *xml)
 {
     AUTO_LOCK(lock, &fake.mutex);
     fake.xml = xml;
+}
+
+void domain_fake_set_channel(const char *path)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.channel = path;
 }
 
 void domain_fake_set_filesystems(const struct domain_fs *items, size_t count)

@@ -25,6 +25,7 @@ enum domain_fn {
     FAKE_FREEZE,
     FAKE_THAW,
     FAKE_WRITES,
+    FAKE_CHANNEL,
     FAKE_FN_COUNT
 };
 
@@ -44,6 +45,8 @@ void domain_fake_let_go(void);
 
 /* Results from now on; the texts and arrays are borrowed until the next reset. */
 void domain_fake_set_xml(const char *xml);
+/* From now on it is on another machine, and its channel is what listens at `path`. */
+void domain_fake_set_channel(const char *path);
 void domain_fake_set_filesystems(const struct domain_fs *items, size_t count);
 void domain_fake_set_status(enum agent_freeze status);
 void domain_fake_set_counts(unsigned frozen, unsigned thawed);

@@ -151,8 +151,11 @@ static int drive_link(const char *path, int ms, struct err *e)
 {
     struct loop *loop = loop_new();
     struct guest *g = NULL;
-    int rc = guest_open(&g, loop, path, ignore_event, NULL, mono_us() + (int64_t)ms * 1000, e);
+    int64_t deadline_us = mono_us() + (int64_t)ms * 1000;
+    int fd, rc = port_connect(loop, path, deadline_us, &fd, e);
 
+    if (rc == 0)
+        rc = guest_open(&g, loop, fd, path, ignore_event, NULL, deadline_us, e);
     if (rc == 0)
         printf("agent %s\n", guest_hello(g)->agent_version);
     guest_close(g);

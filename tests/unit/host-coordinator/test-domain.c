@@ -25,6 +25,8 @@ static const struct {
      "virsh list --all"},
     {VIR_ERR_OPERATION_INVALID, "Requested operation is not valid: domain is not running",
      ERR_REFUSED, "virsh start db1"},
+    {VIR_ERR_OPERATION_FAILED, "operation failed: Active channel stream exists for this domain",
+     ERR_BUSY, "another program has the agent's port"},
     {VIR_ERR_ARGUMENT_UNSUPPORTED, "argument unsupported: QEMU guest agent is not configured",
      ERR_LIBVIRT, "channel of type unix"},
     {VIR_ERR_AGENT_UNRESPONSIVE, "Guest agent is not responding: QEMU guest agent is not connected",
@@ -199,6 +201,19 @@ static void test_freeze_status(void **state)
         assert_int_equal(freeze_status_from(bad[n], &s), -1);
 }
 
+/* Where QEMU's sockets are files of this machine, and where they are not. */
+static void test_local_uris(void **state)
+{
+    (void)state;
+    assert_true(uri_is_local("qemu:///system"));
+    assert_true(uri_is_local("qemu+unix:///system?socket=/run/x"));
+    assert_true(uri_is_local("test:default"));
+    assert_false(uri_is_local("qemu://host/system"));
+    assert_false(uri_is_local("qemu+ssh://root@host/system"));
+    assert_false(uri_is_local("qemu+tcp://127.0.0.1/system"));
+    assert_false(uri_is_local("qemu+ext:///system?command=/bin/x"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_no_counters),
         cmocka_unit_test(test_freeze_status),
+        cmocka_unit_test(test_local_uris),
     };
 
     return cmocka_run_group_tests_name("domain", tests, NULL, NULL);

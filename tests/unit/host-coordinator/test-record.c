@@ -152,6 +152,31 @@ static void a_vm_has_one_run_at_a_time(void **state)
     close(second);
 }
 
+/* Who watches learns of a run without ever standing in its way, and comes one at a time. */
+static void a_watch_sees_a_run_and_keeps_none_out(void **state)
+{
+    struct err e = ERR_INIT;
+    AUTO_FREE char *words = xasprintf("another watch has this VM (process %ld)", (long)getpid());
+    int run, watch, second;
+    long pid = 0;
+
+    (void)state;
+    assert_int_equal(store_prepare(dir, "db1", &e), 0);
+    assert_int_equal(store_watch(dir, "uuid-2", &watch, &e), 0);
+    assert_false(store_run_has(watch, &pid));
+    assert_int_equal(store_watch(dir, "uuid-2", &second, &e), -1);
+    assert_int_equal(e.code, ERR_BUSY);
+    assert_non_null(strstr(e.msg, words));
+    assert_int_equal(store_lock(dir, "uuid-2", &run, &e), 0);
+    assert_true(store_run_has(watch, &pid));
+    assert_int_equal(pid, getpid());
+    close(run);
+    assert_false(store_run_has(watch, &pid));
+    close(watch);
+    assert_int_equal(store_watch(dir, "uuid-2", &second, &e), 0);
+    close(second);
+}
+
 static void the_journal_goes_when_the_record_tells_all(void **state)
 {
     AUTO_FREE char *path = xasprintf("%s/journal/20261101T000000Z-0001.jsonl", dir);
@@ -235,6 +260,7 @@ int main(void)
         cmocka_unit_test(sets_are_listed_newest_first_and_found_by_their_beginning),
         cmocka_unit_test(a_domain_name_cannot_leave_the_folder),
         cmocka_unit_test(a_vm_has_one_run_at_a_time),
+        cmocka_unit_test(a_watch_sees_a_run_and_keeps_none_out),
         cmocka_unit_test(the_journal_goes_when_the_record_tells_all),
         cmocka_unit_test(the_timeline_draws_what_the_record_holds),
         cmocka_unit_test(a_newer_schema_is_refused),

@@ -167,6 +167,61 @@ static void lists_keep_each_once_as_last_told(void **state)
     series_free(s);
 }
 
+static void text(struct series *s, int64_t at_us, uint32_t id, const char *value)
+{
+    Cbsnap__TextValue one = CBSNAP__TEXT_VALUE__INIT, *list[] = {&one};
+    Cbsnap__Sample m = CBSNAP__SAMPLE__INIT;
+
+    MSG_SET(&one, id, id);
+    one.text = (char *)value;
+    MSG_SET(&m, mono_us, at_us);
+    m.n_text = 1;
+    m.text = list;
+    series_sample(s, &m);
+}
+
+static void forgetting_keeps_what_still_holds(void **state)
+{
+    struct series *s = series_new();
+    const struct series_text *texts;
+    const struct series_line *lines;
+    const struct point *p;
+
+    (void)state;
+    name(s, 0, "system.load1");
+    name(s, 1, "repl.role");
+    name(s, 2, "repl.source");
+    text(s, 1, 1, "source");
+    text(s, 2, 2, "a");
+    text(s, 3, 2, "b");
+    for (int n = 10; n < 3000; n++) {
+        Cbsnap__ServerLine line = CBSNAP__SERVER_LINE__INIT, *list[] = {&line};
+        Cbsnap__Sample m = CBSNAP__SAMPLE__INIT;
+
+        line.text = (char[]){"a line"};
+        MSG_SET(&m, mono_us, n);
+        m.n_line = 1;
+        m.line = list;
+        series_sample(s, &m);
+        sample(s, n, 0, n);
+        series_forget(s, n - 99);
+    }
+    assert_int_equal(series_dropped(s), 0); /* the limits were never reached */
+    assert_int_equal(series_points(s, find(s, "system.load1"), INT64_MIN, INT64_MAX, &p), 100);
+    assert_true(p[0].at_us == 2900 && p[99].value == 2999);
+    assert_int_equal(series_lines(s, &lines), 100);
+    assert_int_equal(lines[0].at_us, 2900);
+    assert_int_equal(series_texts(s, &texts), 2);
+    assert_string_equal(texts[0].text, "source");
+    assert_string_equal(texts[1].text, "b");
+    series_forget(s, 5000);
+    assert_int_equal(series_points(s, 0, INT64_MIN, INT64_MAX, &p), 0);
+    assert_int_equal(series_texts(s, &texts), 2);
+    sample(s, 6000, 0, 1);
+    assert_int_equal(series_points(s, 0, INT64_MIN, INT64_MAX, &p), 1);
+    series_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +230,7 @@ int main(void)
         cmocka_unit_test(lies_are_dropped_and_counted),
         cmocka_unit_test(names_are_bounded),
         cmocka_unit_test(lists_keep_each_once_as_last_told),
+        cmocka_unit_test(forgetting_keeps_what_still_holds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The way to the agent's port, wherever the domain runs; see run.h. */
+#include "host-coordinator/guest/port.h"
+#include "host-coordinator/plan/run.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+
+/* libvirtd turns the second away at once: ask again, the first may be about to leave. */
+#define CHANNEL_AGAIN_MS 100
+
+static int call_channel(struct domain_call *c, struct err *e)
+{
+    return c->ops->channel(c->domain, c->channel, &c->fd, e);
+}
+
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+static int ask_channel(struct run *r, int64_t deadline_us, int *ret_fd, struct err *e)
+{
+    struct domain_call *c;
+    struct domain_job job = domain_start(r, call_channel);
+
+    if (domain_wait(r, &job, deadline_us, &c, "open the channel", e) < 0)
+        return -1;
+    *ret_fd = STEAL_FD(c->fd);
+    domain_call_free(c);
+    return 0;
+}
+
+int run_reach_port(struct run *r, const struct domain_channel *ch, int64_t deadline_us, int *ret_fd,
+                   struct err *e)
+{
+    struct err why;
+
+    if (r->ops->local(r->domain))
+        return port_connect(r->loop, ch->path, deadline_us, ret_fd, e);
+    for (;;) {
+        why = ERR_INIT;
+        if (ask_channel(r, deadline_us, ret_fd, &why) == 0)
+            return 0;
+        if (why.code != ERR_BUSY || mono_us() >= deadline_us ||
+            (loop_wait_until(r->loop, never, NULL, mono_in_ms(CHANNEL_AGAIN_MS), e) < 0 &&
+             loop_cancelled(r->loop)))
+            break;
+    }
+    if (e)
+        *e = why;
+    return -1;
+}
