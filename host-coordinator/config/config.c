@@ -2,6 +2,7 @@
 /* The option tables of coord.conf and of the credentials file; see config.h. */
 #include "host-coordinator/config/config.h"
 
+#include "host-coordinator/policy/policy.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/conf/conf.h"
@@ -43,8 +44,33 @@ static const struct conf_option options[] = {
            "frozen longer than this, the run gives up"),
     NUMBER("snapshot", "late_ms", late_ms, "10000", 0, 600000,
            "how long a given-up snapshot is waited for before it is believed never to come"),
-    NUMBER("snapshot", "tail_ms", tail_ms, "3000", 0, 60000,
-           "how long to listen to the guest after the thaw"),
+    NUMBER("snapshot", "before_ms", before_ms, "10000", 0, 600000,
+           "fast samples are gathered so long before the freeze; the policy looks at them"),
+    NUMBER("snapshot", "after_ms", after_ms, "30000", 0, 600000, "and so long after the thaw"),
+    NUMBER("snapshot", "fast_ms", fast_ms, "200", 100, 60000,
+           "interval asked of the agent meanwhile"),
+    NUMBER("snapshot", "history_ms", history_ms, "60000", 0, 600000,
+           "how much of the agent's past is taken"),
+    {.section = "policy",
+     .key = "refuse",
+     .type = CONF_LIST,
+     .help = "METRIC OP NUMBER[UNIT] [for TIME]: do not begin while it is so; any number of them"},
+    {.section = "policy",
+     .key = "warn",
+     .type = CONF_LIST,
+     .help = "the same; only told, and kept in the record"},
+    {.section = "policy",
+     .key = "wait",
+     .type = CONF_DURATION,
+     .offset = offsetof(struct config, wait_ms),
+     .fallback = "0",
+     .max = 24 * 3600 * 1000,
+     .help = "how long to wait for a moment that nothing refuses; 0: not at all"},
+    {.section = "policy",
+     .key = "absent",
+     .type = CONF_TAKE,
+     .fallback = "note",
+     .help = "note or refuse: what a 'refuse' does that no reading can decide"},
     APPLIANCE("driver", driver, "elastistor", "elastistor"),
     APPLIANCE("url", url, "", "https://HOST/client/api"),
     APPLIANCE("ca", ca, "", "PEM file of the CA to trust; empty: the system's"),
@@ -86,8 +112,36 @@ static const struct conf_spec secret_spec = {
 
 static void *appliance_section(void *target, const char *word, const char *name, struct err *e);
 
+static int take_rule(struct config *c, enum policy_action action, const char *text,
+                     struct conf_place *place, struct err *e)
+{
+    size_t column = 1;
+
+    if (policy_add(c->policy, action, text, place->line, &column, e) == 0)
+        return 0;
+    place->column += (unsigned)column - 1;
+    return -1;
+}
+
+/* The options of [policy] that are no plain values. */
+static int take(void *target, const struct conf_option *o, const char *text,
+                struct conf_place *place, struct err *e)
+{
+    struct config *c = target;
+    bool refuse = strcmp(text, "refuse") == 0;
+
+    if (strcmp(o->key, "refuse") == 0)
+        return take_rule(c, POLICY_REFUSE, text, place, e);
+    if (strcmp(o->key, "warn") == 0)
+        return take_rule(c, POLICY_WARN, text, place, e);
+    if (!refuse && strcmp(text, "note") != 0)
+        return err_set(e, ERR_CONFIG, "'%s = %s': write note or refuse", o->key, text);
+    c->absent_refuses = refuse;
+    return 0;
+}
+
 static const struct conf_spec spec = {
-    .options = options, .count = ARRAY_SIZE(options), .named = appliance_section};
+    .options = options, .count = ARRAY_SIZE(options), .take = take, .named = appliance_section};
 
 static void *appliance_section(void *target, const char *word, const char *name, struct err *e)
 {
@@ -139,7 +193,7 @@ static int read_secrets(struct config *c, const char *path, struct err *e)
 
 int config_load(struct config *ret, const char *path, bool appliances, struct err *e)
 {
-    struct config c = {.appliance_count = 0};
+    struct config c = {.policy = policy_new()};
     struct err why = ERR_INIT;
     int rc;
 
@@ -174,6 +228,7 @@ void config_release(struct config *c)
         free(a->name);
     }
     free(c->appliances);
+    policy_free(c->policy);
     conf_release(&spec, NULL, c);
     *c = (struct config){.appliance_count = 0};
 }

@@ -18,6 +18,8 @@ struct appliance_config {
     char *api_key; /* from the credentials file; never printed */
 };
 
+struct policy; /* policy/policy.h */
+
 struct config {
     char *uri;         /* libvirt connection */
     char *state_dir;   /* records/ and journal/ live below */
@@ -30,7 +32,14 @@ struct config {
     int freeze_ms;     /* how long virDomainFSFreeze may take, tries for the lock included */
     int max_stall_ms;  /* frozen longer than this, the run gives up */
     int late_ms;       /* how long a given-up snapshot is waited for before it is removed */
-    int tail_ms;       /* how long to listen to the guest after the thaw */
+    int before_ms;     /* how long before the freeze the guest is read fast */
+    int after_ms;      /* how long after the thaw */
+    int fast_ms;       /* interval asked of the agent meanwhile */
+    int history_ms;    /* how much of the agent's past is taken */
+
+    struct policy *policy; /* of [policy]; never NULL in a loaded one */
+    int wait_ms;           /* how long to wait for a moment that it does not refuse; 0: not */
+    bool absent_refuses;   /* a refusing rule that cannot be decided refuses; else it is noted */
     struct appliance_config *appliances;
     size_t appliance_count;
 };

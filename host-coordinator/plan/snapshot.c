@@ -207,8 +207,8 @@ static int tail_step(void *run, struct err *e)
     struct run *r = run;
 
     (void)e;
-    if (r->conf->tail_ms > 0)
-        (void)loop_wait_until(r->loop, sample_came, r, mono_in_ms(r->conf->tail_ms), NULL);
+    if (r->conf->after_ms > 0)
+        (void)loop_wait_until(r->loop, sample_came, r, mono_in_ms(r->conf->after_ms), NULL);
     return 0;
 }
 

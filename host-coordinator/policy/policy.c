@@ -64,7 +64,7 @@ int policy_add(struct policy *p, enum policy_action action, const char *text, un
 
 size_t policy_count(const struct policy *p)
 {
-    return p->count;
+    return p ? p->count : 0;
 }
 
 const struct policy_rule *policy_rule_at(const struct policy *p, size_t n)
@@ -96,7 +96,7 @@ int64_t policy_longest_us(const struct policy *p)
 {
     int64_t longest = 0;
 
-    for (size_t n = 0; n < p->count; n++) {
+    for (size_t n = 0; n < policy_count(p); n++) {
         if (p->rules[n].for_us > longest)
             longest = p->rules[n].for_us;
     }

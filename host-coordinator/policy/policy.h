@@ -49,6 +49,7 @@ void policy_free(struct policy *p); /* accepts NULL */
 int policy_add(struct policy *p, enum policy_action action, const char *text, unsigned line,
                size_t *ret_column, struct err *e);
 
+/* Of NULL: no rules. So with all that only looks at a policy. */
 size_t policy_count(const struct policy *p);
 const struct policy_rule *policy_rule_at(const struct policy *p, size_t n);
 const char *policy_rule_text(const struct policy_rule *r); /* as written */

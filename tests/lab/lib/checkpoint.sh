@@ -133,6 +133,9 @@ state_dir = $LAB/state
 credentials = $CONF/credentials
 
 [snapshot]
+# short: most tests look at what happens between the two
+before_ms = 500
+after_ms = 500
 
 [appliance lab]
 driver = elastistor

@@ -86,6 +86,21 @@ struct command_case {
     const char *words; /* in the document; NULL: any */
 };
 
+/* A rule that cannot mean what it says is never just a rule that does not fire. */
+static void wrong_rules_are_told_by_check(void **state)
+{
+    AUTO_FREE char *args = xasprintf("--json --config '%s/wrong.conf' check test", dir);
+    AUTO_FREE char *out = NULL;
+    int status;
+
+    (void)state;
+    write_file("wrong.conf", 0644, "[policy]\nrefuse = innodb.trx_oldset > 120\n");
+    out = run(args, &status);
+    assert_int_equal(status, 2);
+    if (!strstr(out, "wrong.conf line 2 column 10: there is no metric 'innodb.trx_oldset'"))
+        fail_msg("%s", out);
+}
+
 static void json_is_one_document_in_every_case(void **state)
 {
     static const struct command_case cases[] = {
@@ -145,6 +160,7 @@ static void without_json_an_error_leaves_stdout_empty(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_rules_are_told_by_check),
         cmocka_unit_test(json_is_one_document_in_every_case),
         cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
     };

@@ -362,7 +362,7 @@ static int setup(void **state)
         .freeze_ms = 1500,
         .max_stall_ms = 1500,
         .late_ms = 300,
-        .tail_ms = 0,
+        .after_ms = 0,
         .appliances = w.appliances,
         .appliance_count = 1,
     };

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* coord.conf: what it holds by default, the example that says so, and its policy. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host-coordinator/config/config.h"
+#include "host-coordinator/policy/policy.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+#define EXAMPLE "host-coordinator/coord.conf.example"
+
+static char path[] = "/tmp/cbsnap-config-XXXXXX";
+
+static int setup(void **state)
+{
+    (void)state;
+    close(mkstemp(path));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+static void load(struct config *c, const char *text)
+{
+    AUTO_FCLOSE FILE *f = fopen(path, "w");
+    struct err e = ERR_INIT;
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0 && fflush(f) == 0);
+    if (config_load(c, path, false, &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+static void expect_wrong(const char *text, const char *words)
+{
+    AUTO_FCLOSE FILE *f = fopen(path, "w");
+    struct config c;
+    struct err e = ERR_INIT;
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0 && fflush(f) == 0);
+    assert_int_equal(config_load(&c, path, false, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    if (!strstr(e.msg, words) || strncmp(e.msg, path, strlen(path)) != 0)
+        fail_msg("'%s' gave '%s'", text, e.msg);
+}
+
+static void rules_are_read_with_their_lines(void **state)
+{
+    struct config c;
+
+    (void)state;
+    load(&c, "[policy]\nrefuse = innodb.trx_oldest > 120\nrefuse = disk.*.write_time > 50 for 5s\n"
+             "\nwarn = fs./mnt/mysqldata.avail < 2G ; soon full\nwait = 5m\nabsent = refuse\n");
+    assert_int_equal(policy_count(c.policy), 3);
+    assert_int_equal(policy_rule_line(policy_rule_at(c.policy, 1)), 3);
+    assert_int_equal(policy_rule_action(policy_rule_at(c.policy, 1)), POLICY_REFUSE);
+    assert_int_equal(policy_rule_action(policy_rule_at(c.policy, 2)), POLICY_WARN);
+    assert_string_equal(policy_rule_text(policy_rule_at(c.policy, 2)),
+                        "fs./mnt/mysqldata.avail < 2G");
+    assert_int_equal(c.wait_ms, 300000);
+    assert_true(c.absent_refuses);
+    config_release(&c);
+    load(&c, "");
+    assert_int_equal(policy_count(c.policy), 0);
+    assert_int_equal(c.wait_ms, 0);
+    assert_false(c.absent_refuses);
+    config_release(&c);
+}
+
+static void wrong_rules_are_told_with_line_and_column(void **state)
+{
+    (void)state;
+    expect_wrong("[policy]\nwarn = system.load1 > 5\nrefuse = inodb.trx_oldest > 120\n",
+                 " line 3 column 10: there is no metric 'inodb.trx_oldest'; did you mean "
+                 "'innodb.trx_oldest'?");
+    expect_wrong("[policy]\n\nrefuse=fs./.avail < 2s\n", " line 3 column 22: unit 's'");
+    expect_wrong("[policy]\nrefuse = \n", " line 2 column");
+    expect_wrong("[policy]\nwait = 5\n", " line 2: 'wait = 5': write a time");
+    expect_wrong("[policy]\nabsent = maybe\n", "'absent = maybe': write note or refuse");
+    expect_wrong("[policy]\nrefuse = system.load1 > 5\n  for 5s\n", " line 3 ");
+    expect_wrong("[snapshot]\ntail_ms = 5\n", "has no option 'tail_ms'");
+}
+
+/* The example, with the '#' of "#key = value" taken off, but not of remarks and appliances. */
+static char *example(void)
+{
+    AUTO_FCLOSE FILE *f = fopen(EXAMPLE, "r");
+    struct buf b = BUF_INIT;
+    char line[300];
+
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f) && !strstr(line, "#[appliance")) {
+        bool option = line[0] == '#' && islower((unsigned char)line[1]);
+
+        buf_addf(&b, "%s", line + (option ? 1 : 0));
+    }
+    return buf_steal(&b);
+}
+
+static void the_example_shows_the_defaults(void **state)
+{
+    AUTO_FREE char *text = example();
+    struct config c, d;
+
+    (void)state;
+    load(&d, "");
+    load(&c, text);
+    /* its rules are examples */
+    assert_int_equal(policy_count(c.policy), 3);
+    assert_string_equal(c.uri, d.uri);
+    assert_string_equal(c.state_dir, d.state_dir);
+    assert_string_equal(c.channel, d.channel);
+    assert_string_equal(c.exclude, d.exclude);
+    assert_int_equal(c.answer_ms, d.answer_ms);
+    assert_int_equal(c.libvirt_ms, d.libvirt_ms);
+    assert_int_equal(c.lease_ms, d.lease_ms);
+    assert_int_equal(c.freeze_ms, d.freeze_ms);
+    assert_int_equal(c.max_stall_ms, d.max_stall_ms);
+    assert_int_equal(c.late_ms, d.late_ms);
+    assert_int_equal(c.before_ms, d.before_ms);
+    assert_int_equal(c.after_ms, d.after_ms);
+    assert_int_equal(c.fast_ms, d.fast_ms);
+    assert_int_equal(c.history_ms, d.history_ms);
+    assert_int_equal(c.wait_ms, d.wait_ms);
+    assert_int_equal(c.absent_refuses, d.absent_refuses);
+    config_release(&c);
+    config_release(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rules_are_read_with_their_lines),
+        cmocka_unit_test(wrong_rules_are_told_with_line_and_column),
+        cmocka_unit_test(the_example_shows_the_defaults),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
