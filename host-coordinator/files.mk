@@ -3,8 +3,10 @@ COORD_SRC :=
 include host-coordinator/loop/files.mk
 include host-coordinator/command/files.mk
 include host-coordinator/config/files.mk
+include host-coordinator/index/files.mk
 include host-coordinator/plan/files.mk
 include host-coordinator/policy/files.mk
+include host-coordinator/rank/files.mk
 include host-coordinator/record/files.mk
 include host-coordinator/series/files.mk
 include host-coordinator/storage/files.mk

@@ -67,6 +67,7 @@ struct command {
 extern const struct command commands[];
 extern const size_t command_count;
 
+int cmd_best(const struct command_context *c, struct err *e);
 int cmd_check(const struct command_context *c, struct err *e);
 int cmd_list(const struct command_context *c, struct err *e);
 int cmd_show(const struct command_context *c, struct err *e);

@@ -8,12 +8,20 @@
 #include <errno.h>
 #include <string.h>
 
+static const struct command_option best_options[] = {
+    {"before", "TIME", "a time (UTC) or how long ago: 2h, 3d; later sets are left out"},
+    {"limit", "N", "how many, default 5"},
+    {"explain", NULL, "say what moved each set up or down"},
+    {NULL},
+};
+
 const struct command commands[] = {
     {"check", "DOMAIN", "say what snapshot would do and what would stop it; changes nothing", 1, 1,
      NEED_LOOP | NEED_APPLIANCES, NULL, cmd_check},
     {"snapshot", "DOMAIN", "take a set: all volumes at one exact position of the database", 1, 1,
      NEED_LOOP | NEED_APPLIANCES, NULL, cmd_snapshot},
     {"list", "[DOMAIN]", "sets, newest first", 0, 1, 0, NULL, cmd_list},
+    {"best", "DOMAIN", "sets to go back to, best first", 1, 1, 0, best_options, cmd_best},
     {"show", "SET", "one record, with its run as a timeline", 1, 1, 0, NULL, cmd_show},
     {"thaw", "DOMAIN", "let go of whatever is frozen or locked, now", 1, 1, NEED_LOOP, NULL,
      cmd_thaw},

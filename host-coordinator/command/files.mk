@@ -1,4 +1,6 @@
 COORD_SRC += \
+	host-coordinator/command/best.c \
+	host-coordinator/command/catalogue.c \
 	host-coordinator/command/check.c \
 	host-coordinator/command/commands.c \
 	host-coordinator/command/list.c \

@@ -1,78 +1,77 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cbsnap-coord list [DOMAIN]: all sets, newest first. */
-#include "host-coordinator/command/command.h"
+#include "host-coordinator/command/catalogue.h"
 
-#include "proto/base/buf.h"
-#include "proto/base/cleanup.h"
-#include "proto/base/log.h"
+#include "host-coordinator/rank/when.h"
+#include "proto/base/clock.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-static void print_row(const struct record *r)
+static int domain_width(const struct index_list *l)
 {
-    const char *file = record_text(r, "position.binlog_file");
-    int64_t offset = 0;
-    double ms;
-    char stall[24] = "-", position[300] = "-";
+    size_t width = strlen("DOMAIN");
 
-    if (record_real(r, "stall.write_ms", &ms))
-        (void)snprintf(stall, sizeof(stall), "%.1f", ms);
-    if (file && record_int(r, "position.binlog_offset", &offset))
-        (void)snprintf(position, sizeof(position), "%s:%lld", file, (long long)offset);
-    printf("%-22s  %-16s  %-11s  %8s  %s\n", record_text(r, "set") ?: "?",
-           record_text(r, "domain.name") ?: "?", record_text(r, "verdict") ?: "?", stall, position);
+    for (size_t n = 0; n < l->count; n++) {
+        const char *domain = l->entries[n].facts.domain;
+
+        if (domain && strlen(domain) > width)
+            width = strlen(domain);
+    }
+    return width < 16 ? (int)width : 16;
 }
 
-static void on_record(void *arg, const struct record *r, const char *path, const struct err *why)
+static void print_row(const struct set_facts *f, int width)
 {
-    struct record *all = arg;
-    struct record *item;
-    double ms;
+    char age[24] = "-", stall[24] = "-", position[300] = "-";
+    int64_t at_us;
 
-    if (!r) {
-        log_warn("%s", why->msg);
-        if (all)
-            record_set_text(record_append(all, "unreadable"), "path", path);
-        return;
+    if (when_rfc3339(f->started, &at_us))
+        (void)when_length((double)(wall_us() - at_us) / 1e6, age);
+    if (!isnan(f->write_stall_ms))
+        (void)snprintf(stall, sizeof(stall), "%.1f", f->write_stall_ms);
+    if (f->binlog_file && !isnan(f->binlog_offset))
+        (void)snprintf(position, sizeof(position), "%s:%.0f", f->binlog_file, f->binlog_offset);
+    catalogue_print("%-21s  %-*s  %-11s  %7s  %8s  %-8s  %s", f->set ?: "?", width,
+                    f->domain ?: "?", f->verdict ?: "?", age, stall, catalogue_verified(f),
+                    position);
+}
+
+static void print_rows(const struct index_list *l)
+{
+    int width = domain_width(l);
+
+    printf("%-21s  %-*s  %-11s  %7s  %8s  %-8s  %s\n", "SET", width, "DOMAIN", "VERDICT", "AGE",
+           "STALL ms", "VERIFIED", "POSITION");
+    for (size_t n = 0; n < l->count; n++) {
+        if (!l->entries[n].problem)
+            print_row(&l->entries[n].facts, width);
     }
-    if (!all) {
-        print_row(r);
-        return;
+}
+
+static void answer_rows(const struct command_context *c, const struct index_list *l,
+                        struct record *answer)
+{
+    record_set_empty(answer, "sets");
+    for (size_t n = 0; n < l->count; n++) {
+        if (!l->entries[n].problem)
+            facts_report(record_append(answer, "sets"), &l->entries[n].facts);
     }
-    item = record_append(all, "sets");
-    record_set_text(item, "set", record_text(r, "set"));
-    record_set_text(item, "domain", record_text(r, "domain.name"));
-    record_set_text(item, "verdict", record_text(r, "verdict"));
-    record_set_text(item, "started", record_text(r, "started"));
-    if (record_real(r, "stall.write_ms", &ms))
-        record_set_real(item, "write_stall_ms", ms);
-    record_set_text(item, "binlog_file", record_text(r, "position.binlog_file"));
-    record_set_text(item, "gtid_set", record_text(r, "position.gtid_set"));
+    command_answer(c, answer);
 }
 
 int cmd_list(const struct command_context *c, struct err *e)
 {
-    struct record *all = c->json ? record_new() : NULL;
-    struct store_names l = {.count = 0};
-    int rc;
+    struct record *answer = c->json ? record_new() : NULL;
+    struct index_list l = {.count = 0};
+    int rc = catalogue_read(c, c->arg_count > 0 ? c->args[0] : NULL, &l, answer, e);
 
-    if (all)
-        record_set_empty(all, "sets");
-    else
-        printf("%-22s  %-16s  %-11s  %8s  %s\n", "SET", "DOMAIN", "VERDICT", "STALL ms",
-               "POSITION");
-    rc = store_names(&l, c->conf->state_dir, c->arg_count > 0 ? c->args[0] : NULL, e);
-    for (size_t n = 0; rc == 0 && n < l.count; n++) {
-        AUTO_FREE char *path = xasprintf("%s/records/%s", c->conf->state_dir, l.names[n]);
-        struct err why = ERR_INIT;
-        struct record *r = store_read(path, &why);
-
-        on_record(all, r, path, r ? NULL : &why);
-        record_free(r);
-    }
-    store_names_release(&l);
-    if (all && rc == 0)
-        command_answer(c, all);
-    record_free(all);
+    if (rc == 0 && answer)
+        answer_rows(c, &l, answer);
+    else if (rc == 0)
+        print_rows(&l);
+    index_release(&l);
+    record_free(answer);
     return rc == 0 ? EXIT_DONE : EXIT_USAGE;
 }

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Many sets at once; see catalogue.h. */
+#include "host-coordinator/command/catalogue.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void tell_unreadable(const struct command_context *c, const struct index_entry *entry,
+                            struct record *answer)
+{
+    struct record *item;
+
+    log_warn("%s", entry->problem);
+    if (answer) {
+        AUTO_FREE char *path = xasprintf("%s/records/%s", c->conf->state_dir, entry->name);
+
+        item = record_append(answer, "unreadable");
+        record_set_text(item, "path", path);
+        record_set_text(item, "problem", entry->problem);
+    }
+}
+
+int catalogue_read(const struct command_context *c, const char *domain, struct index_list *ret,
+                   struct record *answer, struct err *e)
+{
+    if (index_read(ret, c->conf->state_dir, domain, e) < 0)
+        return -1;
+    for (size_t n = 0; n < ret->count; n++) {
+        if (ret->entries[n].problem)
+            tell_unreadable(c, &ret->entries[n], answer);
+    }
+    return 0;
+}
+
+void catalogue_print(const char *format, ...)
+{
+    AUTO_FREE char *line = NULL;
+    va_list ap;
+
+    va_start(ap, format);
+    if (vasprintf(&line, format, ap) < 0)
+        abort();
+    va_end(ap);
+    err_plain(line);
+    puts(line);
+}
+
+const char *catalogue_verified(const struct set_facts *f)
+{
+    return !f->verified ? "-" : strcmp(f->verified, "same") == 0 ? "yes" : "FAILED";
+}
