@@ -207,6 +207,28 @@ static void start_signal(struct daemon *d, uv_signal_t *handle, int number)
     uv_signal_start(handle, on_signal, number);
 }
 
+static void start_sampler(struct daemon *d)
+{
+    const struct agent_options *o = &d->options;
+    struct sampler_config c = {.interval_ms = o->interval_ms,
+                               .history_s = o->history_s,
+                               .cost_percent = o->cost_percent,
+                               .source_count = os_source_count + 1};
+
+    d->server_source = (struct server_source_config){
+        .login = options_login(o), .trx_long_s = o->trx_long_s, .statements = o->statements};
+    d->sources = xcalloc(c.source_count, sizeof(*d->sources));
+    memcpy(d->sources, os_sources, os_source_count * sizeof(*d->sources));
+    d->sources[os_source_count] = &server_source;
+    d->server_facts = server_facts_new();
+    c.sources = d->sources;
+    c.source = (struct source_config){.root = "",
+                                      .log_every_ms = o->log_every_ms,
+                                      .server = d->server_facts,
+                                      .extra = &d->server_source};
+    d->sampler = sampler_new(&d->loop, &c, on_sample, d);
+}
+
 static int start(struct daemon *d, struct err *e)
 {
     const struct agent_options *o = &d->options;
@@ -216,10 +238,6 @@ static int start(struct daemon *d, struct err *e)
                                .rcu_expedited = o->rcu_expedited,
                                .run_lease_ms = o->lease_run_ms,
                                .hook_lease_ms = o->lease_hook_ms};
-    struct sampler_config sampler = {.login = options_login(o),
-                                     .interval_ms = o->interval_ms,
-                                     .history_s = o->history_s,
-                                     .trx_long_s = o->trx_long_s};
     static const struct live_callbacks callbacks = {.event = on_event, .quiet = on_quiet};
 
     /* first of all: what a predecessor left frozen is thawed in here */
@@ -230,7 +248,7 @@ static int start(struct daemon *d, struct err *e)
     uv_async_init(&d->loop, &d->held_lines, on_held_lines);
     d->held_lines.data = d;
     heldlog_on_held(wake_held, d);
-    d->sampler = sampler_new(&d->loop, &sampler, on_sample, d);
+    start_sampler(d);
     d->listener = listener_new(&d->loop, o->socket, &client_callbacks, d, e);
     if (!d->listener)
         return -1;
@@ -269,6 +287,8 @@ static void finish(struct daemon *d)
         ;
     uv_loop_close(&d->loop);
     facts_release(&d->facts);
+    server_facts_free(d->server_facts);
+    free(d->sources);
     options_release(&d->options);
     close(d->lock_fd);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The daemon: puts session, port, socket and samples on one loop, and answers requests
- * (requests.c). Threads: the loop; the worker and the watchdog (session/live.h), the sampler, the
- * writer of the log. All state of this header belongs to the loop's thread.
+ * (requests.c). Threads: the loop; the worker and the watchdog (session/live.h), the sampler's
+ * lanes (sampler.h), the writer of the log. All state of this header belongs to the loop's thread.
  */
 #ifndef CBSNAP_AGENT_DAEMON_H
 #define CBSNAP_AGENT_DAEMON_H
@@ -11,7 +11,9 @@
 #include "guest-agent/channel/port.h"
 #include "guest-agent/facts.h"
 #include "guest-agent/options.h"
+#include "guest-agent/sample/server_facts.h"
 #include "guest-agent/sampler.h"
+#include "guest-agent/serversource.h"
 #include "guest-agent/session/live.h"
 #include "guest-agent/stream.h"
 
@@ -44,6 +46,9 @@ struct daemon {
     struct port *port;
     struct listener *listener;
     struct sampler *sampler;
+    const struct source **sources;
+    struct server_source_config server_source;
+    struct server_facts *server_facts;
     struct client *clients;
     struct call *calls;
     struct facts facts; /* the latest */

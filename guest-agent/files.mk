@@ -9,11 +9,13 @@ AGENT_SRC := \
 	guest-agent/hook.c \
 	guest-agent/hookfacts.c \
 	guest-agent/json.c \
+	guest-agent/lane.c \
 	guest-agent/notify.c \
 	guest-agent/options.c \
 	guest-agent/prepare.c \
 	guest-agent/requests.c \
 	guest-agent/sampler.c \
+	guest-agent/serversource.c \
 	guest-agent/status.c \
 	guest-agent/stream.c
 

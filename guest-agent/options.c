@@ -3,6 +3,7 @@
 #include "guest-agent/options.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -36,12 +37,37 @@ static const struct conf_option rows[] = {
     {"sample", "history_s", CONF_INT, AT(history_s), "600", 1, 86400, ""},
     {"sample", "trx_long_s", CONF_INT, AT(trx_long_s), "10", 1, 86400,
      "a transaction older than this is a long one"},
+    {"sample", "statements", CONF_TAKE, 0, "digest", 0, 0,
+     "what is told of a long transaction's statement: off, digest (no values) or text"},
+    {"sample", "log_every_ms", CONF_INT, AT(log_every_ms), "5000", 100, 600000,
+     "pace of what costs more: error log, deleted files, transactions"},
+    {"sample", "cost_percent", CONF_INT, AT(cost_percent), "2", 1, 100,
+     "share of the time that reading one source may take; a slower one is read less often"},
     {"agent", "port", CONF_STRING, AT(port), "/dev/virtio-ports/org.cbsnap.agent.0", 0, 0, ""},
     {"agent", "socket", CONF_STRING, AT(socket), "", 0, 0, "empty: agent.sock in run_dir"},
     {"agent", "run_dir", CONF_STRING, AT(run_dir), "/run/cbsnap", 0, 0, "on tmpfs"},
 };
 
-static const struct conf_spec spec = {.options = rows, .count = ARRAY_SIZE(rows)};
+/* sample.statements, the only word to choose from */
+static int take_word(void *target, const struct conf_option *o, const char *text,
+                     struct conf_place *place, struct err *e)
+{
+    static const char *const words[] = {
+        [STATEMENTS_OFF] = "off", [STATEMENTS_DIGEST] = "digest", [STATEMENTS_TEXT] = "text"};
+    struct agent_options *options = target;
+
+    (void)place;
+    for (size_t n = 0; n < ARRAY_SIZE(words); n++) {
+        if (strcmp(text, words[n]) != 0)
+            continue;
+        options->statements = (enum mysql_statements)n;
+        return 0;
+    }
+    return err_set(e, ERR_CONFIG, "%s is off, digest or text, not '%s'", o->key, text);
+}
+
+static const struct conf_spec spec = {
+    .options = rows, .count = ARRAY_SIZE(rows), .take = take_word};
 
 int options_read(struct agent_options *ret, const char *path, struct err *e)
 {

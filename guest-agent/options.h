@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "guest-agent/mysql/lock.h"
+#include "guest-agent/mysql/status.h"
 
 struct agent_options {
     char *mysql_socket, *mysql_user, *mysql_password_file;
@@ -16,7 +17,8 @@ struct agent_options {
     int try_ms, tries, victims, guard_s, backoff_ms;
     int lease_run_ms, lease_hook_ms;
     bool rcu_expedited;
-    int interval_ms, history_s, trx_long_s;
+    int interval_ms, history_s, trx_long_s, log_every_ms, cost_percent;
+    enum mysql_statements statements;
     char *port, *socket, *run_dir;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The sampling thread and the ring; see sampler.h. */
+/* The beat, the lanes and the ring; see sampler.h. */
 #include "guest-agent/sampler.h"
 
 #include <stdatomic.h>
@@ -7,18 +7,19 @@
 #include <string.h>
 #include <time.h>
 
-#include "guest-agent/mysql/status.h"
-#include "guest-agent/sample/os.h"
-#include "guest-agent/session/login.h"
+#include "guest-agent/lane.h"
 #include "guest-agent/session/worker.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
-#include "proto/base/log.h"
 
-#define SAMPLER_STACK_KIB 512
-#define RING_BYTES        (4 << 20) /* whatever interval and history ask for */
-#define HANDED_MAX        8 /* samples that the loop has not fetched; it hangs when there are more */
+#define KERNEL_STACK_KIB 128
+#define FILES_STACK_KIB  256
+#define SERVER_STACK_KIB 512
+#define WAIT_MAX_US      200000    /* for the other lanes, and never more than half the interval */
+#define RING_BYTES       (4 << 20) /* whatever interval and history ask for */
+#define SAMPLE_BYTES_MIN 256
+#define HANDED_MAX       8 /* samples that the loop has not fetched; it hangs when there are more */
 
 struct sampler {
     struct sampler_config config;
@@ -29,58 +30,111 @@ struct sampler {
     int interval_ms;
     struct sample *handed[HANDED_MAX]; /* on their way to the loop */
     size_t handed_count;
-    atomic_bool quiet;
+    atomic_uint freezes; /* see lane.h */
 
-    /* the thread's own */
-    struct os_sampler *os;
-    struct mysql_sampler *mysql;
-    struct mysql_login login;
-    bool failing; /* told once per outage */
+    /* the beating thread's own */
+    struct source_set kernel;
+    struct lane *lanes[LANE_COUNT]; /* NULL for the kernel's */
+    int64_t previous_us;            /* stamp of the previous sample */
+    uint64_t missed;                /* since the start, late lanes and late beats */
+    double took_ms;                 /* the previous sample; negative: none yet */
 
     /* the loop's own */
     uv_async_t wake;
-    struct names *names; /* both use it */
+    struct names *names; /* all use it */
     struct sample_ring *ring;
     uint64_t next;
+    bool beat_ended; /* joined */
     void (*fresh)(void *arg);
     void *arg;
 };
 
-/* ---- the thread --------------------------------------------------------------------------------
+/* ---- one sample --------------------------------------------------------------------------------
  */
 
-static void read_server(struct sampler *s, struct sample *to)
+static bool is_quiet(struct sampler *s)
 {
-    struct err e = ERR_INIT;
-
-    if (login_resolve(&s->login, s->config.login.socket)) {
-        mysql_status_free(s->mysql);
-        s->mysql =
-            mysql_status_new(&(struct mysql_sampler_config){.login = &s->login,
-                                                            .trx_long_s = s->config.trx_long_s,
-                                                            .statements = STATEMENTS_DIGEST});
-    }
-    if (mysql_status_read(s->mysql, to, &e) < 0) {
-        if (!s->failing)
-            log_warn("no samples of the server: %s", e.msg);
-        s->failing = true;
-        return;
-    }
-    if (s->failing)
-        log_info("samples of the server again");
-    s->failing = false;
+    return atomic_load(&s->freezes) & 1;
 }
 
-static struct sample *read_one(struct sampler *s, uint32_t missed)
+static void ask_lanes(struct sampler *s, int64_t due_us)
+{
+    for (int n = 0; n < LANE_COUNT; n++) {
+        if (s->lanes[n] && !lane_ask(s->lanes[n], due_us, s->previous_us))
+            s->missed++;
+    }
+}
+
+static void read_kernel(struct sampler *s, int64_t due_us, struct sample *to)
+{
+    int64_t stamp_us = to->mono_us;
+
+    for (size_t n = 0; n < s->kernel.count; n++)
+        (void)source_item_read(&s->kernel.items[n], due_us, to);
+    to->mono_us = stamp_us;
+}
+
+static bool lanes_busy(struct sampler *s)
+{
+    for (int n = 0; n < LANE_COUNT; n++) {
+        if (s->lanes[n] && lane_busy(s->lanes[n]))
+            return true;
+    }
+    return false;
+}
+
+static void wait_until(struct sampler *s, int64_t at_us)
+{
+    struct timespec at = {.tv_sec = at_us / 1000000, .tv_nsec = (at_us % 1000000) * 1000};
+
+    (void)pthread_cond_timedwait(&s->change, &s->lock, &at);
+}
+
+static void wait_for_lanes(struct sampler *s, int64_t until_us)
+{
+    AUTO_LOCK(held, &s->lock);
+    while (!s->stop && !is_quiet(s) && lanes_busy(s) && mono_us() < until_us)
+        wait_until(s, until_us);
+}
+
+static void on_progress(void *arg)
+{
+    struct sampler *s = arg;
+
+    AUTO_LOCK(held, &s->lock);
+    pthread_cond_broadcast(&s->change);
+}
+
+static void emit_own(struct sampler *s, struct sample *to)
+{
+    if (s->took_ms >= 0)
+        sample_emit(to, "agent.sample_time", s->took_ms);
+    sample_emit(to, "agent.missed", (double)s->missed);
+    s->took_ms = (double)(mono_us() - to->mono_us) / 1000;
+}
+
+static struct sample *read_one(struct sampler *s, int64_t due_us, int interval_ms)
 {
     struct sample *sample = sample_new(s->names);
+    int64_t patience = (int64_t)interval_ms * 500;
+    bool quiet = is_quiet(s);
 
-    sample->missed = missed;
-    os_sampler_read(s->os, sample);
-    if (!atomic_load(&s->quiet))
-        read_server(s, sample);
+    if (!quiet)
+        ask_lanes(s, due_us);
+    read_kernel(s, due_us, sample);
+    if (!quiet)
+        wait_for_lanes(s, sample->mono_us + (patience < WAIT_MAX_US ? patience : WAIT_MAX_US));
+    for (int n = 0; n < LANE_COUNT; n++) {
+        if (s->lanes[n])
+            lane_take(s->lanes[n], sample, s->previous_us);
+    }
+    emit_own(s, sample);
+    s->previous_us = sample->mono_us;
     return sample;
 }
+
+/* ---- the beat ----------------------------------------------------------------------------------
+ */
 
 /* Called with the mutex held. */
 static void hand_over(struct sampler *s, struct sample *sample)
@@ -94,35 +148,49 @@ static void hand_over(struct sampler *s, struct sample *sample)
     uv_async_send(&s->wake);
 }
 
-/* Until the time or until stop. */
-static void sleep_until(struct sampler *s, int64_t at_us)
+/* Sleeps from the beat at *due_us to the next, or until stop. Returns the beats that are over by
+ * then. A new interval counts at once. */
+static uint32_t sleep_to_next(struct sampler *s, int64_t *due_us)
 {
-    struct timespec at = {.tv_sec = at_us / 1000000, .tv_nsec = (at_us % 1000000) * 1000};
+    int began_with = s->interval_ms;
+    int64_t step, now, late;
 
-    while (!s->stop && mono_us() < at_us)
-        (void)pthread_cond_timedwait(&s->change, &s->lock, &at);
+    for (;;) {
+        step = (int64_t)s->interval_ms * 1000;
+        now = mono_us();
+        if (s->stop || now >= *due_us + step)
+            break;
+        wait_until(s, *due_us + step);
+    }
+    late = now - (*due_us + step);
+    if (late > 0 && s->interval_ms != began_with) { /* it was not due until now */
+        *due_us = now;
+        return 0;
+    }
+    late = late > 0 ? late / step : 0;
+    *due_us += (late + 1) * step;
+    return (uint32_t)late;
 }
 
 static void *sampler_body(void *arg)
 {
     struct sampler *s = arg;
-    int64_t due = mono_us(), late;
+    int64_t due_us = mono_us();
     uint32_t missed = 0;
 
+    source_set_open(&s->kernel, &s->config.source);
     AUTO_LOCK(held, &s->lock);
     while (!s->stop) {
+        int interval_ms = s->interval_ms;
         struct sample *sample;
-        int64_t step = (int64_t)s->interval_ms * 1000;
 
         pthread_mutex_unlock(&s->lock);
-        sample = read_one(s, missed);
+        s->missed += missed;
+        sample = read_one(s, due_us, interval_ms);
+        sample->missed = missed;
         pthread_mutex_lock(&s->lock);
         hand_over(s, sample);
-        due += step;
-        late = mono_us() - due;
-        missed = late > 0 ? (uint32_t)(late / step) : 0;
-        due += missed * step;
-        sleep_until(s, due);
+        missed = sleep_to_next(s, &due_us);
     }
     return NULL;
 }
@@ -142,6 +210,7 @@ static void on_wake(uv_async_t *wake)
     s->handed_count = 0;
     pthread_mutex_unlock(&s->lock);
     for (size_t n = 0; n < count; n++) {
+        sample_ring_forget(s->ring, got[n]->mono_us - (int64_t)s->config.history_s * 1000000);
         sample_ring_add(s->ring, got[n]);
         s->next++;
     }
@@ -149,31 +218,61 @@ static void on_wake(uv_async_t *wake)
         s->fresh(s->arg);
 }
 
+static struct sample_ring *make_ring(const struct sampler_config *c)
+{
+    /* as many as the fastest pace makes in that time, or as memory allows */
+    int64_t most = (int64_t)c->history_s * 10, fit = RING_BYTES / SAMPLE_BYTES_MIN;
+
+    return sample_ring_new((size_t)(most < fit ? most : fit), RING_BYTES);
+}
+
+static void start_lanes(struct sampler *s)
+{
+    static const size_t stacks[LANE_COUNT] = {
+        [LANE_FILES] = FILES_STACK_KIB, [LANE_SERVER] = SERVER_STACK_KIB};
+    struct lane_config c = {.sources = s->config.sources,
+                            .source_count = s->config.source_count,
+                            .source = &s->config.source,
+                            .names = s->names,
+                            .percent = s->config.cost_percent,
+                            .freezes = &s->freezes,
+                            .progress = on_progress,
+                            .arg = s};
+
+    source_set_init(&s->kernel, LANE_KERNEL, c.sources, c.source_count, c.source, 0);
+    for (int n = 0; n < LANE_COUNT; n++) {
+        if (n == LANE_KERNEL)
+            continue;
+        c.lane = (enum source_lane)n;
+        c.stack_kib = stacks[n];
+        s->lanes[n] = lane_new(&c);
+    }
+}
+
 struct sampler *sampler_new(uv_loop_t *loop, const struct sampler_config *config,
                             void (*fresh)(void *arg), void *arg)
 {
     struct sampler *s = xcalloc(1, sizeof(*s));
-    int64_t capacity = (int64_t)config->history_s * 1000 / config->interval_ms;
     pthread_condattr_t attr;
 
     s->config = *config;
     s->interval_ms = config->interval_ms;
+    s->took_ms = -1;
     s->fresh = fresh;
     s->arg = arg;
     s->names = names_new();
-    s->os = os_sampler_new("");
-    s->ring = sample_ring_new(capacity > 0 ? (size_t)capacity : 1, RING_BYTES);
-    s->login = config->login;
-    s->login.socket = NULL;
+    s->ring = make_ring(config);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->change, &attr);
     pthread_condattr_destroy(&attr);
-    if (uv_async_init(loop, &s->wake, on_wake) != 0 ||
-        thread_start(&s->thread, SAMPLER_STACK_KIB, sampler_body, s) != 0)
-        abort(); /* at start, out of descriptors or threads */
+    start_lanes(s);
+    if (uv_async_init(loop, &s->wake, on_wake) != 0)
+        abort(); /* at start, out of descriptors */
     s->wake.data = s;
+    if (thread_start(&s->thread, KERNEL_STACK_KIB, sampler_body, s) != 0)
+        abort(); /* at start, out of threads */
     return s;
 }
 
@@ -182,22 +281,34 @@ static void on_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-int sampler_free(struct sampler *s, int wait_ms)
+static int stop_threads(struct sampler *s, int wait_ms)
 {
     struct timespec until;
 
     pthread_mutex_lock(&s->lock);
     s->stop = true;
-    pthread_cond_signal(&s->change);
+    pthread_cond_broadcast(&s->change);
     pthread_mutex_unlock(&s->lock);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += (wait_ms + 999) / 1000;
-    if (pthread_timedjoin_np(s->thread, NULL, &until) != 0)
+    if (!s->beat_ended && pthread_timedjoin_np(s->thread, NULL, &until) != 0)
+        return -1;
+    s->beat_ended = true;
+    for (int n = 0; n < LANE_COUNT; n++) {
+        if (s->lanes[n] && lane_free(s->lanes[n], &until) < 0)
+            return -1;
+        s->lanes[n] = NULL;
+    }
+    return 0;
+}
+
+int sampler_free(struct sampler *s, int wait_ms)
+{
+    if (stop_threads(s, wait_ms) < 0)
         return -1;
     for (size_t n = 0; n < s->handed_count; n++)
         sample_free(s->handed[n]);
-    os_sampler_free(s->os);
-    mysql_status_free(s->mysql);
+    source_set_release(&s->kernel);
     sample_ring_free(s->ring);
     names_free(s->names);
     pthread_cond_destroy(&s->change);
@@ -208,7 +319,11 @@ int sampler_free(struct sampler *s, int wait_ms)
 
 void sampler_quiet(struct sampler *s, bool on)
 {
-    atomic_store(&s->quiet, on);
+    AUTO_LOCK(held, &s->lock);
+    if (is_quiet(s) == on)
+        return;
+    atomic_fetch_add(&s->freezes, 1);
+    pthread_cond_broadcast(&s->change); /* nobody is waited for any more */
 }
 
 void sampler_hurry(struct sampler *s, int interval_ms)
@@ -218,6 +333,7 @@ void sampler_hurry(struct sampler *s, int interval_ms)
 
     AUTO_LOCK(held, &s->lock);
     s->interval_ms = wanted;
+    pthread_cond_broadcast(&s->change);
 }
 
 uint64_t sampler_first(const struct sampler *s)

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Samples at a steady pace: a thread reads /proc and the server, the loop keeps the last minutes
- * and streams them to whoever subscribed.
+ * Samples at a steady pace: one thread for each lane of sources (lane.h), of which the kernel's
+ * beats time; the loop keeps the last minutes and streams them to whoever subscribed.
  *
- * A reading that comes late is not made up for: it is skipped and counted in the next one. While
- * quiet (a freeze) only /proc is read.
+ * At each beat the other lanes are asked, /proc is read, the others are waited for, but not for
+ * long, and what is there makes the sample. What comes later goes into the next sample if it was
+ * read since this one, else nowhere: a metric is absent, never stale. A lane that is late is left
+ * out and counted (agent.missed), and so is a beat that itself comes late.
  */
 #ifndef CBSNAP_AGENT_SAMPLER_H
 #define CBSNAP_AGENT_SAMPLER_H
 
 #include <uv.h>
 
-#include "guest-agent/mysql/lock.h"
-#include "guest-agent/sample/sample.h"
+#include "guest-agent/sample/source.h"
 
 struct sampler_config {
-    struct mysql_login login; /* its strings outlive the sampler */
-    int interval_ms, history_s, trx_long_s;
+    int interval_ms, history_s;
+    int cost_percent; /* of the time, for each source that can cost; 0: no limit */
+    const struct source *const *sources; /* of all lanes; outlive the sampler */
+    size_t source_count;
+    struct source_config source; /* what it points at outlives the sampler */
 };
 
 struct sampler;
@@ -24,12 +28,12 @@ struct sampler;
 /* `fresh` is called on the loop's thread after each new sample. */
 struct sampler *sampler_new(uv_loop_t *loop, const struct sampler_config *config,
                             void (*fresh)(void *arg), void *arg);
-/* -1 when its thread hangs: end the process. */
+/* -1 when one of its threads hangs: end the process, or try again. */
 int sampler_free(struct sampler *s, int wait_ms);
 
+/* While quiet (a freeze) only what cannot block is read; what was under way does not count. */
 void sampler_quiet(struct sampler *s, bool on);
-/* A subscriber wants them more often; 0: back to the configured interval. While faster, the ring
- * reaches less far back. */
+/* A subscriber wants them more often; 0: back to the configured interval. Takes effect at once. */
 void sampler_hurry(struct sampler *s, int interval_ms);
 
 /* Samples are numbered from 0; those numbered sampler_first() .. sampler_next()-1 are there. */

@@ -54,6 +54,12 @@ void sample_ring_add(struct sample_ring *r, struct sample *s)
         drop_oldest(r);
 }
 
+void sample_ring_forget(struct sample_ring *r, int64_t before_us)
+{
+    while (r->count > 0 && r->items[r->first]->mono_us < before_us)
+        drop_oldest(r);
+}
+
 size_t sample_ring_count(const struct sample_ring *r)
 {
     return r->count;

@@ -105,7 +105,8 @@ size_t sample_bytes(const struct sample *s);
 struct sample_ring;
 struct sample_ring *sample_ring_new(size_t capacity, size_t bytes_max);
 void sample_ring_free(struct sample_ring *r);
-void sample_ring_add(struct sample_ring *r, struct sample *s); /* takes ownership */
+void sample_ring_add(struct sample_ring *r, struct sample *s);     /* takes ownership */
+void sample_ring_forget(struct sample_ring *r, int64_t before_us); /* drops older ones */
 size_t sample_ring_count(const struct sample_ring *r);
 const struct sample *sample_ring_at(const struct sample_ring *r, size_t n); /* 0 is the oldest */
 

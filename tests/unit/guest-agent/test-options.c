@@ -61,6 +61,9 @@ static void assert_same(const struct agent_options *a, const struct agent_option
     assert_int_equal(a->interval_ms, b->interval_ms);
     assert_int_equal(a->history_s, b->history_s);
     assert_int_equal(a->trx_long_s, b->trx_long_s);
+    assert_int_equal(a->statements, b->statements);
+    assert_int_equal(a->log_every_ms, b->log_every_ms);
+    assert_int_equal(a->cost_percent, b->cost_percent);
     assert_string_equal(a->port, b->port);
     assert_string_equal(a->run_dir, b->run_dir);
 }
@@ -83,7 +86,7 @@ static void test_example_is_the_defaults(void **state)
         options += option;
         buf_addf(&text, "%s", option ? line + 1 : line);
     }
-    assert_int_equal(options, 18);
+    assert_int_equal(options, 21);
     assert_int_equal(with("", &defaults, &e), 0);
     if (with(buf_text(&text), &example, &e) < 0)
         fail_msg("%s", e.msg);
@@ -149,13 +152,34 @@ static void test_broken_file_still_gives_run_dir(void **state)
     options_release(&o);
 }
 
+static void test_statements_are_a_word(void **state)
+{
+    struct agent_options o;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(with("", &o, &e), 0);
+    assert_int_equal(o.statements, STATEMENTS_DIGEST);
+    options_release(&o);
+    assert_int_equal(with("[sample]\nstatements = off\n", &o, &e), 0);
+    assert_int_equal(o.statements, STATEMENTS_OFF);
+    options_release(&o);
+    assert_int_equal(with("[sample]\nstatements = text\n", &o, &e), 0);
+    assert_int_equal(o.statements, STATEMENTS_TEXT);
+    options_release(&o);
+    assert_int_equal(with("[sample]\nstatements = full\n", &o, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_non_null(strstr(e.msg, "off, digest or text"));
+    assert_non_null(strstr(e.msg, "'full'"));
+    options_release(&o);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_example_is_the_defaults),
-        T(test_errors_name_file_and_line),
-        T(test_absent),
+        T(test_example_is_the_defaults),         T(test_statements_are_a_word),
+        T(test_errors_name_file_and_line),       T(test_absent),
         T(test_broken_file_still_gives_run_dir),
     };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The system's metrics from made-up /proc trees, and the ring. */
+/* Samples, the ring of them, the table of names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,48 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guest-agent/sample/os.h"
-#include "tests/unit/guest-agent/tree.h"
-
-static int setup(void **state)
-{
-    char *root = tree_new();
-
-    tree_file(root, "proc/loadavg", "0.50 1.25 2.00 3/400 12345\n");
-    tree_file(root, "proc/stat", "cpu  1000 0 500 8000 100 0 0 400 0 0\ncpu0 1 2 3 4\n");
-    tree_file(root, "proc/meminfo",
-              "MemTotal:        1000 kB\nMemFree: 1 kB\nMemAvailable:     600 kB\n"
-              "SwapTotal:        50 kB\nSwapFree:         20 kB\nDirty:             8 kB\n"
-              "Writeback:         0 kB\n");
-    tree_file(root, "proc/vmstat", "nr_free_pages 5\npswpin 100\npswpout 200\n");
-    tree_file(root, "proc/diskstats",
-              " 253       0 vda 100 0 2000 300 50 0 800 500 2 400 900 0 0 0 0 7 3\n"
-              " 253       1 vda1 90 0 1000 300 50 0 800 500 0 400 900\n"
-              "   7       0 loop0 9 0 9 9 9 0 9 9 0 9 9\n"
-              " 252       0 dm-0 9 0 9 9 9 0 9 9 0 9 9\n"
-              " 259       0 nvme0n1 1 0 8 1 1 0 8 1 0 1 1\n"
-              " 259       1 nvme0n1p1 1 0 8 1 1 0 8 1 0 1 1\n");
-    tree_file(root, "proc/self/statm", "900 10 5 1 0 4 0\n");
-    *state = root;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    tree_free(*state);
-    return 0;
-}
+#include "guest-agent/sample/sample.h"
 
 static struct names *names;
-
-static struct sample *reading(struct os_sampler *o, int64_t at_us)
-{
-    struct sample *s = sample_new(names);
-
-    s->mono_us = at_us;
-    os_sampler_read(o, s);
-    return s;
-}
 
 static void check_value(const struct sample *s, const char *name, double want)
 {
@@ -59,137 +20,6 @@ static void check_value(const struct sample *s, const char *name, double want)
 
     if (!v || fabs(*v - want) > 1e-6)
         fail_msg("%s is %f, not %f", name, v ? *v : NAN, want);
-}
-
-static void gauges_at_once_rates_later(void **state)
-{
-    struct os_sampler *o = os_sampler_new(*state);
-    struct sample *s = reading(o, 1000000);
-
-    check_value(s, "system.load1", 0.5);
-    check_value(s, "system.load15", 2);
-    check_value(s, "system.mem.total", 1000 * 1024);
-    check_value(s, "system.mem.available", 600 * 1024);
-    check_value(s, "system.mem.dirty", 8192);
-    check_value(s, "system.mem.writeback", 0);
-    check_value(s, "system.swap.used", 30 * 1024);
-    check_value(s, "disk.vda.inflight", 2);
-    check_value(s, "agent.rss", 10.0 * (double)sysconf(_SC_PAGESIZE));
-    assert_null(sample_get(s, "system.cpu.user"));
-    assert_null(sample_get(s, "system.swap.in"));
-    assert_null(sample_get(s, "disk.vda.reads"));
-    assert_null(sample_get(s, "agent.cpu"));
-    sample_free(s);
-    os_sampler_free(o);
-}
-
-static void rates_are_per_second(void **state)
-{
-    char *root = *state;
-    struct os_sampler *o = os_sampler_new(root);
-    struct sample *s;
-
-    sample_free(reading(o, 1000000));
-    tree_file(root, "proc/stat", "cpu  1100 20 560 8200 110 5 5 500 0 0\n");
-    tree_file(root, "proc/vmstat", "pswpin 104\npswpout 200\n");
-    tree_file(root, "proc/diskstats",
-              " 253 0 vda 110 0 2040 340 70 0 1000 600 0 500 1000 0 0 0 0 9 3\n");
-    s = reading(o, 3000000);
-    check_value(s, "system.cpu.user", 100.0 * 120 / 500);
-    check_value(s, "system.cpu.system", 100.0 * 70 / 500);
-    check_value(s, "system.cpu.iowait", 2);
-    check_value(s, "system.cpu.steal", 20);
-    check_value(s, "system.cpu.idle", 40);
-    check_value(s, "system.swap.in", 2.0 * (double)sysconf(_SC_PAGESIZE));
-    check_value(s, "system.swap.out", 0);
-    check_value(s, "disk.vda.reads", 5);
-    check_value(s, "disk.vda.writes", 10);
-    check_value(s, "disk.vda.flushes", 1);
-    check_value(s, "disk.vda.read_bytes", 40 * 512 / 2.0);
-    check_value(s, "disk.vda.write_bytes", 200 * 512 / 2.0);
-    check_value(s, "disk.vda.read_time", 4);
-    check_value(s, "disk.vda.write_time", 5);
-    check_value(s, "disk.vda.queue", 100.0 / 2000);
-    check_value(s, "disk.vda.util", 5);
-    check_value(s, "disk.vda.wait", (140.0 - 100) / 30);
-    assert_non_null(sample_get(s, "agent.cpu"));
-    sample_free(s);
-    os_sampler_free(o);
-}
-
-static void whole_disks_only(void **state)
-{
-    struct os_sampler *o = os_sampler_new(*state);
-    struct sample *s = reading(o, 1000000);
-
-    assert_non_null(sample_get(s, "disk.vda.inflight"));
-    assert_non_null(sample_get(s, "disk.nvme0n1.inflight"));
-    assert_null(sample_get(s, "disk.vda1.inflight"));
-    assert_null(sample_get(s, "disk.nvme0n1p1.inflight"));
-    assert_null(sample_get(s, "disk.loop0.inflight"));
-    assert_null(sample_get(s, "disk.dm-0.inflight"));
-    sample_free(s);
-    os_sampler_free(o);
-}
-
-static void counters_that_go_back_have_no_rate(void **state)
-{
-    char *root = *state;
-    struct os_sampler *o = os_sampler_new(root);
-    struct sample *s;
-
-    sample_free(reading(o, 1000000));
-    tree_file(root, "proc/diskstats", " 253 0 vda 1 0 2 3 4 0 8 5 0 4 9\n");
-    tree_file(root, "proc/vmstat", "pswpin 1\npswpout 2\n");
-    s = reading(o, 2000000);
-    check_value(s, "disk.vda.inflight", 0);
-    assert_null(sample_get(s, "disk.vda.reads"));
-    assert_null(sample_get(s, "disk.vda.util"));
-    assert_null(sample_get(s, "system.swap.in"));
-    sample_free(s);
-    os_sampler_free(o);
-}
-
-static void no_requests_no_times(void **state)
-{
-    struct os_sampler *o = os_sampler_new(*state);
-    struct sample *s;
-
-    sample_free(reading(o, 1000000));
-    s = reading(o, 2000000);
-    check_value(s, "disk.vda.reads", 0);
-    assert_null(sample_get(s, "disk.vda.read_time"));
-    assert_null(sample_get(s, "disk.vda.write_time"));
-    assert_null(sample_get(s, "disk.vda.wait"));
-    sample_free(s);
-    os_sampler_free(o);
-}
-
-static void what_is_missing_is_absent(void **state)
-{
-    struct os_sampler *o = os_sampler_new("/nonexistent");
-    struct sample *s;
-
-    (void)state;
-    sample_free(reading(o, 1000000));
-    s = reading(o, 2000000);
-    assert_int_equal(s->count, 1); /* our own CPU time needs no /proc */
-    assert_non_null(sample_get(s, "agent.cpu"));
-    sample_free(s);
-    os_sampler_free(o);
-}
-
-static void reads_the_live_system(void **state)
-{
-    struct os_sampler *o = os_sampler_new("");
-    struct sample *s = reading(o, 1000000);
-
-    (void)state;
-    assert_non_null(sample_get(s, "system.load1"));
-    assert_non_null(sample_get(s, "system.mem.total"));
-    assert_true(*sample_get(s, "agent.rss") > 0);
-    sample_free(s);
-    os_sampler_free(o);
 }
 
 static void emit_refuses_what_it_cannot_keep(void **state)
@@ -314,13 +144,6 @@ static int free_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(gauges_at_once_rates_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(rates_are_per_second, setup, teardown),
-        cmocka_unit_test_setup_teardown(whole_disks_only, setup, teardown),
-        cmocka_unit_test_setup_teardown(counters_that_go_back_have_no_rate, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_requests_no_times, setup, teardown),
-        cmocka_unit_test(what_is_missing_is_absent),
-        cmocka_unit_test(reads_the_live_system),
         cmocka_unit_test(emit_refuses_what_it_cannot_keep),
         cmocka_unit_test(ring_drops_the_oldest),
         cmocka_unit_test(ring_keeps_to_its_memory),
