@@ -70,10 +70,17 @@ $(MYSQL_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(MYSQL_PC))
 $(BUILD)/mysql-drive: $(MYSQL_DRIVE_OBJ) $(BUILD)/libagent.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
 
+METRICS_DRIVE_OBJ := $(call objs,$(addprefix tests/integration/, \
+	metrics-drive.c metrics-drive-slow.c mysql-sessions.c))
+
+$(METRICS_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(MYSQL_PC))
+$(BUILD)/metrics-drive: $(METRICS_DRIVE_OBJ) $(BUILD)/libagent.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
+
 $(BUILD)/fs-drive: $(call objs,tests/integration/fs-drive.c) $(BUILD)/libagent.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lpthread
 
-check-integration: $(BUILD)/mysql-drive $(BUILD)/fs-drive
+check-integration: $(BUILD)/mysql-drive $(BUILD)/metrics-drive $(BUILD)/fs-drive
 
 # ---- libvirt and the guest's end of the port: scripted stand-ins, a driver --------------------
 

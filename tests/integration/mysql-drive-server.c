@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Accounts and their rights, what the server tells of itself, and its status. */
+/* Accounts and their rights, and what the server tells of itself. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "guest-agent/mysql/server.h"
-#include "guest-agent/mysql/status.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "tests/integration/mysql-drive.h"
@@ -128,7 +127,7 @@ void test_accounts(void)
     test_old_rights(good);
 }
 
-/* ---- server, status ---- */
+/* ---- server ---- */
 
 static const char *path_of(const struct server_info *info, const char *role)
 {
@@ -173,84 +172,4 @@ void test_server_info(void)
           elsewhere);
     check(info.missing_count == 0, "root lacks no right");
     server_info_release(&info);
-}
-
-struct seen {
-    char names[64][64];
-    double values[64];
-    size_t count;
-};
-
-static void note(void *arg, const char *name, double value)
-{
-    struct seen *s = arg;
-
-    if (s->count < 64) {
-        (void)snprintf(s->names[s->count], 64, "%s", name);
-        s->values[s->count++] = value;
-    }
-}
-
-static double value_of(const struct seen *s, const char *name)
-{
-    for (size_t n = 0; n < s->count; n++) {
-        if (strcmp(s->names[n], name) == 0)
-            return s->values[n];
-    }
-    return -1;
-}
-
-void test_status(void)
-{
-    static const char *const gauges[] = {
-        "mysql.uptime", "mysql.threads_connected", "mysql.threads_running", "innodb.pool_dirty",
-        "innodb.lsn",   "innodb.checkpoint_age"};
-    struct mysql_login login = login_as("root", "");
-    struct mysql_sampler *s = mysql_status_new(&login, 1);
-    struct mysql_trx trx[MYSQL_TRX_MAX];
-    size_t trx_count = 99;
-    struct seen first = {.count = 0}, second = {.count = 0};
-    MYSQL *t = session_open(sock);
-    struct writer w;
-    int64_t began;
-    int rc;
-
-    session_do(t, "BEGIN");
-    session_do(t, "UPDATE rows2 SET x = x + 1 WHERE id = 1");
-    sleep_ms(3100);
-    check(mysql_status_read(s, note, &first, trx, &trx_count, &last_error) == 0, "status is read");
-    for (size_t n = 0; n < ARRAY_SIZE(gauges); n++)
-        check(value_of(&first, gauges[n]) >= 0, "%s is %.0f", gauges[n],
-              value_of(&first, gauges[n]));
-    check(value_of(&first, "mysql.questions") < 0, "no rate from one reading");
-    check(trx_count == 1 && trx[0].thread == mysql_thread_id(t) && trx[0].rows_modified == 1 &&
-              strcmp(trx[0].user, "root") == 0 && trx[0].age_s >= 2,
-          "the long transaction is told: thread %llu, %u s", (unsigned long long)trx[0].thread,
-          trx[0].age_s);
-    check(value_of(&first, "innodb.trx_long") == 1 && value_of(&first, "innodb.trx_oldest") >= 2 &&
-              value_of(&first, "innodb.trx_active") >= 1,
-          "and counted");
-    writer_start(&w, sock);
-    sleep_ms(1000);
-    began = mono_us();
-    rc = mysql_status_read(s, note, &second, trx, &trx_count, &last_error);
-    check(rc == 0, "read again in %lld us", (long long)(mono_us() - began));
-    writer_stop(&w);
-    check(value_of(&second, "mysql.writes") > 5 &&
-              value_of(&second, "mysql.questions") >= value_of(&second, "mysql.writes"),
-          "rates: %.0f writes/s, %.0f questions/s", value_of(&second, "mysql.writes"),
-          value_of(&second, "mysql.questions"));
-    stop_server();
-    began = mono_us();
-    rc = mysql_status_read(s, note, &second, trx, &trx_count, &last_error);
-    check(rc < 0 && mono_us() - began < 4000000, "a hanging server costs %lld ms",
-          (long long)(mono_us() - began) / 1000);
-    began = mono_us();
-    check(mysql_status_read(s, note, &second, trx, &trx_count, &last_error) < 0 &&
-              mono_us() - began < 100000,
-          "and is then left alone");
-    (void)kill(server_pid, SIGCONT);
-    session_do(t, "ROLLBACK");
-    mysql_close(t);
-    mysql_status_free(s);
 }

@@ -627,7 +627,6 @@ static int run_all(void)
     test_lost();
     test_accounts();
     test_server_info();
-    test_status();
     test_stopped_server();
     test_server_killed();
     return failures ? 1 : 0;

@@ -25,6 +25,5 @@ void stop_server(void); /* it hangs until SIGCONT */
 /* mysql-drive-server.c */
 void test_accounts(void);
 void test_server_info(void);
-void test_status(void);
 
 #endif
