@@ -15,7 +15,14 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
-enum command { LIST_VOLUMES, TAKE_SNAPSHOT, LIST_SNAPSHOTS, DELETE_SNAPSHOT };
+enum command {
+    LIST_VOLUMES,
+    TAKE_SNAPSHOT,
+    LIST_SNAPSHOTS,
+    DELETE_SNAPSHOT,
+    READ_STATS,
+    READ_HISTORY
+};
 
 static const struct {
     const char *verb, *answer_key;
@@ -26,6 +33,8 @@ static const struct {
     [TAKE_SNAPSHOT] = {"createStorageSnapshot", "createStorageSnapshotResponse", true, false},
     [LIST_SNAPSHOTS] = {"listStorageSnapshots", "listDatasetSnapshotsResponse", false, true},
     [DELETE_SNAPSHOT] = {"deleteSnapshot", "deleteSnapshotResponse", true, true},
+    [READ_STATS] = {"listFileSystem", "listFilesystemResponse", false, true},
+    [READ_HISTORY] = {"monitorFileSystemQoS", "monitorFileSystemResponse", false, true},
 };
 
 struct elastistor {
@@ -317,14 +326,14 @@ static void prepare(struct storage *s, const struct volume *volumes, size_t coun
         send_request(&c->exchanges[i]);
 }
 
-/* Starts one request about one snapshot of one volume. */
+/* Starts one request about one volume, or about one snapshot of it (`name`, else NULL). */
 static void start_one(struct storage *s, const struct volume *v, const char *name,
                       enum command command, int64_t deadline_us, struct storage_op *op,
                       void (*answered)(struct exchange *x, json_t *answer))
 {
     struct call *c = call_new(s, op, 1, deadline_us, answered);
 
-    c->name = xstrdup(name);
+    c->name = name ? xstrdup(name) : NULL;
     c->exchanges[0].command = command;
     volume_copy(&c->exchanges[0].volume, v);
     send_request(&c->exchanges[0]);
@@ -393,6 +402,33 @@ static void remove_snapshot(struct storage *s, const struct volume *v, const cha
                             int64_t deadline_us, struct storage_op *op)
 {
     start_one(s, v, name, LIST_SNAPSHOTS, deadline_us, op, remove_answered);
+}
+
+static void stats_answered(struct exchange *x, json_t *answer)
+{
+    struct storage_op *op = x->call->op;
+
+    conclude(x, reply_stats(&op->stats, answer, x->volume.id, &op->err));
+}
+
+static void stats(struct storage *s, const struct volume *v, int64_t deadline_us,
+                  struct storage_op *op)
+{
+    start_one(s, v, NULL, READ_STATS, deadline_us, op, stats_answered);
+}
+
+static void history_answered(struct exchange *x, json_t *answer)
+{
+    struct storage_op *op = x->call->op;
+
+    conclude(x, reply_history(&op->history, &op->history_count, answer, x->call->array->api_key,
+                              &op->err));
+}
+
+static void history(struct storage *s, const struct volume *v, int64_t deadline_us,
+                    struct storage_op *op)
+{
+    start_one(s, v, NULL, READ_HISTORY, deadline_us, op, history_answered);
 }
 
 static void cancel(struct storage *s, struct storage_op *op)
@@ -485,5 +521,7 @@ const struct storage_ops elastistor_ops = {
     .snapshot = snapshot,
     .find_snapshot = find_snapshot,
     .remove_snapshot = remove_snapshot,
+    .stats = stats,
+    .history = history,
     .cancel = cancel,
 };

@@ -5,7 +5,8 @@
  *
  * The facts come from what real clients (OpenStack's Cinder driver, the vendor's own test scripts)
  * send and from captured answers: listFileSystem, createStorageSnapshot, listStorageSnapshots,
- * deleteSnapshot. All of them are synchronous: the request blocks until the array is done.
+ * deleteSnapshot; monitorFileSystemQoS from the vendor's test scripts alone. All of them are
+ * synchronous: the request blocks until the array is done.
  */
 #ifndef CBSNAP_ELASTISTOR_H
 #define CBSNAP_ELASTISTOR_H

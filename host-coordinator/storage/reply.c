@@ -10,9 +10,10 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 
-#define ID_MAX   128
-#define TEXT_MAX 1024
-#define MIB      1048576.0
+#define ID_MAX      128
+#define TEXT_MAX    1024
+#define MIB         1048576.0
+#define READING_MAX 1e15
 
 /* The text is ZFS's own, passed through by the appliance. */
 #define GONE_STATUS 431
@@ -234,6 +235,88 @@ int reply_volumes(struct volume **ret, size_t *ret_count, json_t *answer, const 
     }
     *ret = all;
     *ret_count = size;
+    return 0;
+}
+
+/* ---- readings ----------------------------------------------------------------------------- */
+
+/* A number, or a number in quotes; false for whatever cannot have been measured. */
+static bool reading_member(json_t *item, const char *name, double *ret)
+{
+    json_t *member = json_object_get(item, name);
+    const char *text = json_string_value(member);
+    double value = json_number_value(member);
+    char *end;
+
+    if (text) {
+        /* digits only: strtod() also takes spaces, signs, "nan", "inf" and "0x1F" */
+        if (*text < '0' || *text > '9' || text[strspn(text, "0123456789.")])
+            return false;
+        value = strtod(text, &end);
+        if (*end)
+            return false;
+    } else if (!json_is_number(member)) {
+        return false;
+    }
+    /* written so that NaN fails it */
+    if (!(value >= 0 && value < READING_MAX))
+        return false;
+    *ret = value;
+    return true;
+}
+
+int reply_stats(struct volume_stats *ret, json_t *answer, const char *id, struct err *e)
+{
+    json_t *items, *item, *found = NULL;
+    double mib;
+    size_t n;
+
+    if (list_items(&items, answer, "filesystem", e) < 0)
+        return -1;
+    json_array_foreach(items, n, item)
+    {
+        const char *got = json_string_value(json_object_get(item, "id"));
+
+        if (got && strcmp(got, id) == 0)
+            found = item;
+    }
+    if (!found)
+        return err_set(e, ERR_NOT_FOUND, "answered without the volume of id '%.64s'", id);
+    *ret = (struct volume_stats){.has_iops = false};
+    ret->has_iops = reading_member(found, "currentIOPS", &ret->iops);
+    ret->has_throughput = reading_member(found, "currentThroughput", &ret->throughput_kb_s);
+    ret->has_latency = reading_member(found, "currentLatency", &ret->latency);
+    ret->has_throttle = reading_member(found, "currentThrottle", &ret->throttle);
+    ret->has_used = reading_member(found, "currentUsedSpace", &mib);
+    if (ret->has_used)
+        ret->used_bytes = mib * MIB;
+    return 0;
+}
+
+int reply_history(struct volume_past **ret, size_t *ret_count, json_t *answer, const char *api_key,
+                  struct err *e)
+{
+    struct volume_past *past;
+    size_t size, first, count = 0;
+    json_t *items;
+
+    if (list_items(&items, answer, "monitorFilesystemQoS", e) < 0)
+        return -1;
+    size = json_array_size(items);
+    first = size > STORAGE_HISTORY_MAX ? size - STORAGE_HISTORY_MAX : 0;
+    past = xcalloc(size - first, sizeof(*past));
+    for (size_t n = first; n < size; n++) {
+        json_t *item = json_array_get(items, n);
+        const char *told = json_string_value(json_object_get(item, "timestamp"));
+
+        if (!reading_member(item, "iops", &past[count].iops))
+            continue;
+        if (!told || !plain(told, ID_MAX) || text_leaks(told, api_key))
+            told = "";
+        past[count++].time = xstrdup(told);
+    }
+    *ret = past;
+    *ret_count = count;
     return 0;
 }
 

@@ -44,6 +44,20 @@ int reply_open(json_t **ret, const struct reply_source *from, const char *key, b
 int reply_volumes(struct volume **ret, size_t *ret_count, json_t *answer, const char *api_key,
                   struct err *e);
 
+/*
+ * listFileSystem, asked for one volume or for all: what was measured of volume `id`. A member that
+ * is absent, of a wrong kind or negative is not had; a volume that is not listed is an error.
+ */
+int reply_stats(struct volume_stats *ret, json_t *answer, const char *id, struct err *e);
+
+/*
+ * monitorFileSystemQoS: the newest STORAGE_HISTORY_MAX readings, oldest first. Only `iops` and
+ * `timestamp` are attested: an item without usable iops is left out, a time that is no plain text
+ * is "". The caller frees each time and the array.
+ */
+int reply_history(struct volume_past **ret, size_t *ret_count, json_t *answer, const char *api_key,
+                  struct err *e);
+
 /* createStorageSnapshot: was it this volume and this name? *ret_id is NULL if none is given. */
 int reply_taken(char **ret_id, json_t *answer, const struct volume *v, const char *name,
                 const char *api_key, struct err *e);

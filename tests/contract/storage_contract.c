@@ -240,6 +240,53 @@ static void test_prepare_changes_nothing(void **state)
     storage_op_release(&op);
 }
 
+static void test_readings_are_sane_or_absent(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TRIO; i++) {
+        struct storage_op op = {.done = false};
+        const struct volume_stats *s = &op.stats;
+
+        env.array->ops->stats(env.array, &env.volumes[i], soon(), &op);
+        assert_false(op.done);
+        wait_good(&op);
+        assert_true(!s->has_iops || s->iops >= 0);
+        assert_true(!s->has_throughput || s->throughput_kb_s >= 0);
+        assert_true(!s->has_latency || s->latency >= 0);
+        assert_true(!s->has_throttle || s->throttle >= 0);
+        assert_true(!s->has_used || s->used_bytes >= 0);
+        storage_op_release(&op);
+        env.array->ops->history(env.array, &env.volumes[i], soon(), &op);
+        assert_false(op.done);
+        wait_good(&op);
+        assert_true(op.history_count <= STORAGE_HISTORY_MAX);
+        for (size_t n = 0; n < op.history_count; n++)
+            assert_true(op.history[n].time && op.history[n].iops >= 0);
+        storage_op_release(&op);
+        assert_null(op.history);
+    }
+}
+
+static void test_readings_of_an_unknown_volume_are_an_error(void **state)
+{
+    struct storage_op ops[2] = {{.done = false}};
+    struct volume v;
+
+    (void)state;
+    volume_copy(&v, &env.volumes[0]);
+    free(v.id);
+    v.id = strdup("00000000-0000-3000-8000-000000000000");
+    env.array->ops->stats(env.array, &v, soon(), &ops[0]);
+    env.array->ops->history(env.array, &v, soon(), &ops[1]);
+    for (size_t i = 0; i < 2; i++) {
+        wait_done(&ops[i]);
+        assert_true(ops[i].err.code == ERR_STORAGE || ops[i].err.code == ERR_NOT_FOUND);
+        assert_false(ops[i].stats.has_iops);
+        storage_op_release(&ops[i]);
+    }
+    volume_release(&v);
+}
+
 static void test_unknown_volume_is_an_error(void **state)
 {
     struct storage_op op = {.done = false};
@@ -298,6 +345,8 @@ int storage_contract_run(const char *title, struct loop *loop, struct storage *a
         cmocka_unit_test_teardown(test_deadline_is_kept, clean_up),
         cmocka_unit_test_teardown(test_cancelled_is_done_at_once, clean_up),
         cmocka_unit_test_teardown(test_prepare_changes_nothing, clean_up),
+        cmocka_unit_test_teardown(test_readings_are_sane_or_absent, clean_up),
+        cmocka_unit_test_teardown(test_readings_of_an_unknown_volume_are_an_error, clean_up),
         cmocka_unit_test_teardown(test_unknown_volume_is_an_error, clean_up),
         cmocka_unit_test_teardown(test_closing_accepts_null, clean_up),
     };

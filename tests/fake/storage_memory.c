@@ -13,15 +13,22 @@ struct held {
     char *volume_id, *name;
 };
 
+struct measured { /* of the volume of the same index */
+    struct volume_stats stats;
+    struct volume_past *past;
+    size_t past_count;
+};
+
 struct memory {
     struct storage base;
     struct loop *loop;
     struct volume *volumes;
+    struct measured *measured;
     size_t volume_count;
     struct held *held;
     size_t held_count;
     int latency_ms[MEMORY_COMMANDS];
-    unsigned requests[MEMORY_COMMANDS];
+    unsigned requests[MEMORY_COMMANDS], open[MEMORY_COMMANDS];
     struct {
         enum memory_fault kind;
         char *volume_id; /* NULL: any */
@@ -81,6 +88,16 @@ unsigned storage_memory_requests(const struct storage *s, enum memory_command co
     return ((const struct memory *)s)->requests[command];
 }
 
+unsigned storage_memory_open(const struct storage *s, enum memory_command command)
+{
+    return ((const struct memory *)s)->open[command];
+}
+
+static struct measured *measured_of(const struct memory *m, const char *volume_id)
+{
+    return &m->measured[find_volume(m, volume_id) - m->volumes];
+}
+
 /* ---- doing -------------------------------------------------------------------------------- */
 
 static void do_list(struct request *r)
@@ -118,6 +135,17 @@ static void do_find(struct request *r)
     op->snapshot_time = xstrdup("Thu May 12 2016 10:55");
 }
 
+static void do_history(struct request *r)
+{
+    const struct measured *from = measured_of(r->array, r->volume_id);
+    struct storage_op *op = r->op;
+
+    op->history = xcalloc(from->past_count, sizeof(*op->history));
+    op->history_count = from->past_count;
+    for (size_t i = 0; i < from->past_count; i++)
+        op->history[i] = (struct volume_past){xstrdup(from->past[i].time), from->past[i].iops};
+}
+
 /* With r->op NULL nobody listens any more: only what outlasts the request is done. */
 static int act(struct request *r, struct err *e)
 {
@@ -133,6 +161,10 @@ static int act(struct request *r, struct err *e)
         do_list(r);
     else if (r->op && r->command == MEMORY_FIND)
         do_find(r);
+    else if (r->op && r->command == MEMORY_STATS)
+        r->op->stats = measured_of(r->array, r->volume_id)->stats;
+    else if (r->op && r->command == MEMORY_HISTORY)
+        do_history(r);
     return 0;
 }
 
@@ -147,6 +179,7 @@ static void free_request(uv_handle_t *timer)
 
 static void end(struct request *r)
 {
+    r->array->open[r->command]--;
     if (r->op) {
         r->op->priv = NULL;
         r->op->ended_us = mono_us();
@@ -197,6 +230,7 @@ static void start(struct storage *s, enum memory_command command, const char *vo
     int64_t wait_ms = m->latency_ms[command];
 
     m->requests[command]++;
+    m->open[command]++;
     *r = (struct request){.array = m, .op = op, .command = command};
     r->volume_id = volume_id ? xstrdup(volume_id) : NULL;
     r->name = name ? xstrdup(name) : NULL;
@@ -250,6 +284,18 @@ static void remove_snapshot(struct storage *s, const struct volume *v, const cha
     start(s, MEMORY_REMOVE, v->id, name, deadline_us, op);
 }
 
+static void stats(struct storage *s, const struct volume *v, int64_t deadline_us,
+                  struct storage_op *op)
+{
+    start(s, MEMORY_STATS, v->id, NULL, deadline_us, op);
+}
+
+static void history(struct storage *s, const struct volume *v, int64_t deadline_us,
+                    struct storage_op *op)
+{
+    start(s, MEMORY_HISTORY, v->id, NULL, deadline_us, op);
+}
+
 static void cancel(struct storage *s, struct storage_op *op)
 {
     struct request *r = op->priv;
@@ -277,8 +323,13 @@ static void close_memory(struct storage *s)
 
     if (!m)
         return;
-    for (size_t i = 0; i < m->volume_count; i++)
+    for (size_t i = 0; i < m->volume_count; i++) {
         volume_release(&m->volumes[i]);
+        for (size_t n = 0; n < m->measured[i].past_count; n++)
+            free(m->measured[i].past[n].time);
+        free(m->measured[i].past);
+    }
+    free(m->measured);
     while (m->held_count > 0)
         drop_held(m, &m->held[0]);
     for (size_t i = 0; i < ARRAY_SIZE(m->faults); i++)
@@ -297,6 +348,8 @@ const struct storage_ops storage_memory_ops = {
     .snapshot = snapshot,
     .find_snapshot = find_snapshot,
     .remove_snapshot = remove_snapshot,
+    .stats = stats,
+    .history = history,
     .cancel = cancel,
 };
 
@@ -322,6 +375,8 @@ void storage_memory_add(struct storage *s, const char *id, const char *name, con
     }
     *to = '\0';
     m->volumes = xrealloc(m->volumes, (m->volume_count + 1) * sizeof(*m->volumes));
+    m->measured = xrealloc(m->measured, (m->volume_count + 1) * sizeof(*m->measured));
+    m->measured[m->volume_count] = (struct measured){.past = NULL};
     m->volumes[m->volume_count++] = (struct volume){
         .id = xstrdup(id),
         .name = xstrdup(name),
@@ -330,6 +385,21 @@ void storage_memory_add(struct storage *s, const char *id, const char *name, con
         .group = xstrdup("memory"),
         .size_bytes = INT64_C(1) << 30,
     };
+}
+
+void storage_memory_measure(struct storage *s, const char *volume_id,
+                            const struct volume_stats *measured)
+{
+    measured_of((struct memory *)s, volume_id)->stats = *measured;
+}
+
+void storage_memory_remember(struct storage *s, const char *volume_id, const char *time,
+                             double iops)
+{
+    struct measured *to = measured_of((struct memory *)s, volume_id);
+
+    to->past = xrealloc(to->past, (to->past_count + 1) * sizeof(*to->past));
+    to->past[to->past_count++] = (struct volume_past){xstrdup(time), iops};
 }
 
 void storage_memory_latency(struct storage *s, enum memory_command command, int ms)

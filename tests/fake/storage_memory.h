@@ -17,6 +17,8 @@ enum memory_command {
     MEMORY_SNAPSHOT,
     MEMORY_FIND,
     MEMORY_REMOVE,
+    MEMORY_STATS,
+    MEMORY_HISTORY,
     MEMORY_COMMANDS,
 };
 
@@ -32,6 +34,12 @@ struct storage *storage_memory_new(struct loop *loop);
 
 /* `iqn` may be "". The serial is the id without hyphens. */
 void storage_memory_add(struct storage *s, const char *id, const char *name, const char *iqn);
+/* What stats() tells of the volume from now on; all of it is absent before. */
+void storage_memory_measure(struct storage *s, const char *volume_id,
+                            const struct volume_stats *stats);
+/* Adds to what history() tells of the volume. */
+void storage_memory_remember(struct storage *s, const char *volume_id, const char *time,
+                             double iops);
 void storage_memory_latency(struct storage *s, enum memory_command command, int ms);
 /*
  * The next `times` requests of this kind (-1: all) that concern `volume_id` (NULL: any) fail so.
@@ -43,7 +51,8 @@ void storage_memory_fault(struct storage *s, enum memory_command command, const 
 bool storage_memory_has(const struct storage *s, const char *volume_id, const char *name);
 /* All snapshots of all volumes. */
 size_t storage_memory_snapshots(const struct storage *s);
-/* Requests of this kind so far. */
+/* Requests of this kind so far, and those of them that are under way. */
 unsigned storage_memory_requests(const struct storage *s, enum memory_command command);
+unsigned storage_memory_open(const struct storage *s, enum memory_command command);
 
 #endif
