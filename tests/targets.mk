@@ -24,7 +24,7 @@ check-asan:
 check-integration: all $(BUILD)/elastistor-sim
 	tests/run $(wildcard tests/integration/test-*.sh)
 
-LAB_TOOLS := $(BUILD)/elastistor-sim $(BUILD)/stall-meter $(BUILD)/floor
+LAB_TOOLS := $(BUILD)/elastistor-sim $(BUILD)/stall-meter $(BUILD)/sample-tap $(BUILD)/floor
 
 check-system: all $(LAB_TOOLS)
 	tests/run tests/system/test-*.sh
@@ -57,6 +57,10 @@ check-integration: $(BUILD)/storage-drive
 
 $(BUILD)/stall-meter: $(call objs,tests/lab/stall-meter.c)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(MYSQL_PC))
+
+$(BUILD)/obj/tests/lab/sample-tap.o: CPPFLAGS += $(call pc_cflags,$(PROTO_PC) jansson)
+$(BUILD)/sample-tap: $(call objs,tests/lab/sample-tap.c) $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(PROTO_PC) jansson)
 
 $(BUILD)/floor: $(call objs,tests/bench/floor.c)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(MYSQL_PC))

@@ -151,6 +151,7 @@ lab_env() {
     local role upper
     [ -e "$CONF/volume-data.json" ] || fail "the lab is not up; run 'tests/lab/lab up'"
     cat <<EOT
+LAB_GUEST='$KIND'
 LAB_DOMAIN='$DOMAIN'
 LAB_URI='$URI'
 LAB_MYSQL_HOST='127.0.0.1'

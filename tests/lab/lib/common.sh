@@ -4,12 +4,19 @@
 # /run/cbsnap-lab (kernel and initrd, where QEMU without capabilities can read them).
 
 TOP=$(cd "$here/../.." && pwd)
-LAB=${CBSNAP_LAB:-$TOP/build/lab}
+KIND=${CBSNAP_LAB_GUEST:-mysql}
+[ -e "$here/guest/$KIND/kind.sh" ] || {
+    echo "lab: there is no guest '$KIND': CBSNAP_LAB_GUEST may be mysql or mariadb" >&2
+    exit 2
+}
+# shellcheck source=/dev/null
+. "$here/guest/$KIND/kind.sh"
+LAB=${CBSNAP_LAB:-$TOP/build/lab}$KIND_SUFFIX
 CACHE=${CBSNAP_LAB_CACHE:-$LAB/cache}
-PORT=${CBSNAP_LAB_PORT:-23450}
+PORT=$((${CBSNAP_LAB_PORT:-23450} + KIND_PORTS))
 PORT_ISCSI=$PORT PORT_API=$((PORT + 1)) PORT_MYSQL=$((PORT + 2)) PORT_SHELL=$((PORT + 3))
 TGT_CONTROL=$((PORT % 10000)) # number of tgtd's control socket
-DOMAIN=${CBSNAP_LAB_DOMAIN:-cbsnap-lab}
+DOMAIN=${CBSNAP_LAB_DOMAIN:-cbsnap-lab}$KIND_SUFFIX
 URI=qemu:///system
 POOL=$LAB/pool
 RUN=$LAB/run

@@ -2,7 +2,7 @@
 # What goes on inside the guest: the root shell, and the agent under test.
 
 # guest_sh SCRIPT: runs it as root; its output, stderr and exit status become ours. Works while
-# the guest's filesystems are frozen (guest/rootfs/usr/local/libexec/lab-shell). 125: no answer.
+# the guest's filesystems are frozen (guest/common/rootfs/usr/local/libexec/lab-shell). 125: no answer.
 guest_sh() {
     local reply status
     reply=$(printf '%s\n' "$1" | timeout "${LAB_SH_TIMEOUT:-300}" socat -t 3600 - \
@@ -61,25 +61,39 @@ agent_stamp() {
         return
     }
     cat "$TOP/build/cbsnap-agent" "$TOP"/hooks/*.sh "$TOP"/guest-agent/*.service \
-        "$TOP"/guest-agent/agent.conf.example "$here/lib/guest.sh" | sha256sum | cut -c1-16
+        "$TOP"/guest-agent/agent.conf.example "$here/lib/guest.sh" \
+        "$here/guest/$KIND/kind.sh" | sha256sum | cut -c1-16
 }
 
 # agent_install ROOT: below a mounted root volume, or below an empty folder to be copied there.
-# The host's libraries that the agent was linked with come along if the guest has none of that
-# name (sid cannot install the connector's package now); the guest's libc is the newer one.
+# The host's connector, which the agent was linked with, comes along if the guest has none; the
+# guest's libc is no older.
 agent_install() {
-    local root=$1 library libdir plugin
+    local root=$1
     [ "$(agent_stamp)" != none ] || {
         say "build/cbsnap-agent is not built: the guest goes without"
         return 0
     }
     make -s -C "$TOP" install-agent DESTDIR="$root" PREFIX=/usr >"$LOG/install-agent.log" 2>&1 ||
         fail "make install-agent failed; see $LOG/install-agent.log"
-    cat >"$root/etc/cbsnap/agent.conf" <<'END'
+    agent_configure "$root/etc/cbsnap"
+    [ -n "$GUEST_HAS_CONNECTOR" ] || connector_install "$root"
+}
+
+agent_configure() { # DIRECTORY
+    cat >"$1/agent.conf" <<'END'
 [mysql]
 socket = /run/mysqld/mysqld.sock
 user = cbsnap
 END
+    [ -z "$AGENT_PASSWORD" ] || {
+        (umask 077 && echo "$AGENT_PASSWORD" >"$1/password")
+        echo 'password_file = /etc/cbsnap/password' >>"$1/agent.conf"
+    }
+}
+
+connector_install() { # ROOT
+    local root=$1 library libdir plugin
     for library in $(ldd "$root/usr/sbin/cbsnap-agent" | awk '$2 == "=>" {print $3}'); do
         case $library in
         */libmariadb* | */libmysqlclient*)

@@ -1,24 +1,24 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# The guest image, built once and kept in $CACHE/guest-KEY, where KEY is a hash of all that goes
-# in: root.img (ext4), log.img and data.img (XFS, with an initialised server and the load's
+# The guest image, built once and kept in $CACHE/guest-KIND-KEY, where KEY is a hash of all that
+# goes in: root.img (ext4), log.img and data.img (XFS, with an initialised server and the load's
 # tables), vmlinuz, initrd. The agent is not in it; it is put into the volume (guest.sh).
 
 SIZE_root=4G SIZE_log=1G SIZE_data=2G
 # Quota in the appliance's spelling is the same. Roles: root, log (/mnt/mysql), data.
 ROLES='root log data'
 GUEST_PACKAGES=systemd-sysv,udev,kmod,linux-image-cloud-amd64,qemu-guest-agent,iproute2,dbus,\
-mysql-server,mysql-client,xfsprogs,socat,procps,libuv1t64,libprotobuf-c1,libinih1
+xfsprogs,socat,procps,curl,$SERVER_PACKAGES
 
 image_key() {
     {
         echo "$GUEST_PACKAGES"
         cat "$here/lib/image.sh"
-        find "$here/guest" -type f | LC_ALL=C sort | xargs sha256sum | sed "s|$here||"
+        find "$here/guest/common" "$here/guest/$KIND" -type f | LC_ALL=C sort | xargs sha256sum | sed "s|$here||"
     } | sha256sum | cut -c1-16
 }
 
 image_dir() {
-    echo "$CACHE/guest-$(image_key)"
+    echo "$CACHE/guest-$KIND-$(image_key)"
 }
 
 image_up() {
@@ -27,8 +27,8 @@ image_up() {
     [ ! -e "$dir/complete" ] || return 0
     need_tools
     t0=$(now_ms)
-    say "building the guest image (Debian sid with MySQL), about two minutes"
-    rm -rf "$CACHE"/guest-* "$CACHE"/new
+    say "building the guest image ($KIND_TITLE), about two minutes"
+    rm -rf "$CACHE/guest-$KIND"-* "$CACHE/new"
     mkdir -p "$CACHE/new"
     image_bootstrap "$CACHE/new/root"
     image_kernel "$CACHE/new/root" "$CACHE/new"
@@ -41,16 +41,20 @@ image_up() {
 # A mirror's Release file for sid may be past its date, hence Check-Valid-Until. INITRD=No: the
 # kernel package would have dracut make one of 25 MB that takes long to make and to boot.
 image_bootstrap() { # DIRECTORY
-    local path opts=()
+    local path opts=() part
     for path in doc man info locale bash-completion; do
         opts+=("--dpkgopt=path-exclude=/usr/share/$path/*")
     done
     INITRD=No mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
-        "${opts[@]}" --include="$GUEST_PACKAGES" sid "$1" >"$LOG/mmdebstrap.log" 2>&1 ||
+        "${opts[@]}" --include="$GUEST_PACKAGES" "$SUITE" "$1" >"$LOG/mmdebstrap.log" 2>&1 ||
         fail "mmdebstrap failed; see $LOG/mmdebstrap.log"
-    # git keeps no owners and few modes: everything in guest/rootfs is root's
-    tar -C "$here/guest/rootfs" --owner=0 --group=0 -c . | tar -C "$1" -x --no-same-permissions
-    chroot "$1" /bin/sh -eu <"$here/guest/setup.sh" >"$LOG/setup.log" 2>&1 ||
+    # git keeps no owners and few modes: everything in guest/*/rootfs is root's
+    for part in common "$KIND"; do
+        tar -C "$here/guest/$part/rootfs" --owner=0 --group=0 -c . |
+            tar -C "$1" -x --no-same-permissions
+    done
+    { echo "server_unit=$SERVER_UNIT" && cat "$here/guest/common/setup.sh"; } |
+        chroot "$1" /bin/sh -eu >"$LOG/setup.log" 2>&1 ||
         fail "the guest's setup failed; see $LOG/setup.log"
 }
 
@@ -71,17 +75,18 @@ cpio_member() {
     }
 }
 
-# The initrd: one static program that loads the modules and mounts the root.
+# The initrd: one static program that loads the modules and mounts the root. What the kernel has
+# built in is no module.
 image_kernel() { # ROOT OUT
     local root=$1 out=$2 version module cpio_inode=0 n=10 path
     version=$(basename "$(echo "$root"/lib/modules/*)")
     cp "$root/boot/vmlinuz-$version" "$out/vmlinuz"
-    cc -O2 -static -Wall -Wextra -Werror -o "$out/init" "$here/guest/initrd.c"
+    cc -O2 -static -Wall -Wextra -Werror -o "$out/init" "$here/guest/common/initrd.c"
     {
         cpio_member 0040755 dev
         cpio_member 0040755 root
         cpio_member 0100755 init "$out/init"
-        for module in virtio_blk ext4; do
+        for module in virtio_pci virtio_blk ext4; do
             while read -r _ path; do
                 cpio_member 0100644 "$((n++))-$(basename "$path")" "$root/$path"
             done < <(chroot "$root" modprobe --show-depends -S "$version" "$module" |
@@ -116,15 +121,15 @@ image_prepare_in_namespace() { # DIRECTORY
     chroot_mounts "$root"
     mount -o loop "$1/log.img" "$root/mnt/mysql"
     mount -o loop "$1/data.img" "$root/mnt/mysqldata"
-    chroot "$root" /bin/sh -c 'mkdir -m 750 /mnt/mysqldata/mysql &&
-        chown mysql:mysql /mnt/mysql /mnt/mysqldata/mysql && chmod 750 /mnt/mysql &&
-        mysqld --initialize-insecure --user=mysql'
+    chroot "$root" /bin/sh -c "mkdir -m 750 /mnt/mysqldata/mysql &&
+        chown mysql:mysql /mnt/mysql /mnt/mysqldata/mysql && chmod 750 /mnt/mysql && $SERVER_INIT"
     chroot "$root" mysqld --user=mysql --skip-networking &
     pid=$!
     # whatever fails below, the server must not outlive us
     trap 'kill $pid 2>/dev/null; wait $pid' EXIT
     until_ok 60 "the server in the image" chroot "$root" mysqladmin --silent ping
-    sed -e "s/@USER@/$MYSQL_USER/g" -e "s/@PASSWORD@/$MYSQL_PASSWORD/g" "$here/guest/accounts.sql" |
+    sed -e "s/@USER@/$MYSQL_USER/g" -e "s/@PASSWORD@/$MYSQL_PASSWORD/g" \
+        -e "s/@AGENT_PASSWORD@/$AGENT_PASSWORD/g" "$here/guest/$KIND/accounts.sql" |
         chroot "$root" mysql
     sysbench oltp_write_only --db-driver=mysql --mysql-socket="$root/run/mysqld/mysqld.sock" \
         --mysql-user="$MYSQL_USER" --mysql-password="$MYSQL_PASSWORD" --mysql-db=sbtest \

@@ -86,8 +86,8 @@ proof_in_namespace() { # DIRECTORY [--sql QUERY]...
     chroot_mounts "$root"
     t0=$(now_ms)
     # no network, no writers, no events, no replica: nothing may move what is to be compared
-    chroot "$root" mysqld --user=mysql --skip-networking --super-read-only=ON \
-        --event-scheduler=OFF --skip-replica-start --log-error-verbosity=3 \
+    # shellcheck disable=SC2086
+    chroot "$root" mysqld --user=mysql --skip-networking --event-scheduler=OFF $PROOF_OPTIONS \
         --log-error=/run/mysqld/error.log &
     pid=$!
     until proof_ask 'SELECT 1' >/dev/null 2>&1; do
@@ -109,8 +109,7 @@ proof_ask() {
 
 # How far recovery found a redo log; null where it had nothing to do.
 proof_scanned_lsn() {
-    sed -n 's/.*scanned up to log sequence number \([0-9]*\).*/\1/p' \
-        "$root/run/mysqld/error.log" | tail -n 1 | grep . || echo null
+    sed -n "$PROOF_SCANNED" "$root/run/mysqld/error.log" | tail -n 1 | grep . || echo null
 }
 
 # "binlogs" holds one more than the record knows: each start of a server opens a new file.
@@ -124,11 +123,10 @@ proof_report() { # RECOVERY-MS [--sql QUERY]...
     done
     binlogs=$(proof_ask 'SHOW BINARY LOGS' | awk '{print $1, $2}' |
         jq -Rn '[inputs | split(" ") | {file: .[0], size: (.[1] | tonumber)}]')
-    jq -n --arg gtid "$(proof_ask 'SELECT @@GLOBAL.gtid_executed' | tr -d '\n ')" \
-        --arg uuid "$(proof_ask 'SELECT @@server_uuid')" \
+    jq -n --arg gtid "$(proof_ask "$PROOF_GTID" | tr -d '\n ')" \
+        --arg uuid "$(proof_ask "$PROOF_UUID")" \
         --arg version "$(proof_ask 'SELECT @@version')" \
-        --arg lsn "$(proof_ask "SELECT storage_engines->>'\$.InnoDB.LSN'
-            FROM performance_schema.log_status")" \
+        --arg lsn "$(proof_ask "$PROOF_LSN")" \
         --arg counter "$(proof_ask 'SELECT n FROM cbsnap_lab.counter WHERE id = 1')" \
         --argjson scanned "$(proof_scanned_lsn)" --argjson took "$took" \
         --argjson binlogs "$binlogs" --argjson sql "$results" \

@@ -1,9 +1,12 @@
 # Run by /bin/sh -eu inside the new guest: what package installation leaves to do.
-units='lab-net.service lab-shell.service mysql.service'
+units="lab-net.service lab-shell.service $server_unit"
 for unit in $units; do
     ln -sf "$(ls /etc/systemd/system/$unit /usr/lib/systemd/system/$unit 2>/dev/null | head -n 1)" \
         /etc/systemd/system/multi-user.target.wants/$unit
 done
+# by the name that tests use
+[ "$server_unit" = mysql.service ] ||
+    ln -sf "/usr/lib/systemd/system/$server_unit" /etc/systemd/system/mysql.service
 # nothing may run by itself: a case starts from the same state and the same idle load each time;
 # and what the guest can do without costs seconds of each boot
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
@@ -12,7 +15,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
     systemd-networkd-wait-online.service systemd-hwdb-update.service xfs_healer_start.service \
     systemd-logind.service modprobe@configfs.service modprobe@efi_pstore.service \
     modprobe@drm.service systemd-binfmt.service systemd-journal-flush.service \
-    systemd-random-seed.service systemd-boot-random-seed.service systemd-pcrphase.service; do
+    systemd-random-seed.service systemd-boot-random-seed.service systemd-pcrphase.service \
+    prometheus-node-exporter.service prometheus-mysqld-exporter.service; do
     ln -sf /dev/null "/etc/systemd/system/$unit"
 done
 od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >/etc/machine-id
