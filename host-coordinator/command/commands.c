@@ -15,6 +15,12 @@ static const struct command_option best_options[] = {
     {NULL},
 };
 
+static const struct command_option show_options[] = {
+    {"series", "NAME", "readings of a metric instead; one '*': \"disk.*.writes\""},
+    {"csv", NULL, "with --series: comma-separated, a column for each metric"},
+    {NULL},
+};
+
 const struct command commands[] = {
     {"check", "DOMAIN", "say what snapshot would do and what would stop it; changes nothing", 1, 1,
      NEED_LOOP | NEED_APPLIANCES, NULL, cmd_check},
@@ -22,7 +28,7 @@ const struct command commands[] = {
      NEED_LOOP | NEED_APPLIANCES, NULL, cmd_snapshot},
     {"list", "[DOMAIN]", "sets, newest first", 0, 1, 0, NULL, cmd_list},
     {"best", "DOMAIN", "sets to go back to, best first", 1, 1, 0, best_options, cmd_best},
-    {"show", "SET", "one record, with its run as a timeline", 1, 1, 0, NULL, cmd_show},
+    {"show", "SET", "one record, with its run as a timeline", 1, 1, 0, show_options, cmd_show},
     {"thaw", "DOMAIN", "let go of whatever is frozen or locked, now", 1, 1, NEED_LOOP, NULL,
      cmd_thaw},
 };

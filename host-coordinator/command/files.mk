@@ -6,5 +6,7 @@ COORD_SRC += \
 	host-coordinator/command/list.c \
 	host-coordinator/command/progress.c \
 	host-coordinator/command/show.c \
+	host-coordinator/command/show_around.c \
+	host-coordinator/command/show_series.c \
 	host-coordinator/command/snapshot.c \
 	host-coordinator/command/thaw.c

@@ -105,18 +105,21 @@ void record_set_bool(struct record *r, const char *path, bool value)
 
 /* A reading: an integer keeps all its digits, as a log sequence number must; nobody needs more than
  * six of the rest. */
-void record_set_number(struct record *r, const char *path, double value)
+static json_t *number(double value)
 {
     char text[32];
 
     if (fabs(value) >= 1e5)
         value = round(value);
-    if (value == floor(value) && fabs(value) < 9e15) {
-        record_set_int(r, path, (int64_t)value);
-        return;
-    }
+    if (value == floor(value) && fabs(value) < 9e15)
+        return json_integer((json_int_t)value);
     (void)snprintf(text, sizeof(text), "%.6g", value);
-    record_set_real(r, path, strtod(text, NULL));
+    return json_real(strtod(text, NULL));
+}
+
+void record_set_number(struct record *r, const char *path, double value)
+{
+    set_new(r, path, number(value));
 }
 
 /* ---- members by their own names -------------------------------------------------------------- */
@@ -150,6 +153,11 @@ void record_set_member_text(struct record *r, const char *path, const char *name
         json_object_set_new(object_at(r, path), name, text_value(value));
 }
 
+void record_set_member_number(struct record *r, const char *path, const char *name, double value)
+{
+    json_object_set_new(object_at(r, path), name, number(value));
+}
+
 /* ---- arrays ---------------------------------------------------------------------------------- */
 
 static json_t *array_at(struct record *r, const char *path)
@@ -174,6 +182,17 @@ struct record *record_append(struct record *r, const char *path)
 void record_append_text(struct record *r, const char *path, const char *value)
 {
     json_array_append_new(array_at(r, path), text_value(value));
+}
+
+void record_append_real(struct record *r, const char *path, double value)
+{
+    json_t *item = json_null();
+
+    if (value == floor(value) && fabs(value) < 9e15)
+        item = json_integer((json_int_t)value);
+    else if (isfinite(value))
+        item = json_real(value);
+    json_array_append_new(array_at(r, path), item);
 }
 
 size_t record_keep_last(struct record *r, const char *path, size_t max)
@@ -343,6 +362,13 @@ char *record_format(const struct record *r)
     format(&text, json(r), 0);
     buf_addf(&text, "\n");
     return buf_steal(&text);
+}
+
+char *record_format_line(const struct record *r)
+{
+    AUTO_FREE char *text = json_dumps((const json_t *)r, JSON_COMPACT | JSON_REAL_PRECISION(12));
+
+    return xasprintf("%s\n", text ? text : "{}");
 }
 
 struct record *record_parse(const char *text, const char *where, struct err *e)

@@ -38,9 +38,12 @@ void record_set_number(struct record *r, const char *path, double value);
 struct record *record_make_member(struct record *r, const char *path, const char *name);
 void record_set_member_text(struct record *r, const char *path, const char *name,
                             const char *value);
+void record_set_member_number(struct record *r, const char *path, const char *name, double value);
 /* Adds an object at the end of the array at `path`. */
 struct record *record_append(struct record *r, const char *path);
 void record_append_text(struct record *r, const char *path, const char *value);
+/* Whole numbers as integers; what is no finite number as null, so that places stay. */
+void record_append_real(struct record *r, const char *path, double value);
 /* Removes items from the array's beginning until `max` are left; how many. */
 size_t record_keep_last(struct record *r, const char *path, size_t max);
 /* An array without items, so that a reader finds one. */
@@ -65,6 +68,8 @@ void record_members(const struct record *r, const char *path, record_each *each,
 /* The document as text, with a newline at its end; the caller frees. Indented, with objects and
  * lists that hold no others on one line where they fit. */
 char *record_format(const struct record *r);
+/* The same as one line. */
+char *record_format_line(const struct record *r);
 /* Names the offending line on malformed input. */
 struct record *record_parse(const char *text, const char *where, struct err *e);
 

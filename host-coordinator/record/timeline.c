@@ -2,6 +2,8 @@
 /* Drawing a record as text; see timeline.h. */
 #include "host-coordinator/record/timeline.h"
 
+#include "proto/base/plain.h"
+
 #include <string.h>
 
 #define BAR_WIDTH 48
@@ -14,27 +16,28 @@ static const char *or_dash(const char *text)
 static void print_line(FILE *to, const char *label, const char *value)
 {
     if (value && *value)
-        fprintf(to, "  %-12s %s\n", label, value);
+        plain_line(to, "  %-12s %s", label, value);
 }
 
 static void print_head(FILE *to, const struct record *r)
 {
     double ms;
 
-    fprintf(to, "set %s of domain %s\n", or_dash(record_text(r, "set")),
-            or_dash(record_text(r, "domain.name")));
-    fprintf(to, "  %-12s %s\n", "verdict", or_dash(record_text(r, "verdict")));
+    plain_line(to, "set %s of domain %s", or_dash(record_text(r, "set")),
+               or_dash(record_text(r, "domain.name")));
+    plain_line(to, "  %-12s %s", "verdict", or_dash(record_text(r, "verdict")));
     for (size_t n = 0; n < record_count(r, "reasons"); n++)
-        fprintf(to, "  %-12s %s\n", n == 0 ? "because" : "", record_text_at(r, "reasons", n));
+        plain_line(to, "  %-12s %s", n == 0 ? "because" : "",
+                   or_dash(record_text_at(r, "reasons", n)));
     for (size_t n = 0; n < record_count(r, "notes"); n++)
-        fprintf(to, "  %-12s %s\n", n == 0 ? "note" : "", record_text_at(r, "notes", n));
+        plain_line(to, "  %-12s %s", n == 0 ? "note" : "", or_dash(record_text_at(r, "notes", n)));
     print_line(to, "started", record_text(r, "started"));
     print_line(to, "server", record_text(r, "position.server_version"));
     if (record_real(r, "stall.write_ms", &ms))
-        fprintf(to, "  %-12s %.1f ms from the request for the lock until it was released\n",
-                "write stall", ms);
+        plain_line(to, "  %-12s %.1f ms from the request for the lock until it was released",
+                   "write stall", ms);
     if (record_real(r, "stall.freeze_ms", &ms))
-        fprintf(to, "  %-12s %.1f ms at most\n", "frozen", ms);
+        plain_line(to, "  %-12s %.1f ms at most", "frozen", ms);
 }
 
 static void print_position(FILE *to, const struct record *r)
@@ -42,11 +45,11 @@ static void print_position(FILE *to, const struct record *r)
     int64_t number;
 
     if (record_text(r, "position.binlog_file") && record_int(r, "position.binlog_offset", &number))
-        fprintf(to, "  %-12s %s offset %lld\n", "binlog", record_text(r, "position.binlog_file"),
-                (long long)number);
+        plain_line(to, "  %-12s %s offset %lld", "binlog", record_text(r, "position.binlog_file"),
+                   (long long)number);
     print_line(to, "GTID set", record_text(r, "position.gtid_set"));
     if (record_int(r, "position.innodb_lsn", &number))
-        fprintf(to, "  %-12s %lld\n", "InnoDB LSN", (long long)number);
+        plain_line(to, "  %-12s %lld", "InnoDB LSN", (long long)number);
     print_line(to, "server UUID", record_text(r, "position.server_uuid"));
 }
 
@@ -78,8 +81,8 @@ static void print_bar(FILE *to, const struct axis *a, const char *name, double f
         first = first >= last ? last - 1 : first;
     }
     memset(bar + first, '#', (size_t)(last - first));
-    fprintf(to, "  %-20.20s |%s| %8.1f ms%s%s\n", name, bar, until - from, remark ? "  " : "",
-            remark ? remark : "");
+    plain_line(to, "  %-20.20s |%s| %8.1f ms%s%s", name, bar, until - from, remark ? "  " : "",
+               remark ? remark : "");
 }
 
 static bool span_of(const struct record *item, double *from, double *until)
@@ -149,11 +152,11 @@ void timeline_print(FILE *to, const struct record *r)
         print_volumes(to, r, &critical);
     }
     if (record_count(r, "volumes") > 0)
-        fprintf(to, "\nsnapshots\n");
+        fputs("\nsnapshots\n", to);
     for (size_t n = 0; n < record_count(r, "volumes"); n++) {
         const struct record *v = record_at(r, "volumes", n);
 
-        fprintf(to, "  %-5s %s\n", or_dash(record_text(v, "target")),
-                or_dash(record_text(v, "snapshot.path")));
+        plain_line(to, "  %-5s %s", or_dash(record_text(v, "target")),
+                   or_dash(record_text(v, "snapshot.path")));
     }
 }

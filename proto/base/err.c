@@ -9,8 +9,12 @@
 void err_plain(char *text)
 {
     for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+        unsigned char c = (unsigned char)text[0], next = (unsigned char)text[1];
+
+        if (c < 0x20 || c == 0x7F)
             *text = '?';
+        else if (c == 0xC2 && next >= 0x80 && next < 0xA0) /* U+0080 to U+009F: controls too */
+            text[0] = text[1] = '?';
     }
 }
 
