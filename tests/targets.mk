@@ -92,7 +92,8 @@ COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c)
 
 $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
 $(addprefix $(BUILD)/unit/host-coordinator/,test-guest test-domain-fake test-snapshot): $(COORD_FAKE_OBJ)
-$(BUILD)/unit/host-coordinator/test-snapshot: $(call objs,tests/fake/storage_memory.c)
+$(addprefix $(BUILD)/unit/host-coordinator/,test-snapshot test-volumes-watch): \
+	$(call objs,tests/fake/storage_memory.c)
 
 DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 

@@ -8,4 +8,5 @@ COORD_SRC += \
 	host-coordinator/plan/report.c \
 	host-coordinator/plan/run.c \
 	host-coordinator/plan/snapshot.c \
+	host-coordinator/plan/volumes_watch.c \
 	host-coordinator/plan/windows.c
