@@ -123,7 +123,7 @@ install-coord: $(BUILD)/cbsnap-coord
 
 C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 
-.PHONY: format lint clean help deps
+.PHONY: format lint clean help deps docs
 format:
 	clang-format -i $(C_FILES)
 
@@ -133,6 +133,11 @@ lint: $(GEN)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability \
 	    --suppress=missingIncludeSystem --suppress='*:$(BUILD)/gen/*' -I. -I$(BUILD)/gen -D_GNU_SOURCE \
 	    proto guest-agent host-coordinator tests/elastistor-sim
+
+# pages made from tables in the code; `make check` compares them
+docs: $(BUILD)/cbsnap-agent
+	$(BUILD)/cbsnap-agent metrics --markdown > $(BUILD)/metrics.md
+	mv $(BUILD)/metrics.md docs/metrics.md
 
 deps:
 	tests/deps
@@ -150,6 +155,7 @@ help:
 	@echo 'check-system         the real VM (root)'
 	@echo 'test                 deps and all three'
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
+	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
 	@echo 'lint, format         formatter, cppcheck, direction of includes'
 	@echo 'bench                write stall of a real set beside its floor (root)'
 	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'

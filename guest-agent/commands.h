@@ -19,7 +19,7 @@ enum {
 struct command_line {
     const char *config; /* NULL: the default file */
     const char *action; /* of hook: "freeze" or "thaw" */
-    bool json;
+    bool json, markdown;
 };
 
 int command_hook(const struct command_line *c);

@@ -1,6 +1,7 @@
 # Sources of cbsnap-agent, all but main.c.
 AGENT_SRC := \
 	guest-agent/answers.c \
+	guest-agent/catalogue.c \
 	guest-agent/check.c \
 	guest-agent/client.c \
 	guest-agent/daemon.c \

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guest-agent/catalogue.h"
 #include "guest-agent/commands.h"
 #include "guest-agent/daemon.h"
 
@@ -14,15 +15,17 @@ static const char usage[] =
     "  hook freeze|thaw      what qemu-ga's hook runs: take the lock, let it go\n"
     "  status                what is held now, and how the last freeze ended\n"
     "  check                 would a freeze of this guest be consistent? changes nothing\n"
+    "  metrics               every metric there is, with unit, kind and source\n"
     "\n"
     "  -c, --config FILE     instead of " AGENT_CONF_DEFAULT "\n"
-    "      --json            status, check: one JSON document on stdout\n"
+    "      --json            status, check, metrics: one JSON document on stdout\n"
+    "      --markdown        metrics: the reference page\n"
     "      --version, --help\n"
     "\n"
     "Exit: 0 done, 1 the hook failed, 2 usage or configuration, 3 no daemon, or check found "
     "faults\n";
 
-enum { OPT_JSON = 256, OPT_VERSION, OPT_HELP };
+enum { OPT_JSON = 256, OPT_MARKDOWN, OPT_VERSION, OPT_HELP };
 
 static int wrong(const char *what, const char *word)
 {
@@ -34,11 +37,10 @@ static int wrong(const char *what, const char *word)
 /* Options may stand anywhere. -1: go on; else the exit code. */
 static int read_options(int argc, char **argv, struct command_line *c)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"json", no_argument, NULL, OPT_JSON},
-                                            {"version", no_argument, NULL, OPT_VERSION},
-                                            {"help", no_argument, NULL, OPT_HELP},
-                                            {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},      {"json", no_argument, NULL, OPT_JSON},
+        {"markdown", no_argument, NULL, OPT_MARKDOWN}, {"version", no_argument, NULL, OPT_VERSION},
+        {"help", no_argument, NULL, OPT_HELP},         {0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -48,6 +50,9 @@ static int read_options(int argc, char **argv, struct command_line *c)
             break;
         case OPT_JSON:
             c->json = true;
+            break;
+        case OPT_MARKDOWN:
+            c->markdown = true;
             break;
         case OPT_VERSION:
             printf("cbsnap-agent " CBSNAP_VERSION "\n");
@@ -61,6 +66,21 @@ static int read_options(int argc, char **argv, struct command_line *c)
         }
     }
     return -1;
+}
+
+static int command_metrics(const struct command_line *c)
+{
+    struct buf text = BUF_INIT;
+
+    if (c->json)
+        catalogue_json(&text);
+    else if (c->markdown)
+        catalogue_markdown(&text);
+    else
+        catalogue_text(&text);
+    fputs(buf_text(&text), stdout);
+    buf_release(&text);
+    return EXIT_OK;
 }
 
 int main(int argc, char **argv)
@@ -87,5 +107,7 @@ int main(int argc, char **argv)
         return command_status(&c);
     if (strcmp(command, "check") == 0)
         return command_check(&c);
+    if (strcmp(command, "metrics") == 0)
+        return command_metrics(&c);
     return wrong("there is no command", command);
 }
