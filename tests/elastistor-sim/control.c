@@ -4,6 +4,7 @@
 #include "tests/elastistor-sim/reqlog.h"
 #include "proto/base/cleanup.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static json_t *error_answer(const char *text)
@@ -105,12 +106,47 @@ static int run_volume(struct sim *s, const struct params *p, json_t **ret)
     return 200;
 }
 
+/* -1 when it is not given; -2 when it is no number. */
+static int64_t reading(const struct params *p, const char *name)
+{
+    const char *text = params_get(p, name);
+    char *end;
+    long long n;
+
+    if (!text)
+        return -1;
+    n = strtoll(text, &end, 10);
+    return end == text || *end || n < 0 ? -2 : n;
+}
+
+static int run_qos(struct sim *s, const struct params *p, json_t **ret)
+{
+    struct qos_set set = {.iops = reading(p, "iops"),
+                          .throughput_kbs = reading(p, "throughput"),
+                          .latency = reading(p, "latency"),
+                          .throttle = reading(p, "throttle")};
+    struct volume *v;
+
+    AUTO_LOCK(held, &s->model.lock);
+    v = model_by_name(&s->model, KIND_VOLUME, params_get(p, "name"));
+    if (!v || set.iops == -2 || set.throughput_kbs == -2 || set.latency == -2 ||
+        set.throttle == -2) {
+        *ret = error_answer("give name=VOLUME and numbers for iops, throughput, latency, throttle");
+        return v ? 400 : 404;
+    }
+    set.any = set.iops >= 0 || set.throughput_kbs >= 0 || set.latency >= 0 || set.throttle >= 0;
+    v->qos.set = set;
+    *ret = json_object();
+    json_object_set_new(*ret, "set", json_boolean(set.any));
+    return 200;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct sim *s, const struct params *p, json_t **ret);
 } handlers[] = {
     {"latency", run_latency}, {"fault", run_fault},   {"clear", run_clear},   {"state", run_state},
-    {"log", run_log},         {"export", run_export}, {"volume", run_volume},
+    {"log", run_log},         {"export", run_export}, {"volume", run_volume}, {"qos", run_qos},
 };
 
 int control_run(struct sim *s, const char *what, const struct params *p, json_t **ret_answer)
@@ -118,7 +154,7 @@ int control_run(struct sim *s, const char *what, const struct params *p, json_t 
     for (size_t i = 0; i < ARRAY_SIZE(handlers); i++)
         if (strcmp(handlers[i].name, what) == 0)
             return handlers[i].run(s, p, ret_answer);
-    *ret_answer = error_answer("the stand-in has /sim/latency, fault, clear, state, log, export "
-                               "and volume");
+    *ret_answer = error_answer("the stand-in has /sim/latency, fault, clear, state, log, export, "
+                               "volume and qos");
     return 404;
 }

@@ -63,6 +63,12 @@ struct qos_sample {
     int64_t iops, throughput_kbs;
 };
 
+/* Values that a test set through /sim/qos instead of what is measured; -1: measured. */
+struct qos_set {
+    bool any;
+    int64_t iops, throughput_kbs, latency, throttle;
+};
+
 /* Measured, not kept over a restart. */
 struct qos_state {
     struct qos_sample samples[QOS_SAMPLES];
@@ -70,6 +76,7 @@ struct qos_state {
     int64_t last_ms; /* 0: never sampled */
     int64_t last_ops, last_bytes;
     int64_t snapshot_bytes; /* that only the volume's snapshots hold */
+    struct qos_set set;
 };
 
 struct volume {

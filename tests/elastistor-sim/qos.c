@@ -79,6 +79,8 @@ static void keep(struct sim *s, const struct target *t)
         sample->at_s = t->at_ms / 1000;
         sample->iops = gained(t->ops, q->last_ops) * 1000 / ms;
         sample->throughput_kbs = gained(t->bytes, q->last_bytes) * 1000 / ms / 1024;
+        if (q->set.any && q->set.iops >= 0)
+            sample->iops = q->set.iops;
         q->next = (q->next + 1) % QOS_SAMPLES;
         q->n += q->n < QOS_SAMPLES;
     }

@@ -50,13 +50,18 @@ static const struct qos_sample *last_sample(const struct volume *v)
     return &v->qos.samples[(v->qos.next + QOS_SAMPLES - 1) % QOS_SAMPLES];
 }
 
-static void put_current(json_t *o, int64_t throughput, int64_t iops)
+static void put_current(json_t *o, int64_t throughput, int64_t iops, const struct qos_set *set)
 {
-    put_int(o, "currentThroughput", throughput);
-    put_int(o, "currentIOPS", iops);
+    static const struct qos_set none;
+
+    if (!set || !set->any)
+        set = &none;
+    put_int(o, "currentThroughput",
+            set->any && set->throughput_kbs >= 0 ? set->throughput_kbs : throughput);
+    put_int(o, "currentIOPS", set->any && set->iops >= 0 ? set->iops : iops);
     /* nothing that the stand-in can measure; the appliance's units are unknown too */
-    put_int(o, "currentLatency", 0);
-    put_int(o, "currentThrottle", 0);
+    put_int(o, "currentLatency", set->latency > 0 ? set->latency : 0);
+    put_int(o, "currentThrottle", set->throttle > 0 ? set->throttle : 0);
 }
 
 json_t *view_qos_sample(const struct volume *v, const struct qos_sample *q)
@@ -98,7 +103,7 @@ json_t *view_group(const struct sim *s, const struct group *g, bool with_status)
     put_text(o, "clustername", "ha1");
     put_text(o, "controllerName", "node1");
     put_text(o, "clusterstatus", "Online");
-    put_current(o, throughput, iops);
+    put_current(o, throughput, iops, NULL);
     put_text(o, "iopsvalue", "(%" PRId64 "/%" PRId64 ")", iops, g->iops);
     put_text(o, "throughputvalue", "(%" PRId64 "/%" PRId64 ")", throughput, g->throughput);
     put_text(o, "iops", "%" PRId64, g->iops);
@@ -173,7 +178,7 @@ static void put_volume_usage(const struct sim *s, json_t *o, const struct volume
     put_int(o, "currentUsedByDataset", used / MIB);
     put_int(o, "currentUsedBySnapshots", v->qos.snapshot_bytes / MIB);
     put_int(o, "currentReferenced", used / MIB);
-    put_current(o, last_sample(v)->throughput_kbs, last_sample(v)->iops);
+    put_current(o, last_sample(v)->throughput_kbs, last_sample(v)->iops, &v->qos.set);
     put_float(o, "numericquota", (double)v->quota_bytes / (double)MIB);
 }
 

@@ -11,6 +11,8 @@
  *                            request to the last answer; --warm prepares the connections first
  *     find NAME VOLUME       "found PATH" or "absent"
  *     remove NAME VOLUME
+ *     stats VOLUME           "iops N throughput N latency N throttle N used N"; what is not had: -
+ *     history VOLUME         "IOPS TIME" for each reading remembered
  *     idle MS                opens, lists and stays, for a look from outside
  *     contract               the cases of tests/contract, as TAP
  *
@@ -171,6 +173,51 @@ static int verb_remove(struct drive *d, int argc, char **argv)
     return rc;
 }
 
+static void put_reading(const char *name, bool had, double value)
+{
+    if (had)
+        printf("%s %.0f ", name, value);
+    else
+        printf("%s - ", name);
+}
+
+static int verb_stats(struct drive *d, int argc, char **argv)
+{
+    struct storage_op op = {.done = false};
+    const struct volume_stats *s = &op.stats;
+    int rc;
+
+    if (argc != 1 || list(d) < 0)
+        return -1;
+    d->array->ops->stats(d->array, named(d, argv[0]), deadline(d), &op);
+    rc = finish(d, &op);
+    if (rc == 0) {
+        put_reading("iops", s->has_iops, s->iops);
+        put_reading("throughput", s->has_throughput, s->throughput_kb_s);
+        put_reading("latency", s->has_latency, s->latency);
+        put_reading("throttle", s->has_throttle, s->throttle);
+        put_reading("used", s->has_used, s->used_bytes);
+        puts("");
+    }
+    storage_op_release(&op);
+    return rc;
+}
+
+static int verb_history(struct drive *d, int argc, char **argv)
+{
+    struct storage_op op = {.done = false};
+    int rc;
+
+    if (argc != 1 || list(d) < 0)
+        return -1;
+    d->array->ops->history(d->array, named(d, argv[0]), deadline(d), &op);
+    rc = finish(d, &op);
+    for (size_t i = 0; rc == 0 && i < op.history_count; i++)
+        printf("%.0f %s\n", op.history[i].iops, op.history[i].time);
+    storage_op_release(&op);
+    return rc;
+}
+
 static int verb_idle(struct drive *d, int argc, char **argv)
 {
     bool never = false;
@@ -194,7 +241,8 @@ static const struct {
     int (*run)(struct drive *d, int argc, char **argv);
 } verbs[] = {
     {"list", verb_list},     {"snapshot", verb_snapshot}, {"find", verb_find},
-    {"remove", verb_remove}, {"idle", verb_idle},         {"contract", verb_contract},
+    {"remove", verb_remove}, {"stats", verb_stats},       {"history", verb_history},
+    {"idle", verb_idle},     {"contract", verb_contract},
 };
 
 static void read_key(struct drive *d, const char *path)

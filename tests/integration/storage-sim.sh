@@ -50,6 +50,7 @@ api-key = $(cat "$dir/key")
 state-dir = $dir/state
 log-file = $dir/sim.log
 iscsi = none
+qos-interval-ms = 200
 [pools]
 pool1 = 20G
 [latency]

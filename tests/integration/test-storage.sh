@@ -269,6 +269,36 @@ took=$((($(date +%s%N) - began) / 1000000))
 result $? "in time ($took ms for a deadline of 400)"
 sim clear
 
+# ---- readings -------------------------------------------------------------------------------
+
+sim 'qos?name=data&iops=209&throughput=750&latency=2328708&throttle=22'
+works 'the readings of a volume are told' stats data
+grep -q '^iops 209 throughput 750 latency 2328708 throttle 22 used [0-9]* $' "$dir/out"
+result $? 'as the appliance measured them'
+drive stats log && grep -q '^iops 0 throughput [0-9]* latency 0 ' "$dir/out"
+result $? 'each volume has its own'
+file=$(sim 'volume?name=log' && sed -n 's/.*"path": *"\([^"]*\)".*/\1/p' "$dir/sim-answer" | head -n 1)
+drive stats log && used=$(sed 's/.* used //' "$dir/out")
+dd if=/dev/urandom of="$file" bs=1M count=16 conv=notrunc,fsync status=none
+drive stats log && [ "$(sed 's/.* used //' "$dir/out")" -ge $((used + 16 * 1048576)) ]
+result $? 'and what is written to it is used, in bytes'
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    drive history data
+    grep -q '^209 ' "$dir/out" && break
+    sleep 0.2
+done
+grep -Eq '^209 20..-..-.. ..:..:..$' "$dir/out"
+result $? 'what the appliance remembers is told with its times'
+sim 'fault?command=monitorFileSystemQoS&kind=status&value=432&count=1'
+fails storage "monitorFileSystemQoS of volume 'data': failed with code 432" \
+    'an appliance that remembers nothing is told' history data
+for kind in garbage truncated; do
+    sim "fault?command=monitorFileSystemQoS&kind=$kind&count=2"
+    fails storage "monitorFileSystemQoS of volume 'data': " "a $kind history is no history" history data
+    sim clear
+done
+sim 'qos?name=data'
+
 # ---- the key --------------------------------------------------------------------------------
 
 "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" idle 2000 >"$dir/out" 2>"$dir/err" &
