@@ -7,6 +7,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/plain.h"
 
 #include <errno.h>
 #include <math.h>
@@ -112,20 +113,27 @@ static void print_set(const struct ranked *set, size_t place, const struct quest
     (void)when_length((double)(q->wanted_us - set->at_us) / 1e6, age);
     if (!isnan(set->recovery_s))
         (void)when_length(set->recovery_s, recovery);
-    catalogue_print("%2zu  %-21s  %8.1f  %8s  %-11s  %-8s  %8s%s", place, set->facts->set ?: "?",
-                    set->cost, age, set->facts->verdict, catalogue_verified(set->facts), recovery,
-                    set->recovery_measured ? " measured" : "");
+    plain_line(stdout, "%2zu  %-21s  %8.1f  %8s  %-11s  %-8s  %8s%s", place, set->facts->set ?: "?",
+               set->cost, age, set->facts->verdict, catalogue_verified(set->facts), recovery,
+               set->recovery_measured ? " measured" : "");
     for (size_t p = 0; q->explain && p < RANK_PARTS; p++)
-        catalogue_print("    %+9.1f  %s%s", set->parts[p].cost, set->parts[p].words,
-                        set->parts[p].read ? "" : ": the middle of the others");
+        plain_line(stdout, "    %+9.1f  %s%s", set->parts[p].cost, set->parts[p].words,
+                   set->parts[p].read ? "" : ": the middle of the others");
 }
 
-static void print_different(const struct set_facts *const *sets, size_t count, int64_t wanted_us)
+/* The newest of them, as many as are ranked; the sum below counts all. */
+static void print_different(const struct set_facts *const *sets, size_t count,
+                            const struct question *q)
 {
-    for (size_t n = 0; n < count; n++) {
-        if (rank_judge(sets[n], wanted_us) == RANK_OUT_DIFFERENT)
-            catalogue_print("left out: %s %s", sets[n]->set ?: "?",
-                            rank_out_words(RANK_OUT_DIFFERENT));
+    size_t shown = 0;
+
+    for (size_t n = 0; n < count && shown < q->limit; n++) {
+        if (rank_judge(sets[n], q->wanted_us) != RANK_OUT_DIFFERENT)
+            continue;
+        shown++;
+
+        plain_line(stdout, "left out: %s %s", sets[n]->set ?: "?",
+                   rank_out_words(RANK_OUT_DIFFERENT));
     }
 }
 
@@ -136,17 +144,19 @@ static void print_ranking(const struct ranking *r, const struct set_facts *const
     char at[32], *fraction = strchr(clock_iso(q->wanted_us, at), '.');
 
     *fraction = '\0';
-    catalogue_print("sets of %s to go back to, as of %sZ, best first; cost in minutes of data age",
-                    q->domain, at);
-    catalogue_print("%2s  %-21s  %8s  %8s  %-11s  %-8s  %8s", "", "SET", "COST", "AGE", "VERDICT",
-                    "VERIFIED", "RECOVERY");
+    plain_line(stdout,
+               "sets of %s to go back to, as of %sZ, best first; cost in minutes of data age",
+               q->domain, at);
+    plain_line(stdout, "%2s  %-21s  %8s  %8s  %-11s  %-8s  %8s", "", "SET", "COST", "AGE",
+               "VERDICT", "VERIFIED", "RECOVERY");
     for (size_t n = 0; n < r->count && n < q->limit; n++)
         print_set(&r->sets[n], n + 1, q);
     if (r->count > q->limit)
-        catalogue_print("    and %zu more; --limit %zu shows them", r->count - q->limit, r->count);
-    print_different(sets, count, q->wanted_us);
+        plain_line(stdout, "    and %zu more; --limit %zu shows them", r->count - q->limit,
+                   r->count);
+    print_different(sets, count, q);
     if (*out)
-        catalogue_print("left out: %s", out);
+        plain_line(stdout, "left out: %s", out);
 }
 
 /* ---- for programs ---------------------------------------------------------------------------- */
@@ -155,7 +165,7 @@ static void answer_set(struct record *item, const struct ranked *set, size_t pla
 {
     record_set_int(item, "place", (int64_t)place);
     record_set_real(item, "cost", set->cost);
-    facts_report(item, set->facts);
+    facts_report(item, set->facts, fact_row_count);
     if (!isnan(set->recovery_s)) {
         record_set_number(item, "recovery.seconds", set->recovery_s);
         record_set_bool(item, "recovery.measured", set->recovery_measured);

@@ -6,7 +6,6 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static void tell_unreadable(const struct command_context *c, const struct index_entry *entry,
@@ -34,19 +33,6 @@ int catalogue_read(const struct command_context *c, const char *domain, struct i
             tell_unreadable(c, &ret->entries[n], answer);
     }
     return 0;
-}
-
-void catalogue_print(const char *format, ...)
-{
-    AUTO_FREE char *line = NULL;
-    va_list ap;
-
-    va_start(ap, format);
-    if (vasprintf(&line, format, ap) < 0)
-        abort();
-    va_end(ap);
-    err_plain(line);
-    puts(line);
 }
 
 const char *catalogue_verified(const struct set_facts *f)

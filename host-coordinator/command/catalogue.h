@@ -11,9 +11,6 @@
 int catalogue_read(const struct command_context *c, const char *domain, struct index_list *ret,
                    struct record *answer, struct err *e);
 
-/* Prints a line that may hold what a guest or an appliance sent. */
-void catalogue_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 /* "yes", "FAILED", "-" */
 const char *catalogue_verified(const struct set_facts *f);
 

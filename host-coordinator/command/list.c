@@ -4,6 +4,7 @@
 
 #include "host-coordinator/rank/when.h"
 #include "proto/base/clock.h"
+#include "proto/base/plain.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -33,9 +34,8 @@ static void print_row(const struct set_facts *f, int width)
         (void)snprintf(stall, sizeof(stall), "%.1f", f->write_stall_ms);
     if (f->binlog_file && !isnan(f->binlog_offset))
         (void)snprintf(position, sizeof(position), "%s:%.0f", f->binlog_file, f->binlog_offset);
-    catalogue_print("%-21s  %-*s  %-11s  %7s  %8s  %-8s  %s", f->set ?: "?", width,
-                    f->domain ?: "?", f->verdict ?: "?", age, stall, catalogue_verified(f),
-                    position);
+    plain_line(stdout, "%-21s  %-*s  %-11s  %7s  %8s  %-8s  %s", f->set ?: "?", width,
+               f->domain ?: "?", f->verdict ?: "?", age, stall, catalogue_verified(f), position);
 }
 
 static void print_rows(const struct index_list *l)
@@ -56,7 +56,7 @@ static void answer_rows(const struct command_context *c, const struct index_list
     record_set_empty(answer, "sets");
     for (size_t n = 0; n < l->count; n++) {
         if (!l->entries[n].problem)
-            facts_report(record_append(answer, "sets"), &l->entries[n].facts);
+            facts_report(record_append(answer, "sets"), &l->entries[n].facts, fact_listed_count);
     }
     command_answer(c, answer);
 }

@@ -208,11 +208,12 @@ const struct fact_row fact_rows[] = {
     TEXT(binlog_file, "position.binlog_file"),
     NUMBER(binlog_offset, "position.binlog_offset"),
     TEXT(gtid_set, "position.gtid_set"),
+    TEXT(verified, "verify.result"),
+    TEXT(verified_at, "verify.ended"),
+#define LISTED 12 /* up to here */
     TEXT(server_version, "position.server_version"),
     FOUND(volumes, volumes),
     FOUND(snapshots_kept, snapshots_kept),
-    TEXT(verified, "verify.result"),
-    TEXT(verified_at, "verify.ended"),
     NUMBER(recovery_ms, "verify.recovery_ms"),
     FOUND(checkpoint_age_bytes, checkpoint_age),
     FOUND(dirty_bytes, dirty_bytes),
@@ -227,15 +228,16 @@ const struct fact_row fact_rows[] = {
     FOUND(deadlocks, deadlocks),
 };
 const size_t fact_row_count = ARRAY_SIZE(fact_rows);
+const size_t fact_listed_count = LISTED;
 
 char **fact_text(struct set_facts *f, const struct fact_row *row)
 {
-    return (char **)((char *)f + row->at);
+    return (void *)((char *)f + row->at);
 }
 
 double *fact_number(struct set_facts *f, const struct fact_row *row)
 {
-    return (double *)((char *)f + row->at);
+    return (void *)((char *)f + row->at);
 }
 
 void facts_init(struct set_facts *f)
@@ -271,16 +273,25 @@ void facts_release(struct set_facts *f)
     facts_init(f);
 }
 
-void facts_report(struct record *to, const struct set_facts *f)
+/* Whole numbers keep all their digits. */
+static void set_number(struct record *to, const char *name, double value)
+{
+    if (value == floor(value) && fabs(value) < 9e15)
+        record_set_int(to, name, (int64_t)value);
+    else
+        record_set_real(to, name, value);
+}
+
+void facts_report(struct record *to, const struct set_facts *f, size_t count)
 {
     struct set_facts copy = *f;
 
-    for (size_t n = 0; n < fact_row_count; n++) {
+    for (size_t n = 0; n < count; n++) {
         const struct fact_row *row = &fact_rows[n];
 
         if (row->kind == FACT_TEXT)
             record_set_text(to, row->name, *fact_text(&copy, row));
         else if (!isnan(*fact_number(&copy, row)))
-            record_set_number(to, row->name, *fact_number(&copy, row));
+            set_number(to, row->name, *fact_number(&copy, row));
     }
 }

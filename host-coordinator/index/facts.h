@@ -44,6 +44,8 @@ struct fact_row {
 
 extern const struct fact_row fact_rows[];
 extern const size_t fact_row_count;
+/* The first rows say which set it is and what it is worth: a list of thousands shows no more. */
+extern const size_t fact_listed_count;
 
 /* The place of one fact. */
 char **fact_text(struct set_facts *f, const struct fact_row *row);
@@ -53,7 +55,7 @@ double *fact_number(struct set_facts *f, const struct fact_row *row);
 void facts_init(struct set_facts *f);
 void facts_read(struct set_facts *ret, const struct record *r);
 void facts_release(struct set_facts *f);
-/* Sets each known fact as a member of `to`. */
-void facts_report(struct record *to, const struct set_facts *f);
+/* Sets each known fact of the first `count` rows as a member of `to`. */
+void facts_report(struct record *to, const struct set_facts *f, size_t count);
 
 #endif

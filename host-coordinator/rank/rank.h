@@ -20,7 +20,7 @@
 #include "host-coordinator/index/facts.h"
 
 #define RANK_PARTS 6
-#define RANK_WORDS 120
+#define RANK_WORDS 160
 
 struct rank_part {
     double cost;
