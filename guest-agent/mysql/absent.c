@@ -60,6 +60,7 @@ static bool asks_metrics(const struct mysql_sampler *s, const struct plan_row *r
 
 static void add_status_row(const struct mysql_sampler *s, struct list *l, const struct plan_row *r)
 {
+    const struct err *metrics = &s->slow[SLOW_INNODB].why;
     const char *disabled = disabled_term(s, r);
 
     if (disabled)
@@ -68,8 +69,8 @@ static void add_status_row(const struct mysql_sampler *s, struct list *l, const 
                       "'%s', and the same in its configuration",
                       disabled),
             true);
-    else if (asks_metrics(s, r) && err_is_set(&s->metrics_why))
-        add(l, r->row->name, xstrdup(s->metrics_why.msg), s->metrics_why.code == ERR_AUTH);
+    else if (asks_metrics(s, r) && err_is_set(metrics))
+        add(l, r->row->name, xstrdup(metrics->msg), metrics->code == ERR_AUTH);
     else
         add(l, r->row->name,
             xasprintf("%s %u.%u.%u has no such variable", s->conn.mariadb ? "MariaDB" : "MySQL",

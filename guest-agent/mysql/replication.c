@@ -85,20 +85,21 @@ static long first_number(struct mysql_sampler *s, const char *sql, int column)
 }
 
 /* Replicas reading from a MySQL server; -1 when that cannot be seen. Its own list (SHOW REPLICAS)
- * takes a right to replicate; these two read no mutex that sessions wait for. */
+ * takes a right to replicate. Neither of these two takes a mutex that sessions wait for; the first
+ * needs SELECT on the performance schema, the second only PROCESS. */
 static long mysql_replicas(struct mysql_sampler *s)
 {
     long seen = -1;
 
-    if (s->conn.version >= RENAMED && s->sees_all_sessions)
-        seen = first_number(s,
-                            "SELECT SUM(COMMAND LIKE 'Binlog Dump%') FROM"
-                            " performance_schema.processlist",
-                            0);
-    if (seen < 0 && s->conn.version >= 50600 && conn_is_open(&s->conn))
+    if (s->conn.version >= 50600)
         seen = first_number(s,
                             "SELECT SUM(PROCESSLIST_COMMAND LIKE 'Binlog Dump%') FROM"
                             " performance_schema.threads WHERE PROCESSLIST_ID IS NOT NULL",
+                            0);
+    if (seen < 0 && s->conn.version >= RENAMED && s->sees_all_sessions && conn_is_open(&s->conn))
+        seen = first_number(s,
+                            "SELECT SUM(COMMAND LIKE 'Binlog Dump%') FROM"
+                            " performance_schema.processlist",
                             0);
     return seen;
 }

@@ -3,8 +3,9 @@
  * The server's metrics: the connection and its limits, one question for all status variables, and
  * the sources at a slower pace; see status.h.
  *
- * Our own statements count like everybody's: each reading adds one or two to Questions, Select_scan
- * and Created_tmp_tables.
+ * What a reading adds to what the server counts: SHOW GLOBAL STATUS is one of Questions and nothing
+ * else. performance_schema.global_status costs as much, counts as a scan of 265 rows besides, and
+ * lacks the Com_* counters. Sources at the slow pace are a few scans and temporary tables.
  *
  * Source: MySQL manual "Server Status Variables", "SHOW STATUS Statement", "The INFORMATION_SCHEMA
  * INNODB_METRICS Table"; MariaDB "Server Status Variables".
@@ -25,15 +26,6 @@
 #define RETRY_MS      5000
 #define SLOW_EVERY_MS 5000
 #define SLOW_PAUSE_MS 60000 /* for a source that did not answer: it may hang for long */
-
-static const struct {
-    int (*read)(struct mysql_sampler *s, struct sample *to, struct err *why);
-} slow_sources[SLOW_COUNT] = {
-    [SLOW_VARIABLES] = {read_variables},
-    [SLOW_TRX] = {read_transactions},
-    [SLOW_REPL] = {read_replication},
-    [SLOW_ERROR_LOG] = {read_error_log_table},
-};
 
 /* ---- what is asked ---- */
 
@@ -92,6 +84,7 @@ void mysql_status_free(struct mysql_sampler *s)
     free(s->values);
     free(s->states);
     free(s->given);
+    free(s->select_variables);
     free(s->error_log);
     free(s);
 }
@@ -178,6 +171,8 @@ static int log_in(struct mysql_sampler *s, struct err *e)
     if (set_session(s, e) < 0 || identity_read(s, e) < 0)
         return -1;
     forget(s);
+    free(s->select_variables);
+    s->select_variables = NULL;
     memset(s->given, 0, s->plan.row_count * sizeof(*s->given));
     for (int n = 0; n < SLOW_COUNT; n++) {
         if (s->slow[n].why.code != ERR_TIMEOUT)
@@ -200,10 +195,44 @@ static int take_pairs(struct mysql_sampler *s, enum term_from from, struct err *
     return 0;
 }
 
-int read_variables(struct mysql_sampler *s, struct sample *to, struct err *why)
+/* A cheap statement for those variables that the server has. */
+static char *select_known(const struct mysql_sampler *s)
 {
+    struct buf sql = BUF_INIT;
+
+    for (size_t n = 0; n < s->plan.term_count; n++) {
+        const char *name = s->plan.terms[n].name;
+
+        if (s->plan.terms[n].from == FROM_VARIABLE && s->values[n].has)
+            buf_addf(&sql, "%s @@GLOBAL.%s AS %s", sql.len ? "," : "SELECT", name, name);
+    }
+    return buf_steal(&sql);
+}
+
+/* SHOW GLOBAL VARIABLES costs the server more than all of the status: once for each login. */
+static int read_variables(struct mysql_sampler *s, struct sample *to, struct err *why)
+{
+    AUTO_RESULT MYSQL_RES *res = NULL;
+    MYSQL_ROW row;
+
     (void)to;
-    return s->ask[FROM_VARIABLE] ? take_pairs(s, FROM_VARIABLE, why) : 0;
+    if (!s->ask[FROM_VARIABLE])
+        return 0;
+    if (!s->select_variables) {
+        if (take_pairs(s, FROM_VARIABLE, why) < 0)
+            return -1;
+        s->select_variables = select_known(s);
+        return 0;
+    }
+    if (!*s->select_variables)
+        return 0;
+    if (sampler_ask(s, &res, why, "%s", s->select_variables) < 0)
+        return -1;
+    row = res ? mysql_fetch_row(res) : NULL;
+    for (unsigned n = 0; row && n < mysql_num_fields(res); n++)
+        plan_take(&s->plan, s->values, FROM_VARIABLE, mysql_fetch_field_direct(res, n)->name,
+                  row[n]);
+    return 0;
 }
 
 static bool is_lacking(const struct mysql_sampler *s, const struct plan_row *r)
@@ -237,12 +266,16 @@ static bool is_enabled(MYSQL_RES *res, MYSQL_ROW row)
     return enabled >= 0 && row[enabled] && strcmp(row[enabled], "1") == 0;
 }
 
-static int read_innodb_metrics(struct mysql_sampler *s, struct err *why)
+/* Costs more than half of what all of the status does: at the slow pace. */
+static int read_innodb_metrics(struct mysql_sampler *s, struct sample *to, struct err *why)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
     MYSQL_ROW row;
     int name, count;
 
+    (void)to;
+    if (!wants_innodb_metrics(s))
+        return 0;
     if (sampler_ask(s, &res, why, "%s", s->ask[FROM_INNODB_METRICS]) < 0)
         return -1;
     if (!res || (name = result_column(res, "NAME")) < 0 ||
@@ -301,6 +334,14 @@ static void check_restart(struct mysql_sampler *s)
 
 /* ---- a reading ---- */
 
+static const struct {
+    int (*read)(struct mysql_sampler *s, struct sample *to, struct err *why);
+} slow_sources[SLOW_COUNT] = {
+    [SLOW_VARIABLES] = {read_variables},       [SLOW_INNODB] = {read_innodb_metrics},
+    [SLOW_TRX] = {read_transactions},          [SLOW_REPL] = {read_replication},
+    [SLOW_ERROR_LOG] = {read_error_log_table},
+};
+
 static int read_slow(struct mysql_sampler *s, enum slow which, struct sample *to)
 {
     struct err *why = &s->slow[which].why;
@@ -327,13 +368,10 @@ static int read_values(struct mysql_sampler *s, struct sample *to, struct err *e
         return -1;
     at_us = began + (mono_us() - began) / 2;
     check_restart(s);
-    /* a missing right or an old server: the rows are absent, and `check` says why */
-    s->metrics_why = ERR_INIT;
-    if (wants_innodb_metrics(s) && read_innodb_metrics(s, &s->metrics_why) < 0 &&
-        !conn_is_open(&s->conn))
-        return err_set(e, s->metrics_why.code, "%s", s->metrics_why.msg);
-    if (read_slow(s, SLOW_VARIABLES, to) < 0)
-        return err_set(e, s->slow[SLOW_VARIABLES].why.code, "%s", s->slow[SLOW_VARIABLES].why.msg);
+    for (int n = SLOW_VARIABLES; n <= SLOW_INNODB; n++) {
+        if (read_slow(s, (enum slow)n, to) < 0)
+            return err_set(e, s->slow[n].why.code, "%s", s->slow[n].why.msg);
+    }
     for (size_t n = 0; n < s->plan.row_count; n++)
         emit_row(s, n, at_us, to);
     return 0;

@@ -8,7 +8,7 @@
 #include "guest-agent/mysql/status.h"
 
 /* Sources at the slow pace; slow_sources[] has a row for each. */
-enum slow { SLOW_VARIABLES, SLOW_TRX, SLOW_REPL, SLOW_ERROR_LOG, SLOW_COUNT };
+enum slow { SLOW_VARIABLES, SLOW_INNODB, SLOW_TRX, SLOW_REPL, SLOW_ERROR_LOG, SLOW_COUNT };
 
 struct row_state { /* of a rate: the reading before */
     bool has;
@@ -29,7 +29,7 @@ struct mysql_sampler {
     struct row_state *states;  /* at the place of their row */
     bool *given;               /* likewise: had a value since the login */
     char *ask[FROM_COUNT];     /* the statement that asks for all terms of a kind; or NULL */
-    struct err metrics_why;    /* INNODB_METRICS could not be read */
+    char *select_variables;    /* for those that the server has; NULL until that is known */
     size_t uptime;             /* the place of its term */
     double uptime_before;
 
@@ -54,7 +54,6 @@ int result_column(MYSQL_RES *res, const char *name);
 uint64_t number_of(const char *text);
 
 /* Each reads once. -1 with `why` set when it could not; the connection may be closed then. */
-int read_variables(struct mysql_sampler *s, struct sample *to, struct err *why);
 int read_transactions(struct mysql_sampler *s, struct sample *to, struct err *why);
 int read_replication(struct mysql_sampler *s, struct sample *to, struct err *why);
 int read_error_log_table(struct mysql_sampler *s, struct sample *to, struct err *why);
