@@ -13,3 +13,5 @@ include host-coordinator/storage/files.mk
 include host-coordinator/xml/files.mk
 include host-coordinator/domain/files.mk
 include host-coordinator/guest/files.mk
+include host-coordinator/screen/files.mk
+include host-coordinator/watch/files.mk

@@ -64,6 +64,8 @@ struct command {
     int (*run)(const struct command_context *c, struct err *e);
 };
 
+extern const struct command_option watch_options[];
+
 extern const struct command commands[];
 extern const size_t command_count;
 
@@ -73,6 +75,7 @@ int cmd_list(const struct command_context *c, struct err *e);
 int cmd_show(const struct command_context *c, struct err *e);
 int cmd_snapshot(const struct command_context *c, struct err *e);
 int cmd_thaw(const struct command_context *c, struct err *e);
+int cmd_watch(const struct command_context *c, struct err *e);
 
 /* Prints the document on stdout: the only one, whatever the command does later. */
 void command_answer(const struct command_context *c, const struct record *r);

@@ -9,4 +9,5 @@ COORD_SRC += \
 	host-coordinator/command/show_around.c \
 	host-coordinator/command/show_series.c \
 	host-coordinator/command/snapshot.c \
-	host-coordinator/command/thaw.c
+	host-coordinator/command/thaw.c \
+	host-coordinator/command/watch.c

@@ -120,6 +120,11 @@ bool loop_cancelled(const struct loop *l)
     return l->cancelled;
 }
 
+void loop_cancel(struct loop *l)
+{
+    l->cancelled = true;
+}
+
 static int cancelled(struct err *e)
 {
     return err_set(e, ERR_CANCELLED, "cancelled by a signal");

@@ -29,6 +29,8 @@ void loop_catch_signals(struct loop *l);
 /* While shielded, a signal is remembered and does not end waits: undo is not interrupted. */
 void loop_shield(struct loop *l, bool on);
 bool loop_cancelled(const struct loop *l);
+/* As a signal would: for the key that ends a program. */
+void loop_cancel(struct loop *l);
 /* Handles what has come, without waiting; -1 with ERR_CANCELLED if a signal has come, ever. */
 int loop_check(struct loop *l, struct err *e);
 

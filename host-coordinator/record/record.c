@@ -135,6 +135,11 @@ static json_t *object_at(struct record *r, const char *path)
     return object;
 }
 
+struct record *record_make_object(struct record *r, const char *path)
+{
+    return (struct record *)object_at(r, path);
+}
+
 struct record *record_make_member(struct record *r, const char *path, const char *name)
 {
     json_t *object = object_at(r, path);

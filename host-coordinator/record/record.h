@@ -36,6 +36,8 @@ void record_set_number(struct record *r, const char *path, double value);
 /* The object that is the member `name`, which may hold dots, of the object at `path`; both are made
  * when missing. */
 struct record *record_make_member(struct record *r, const char *path, const char *name);
+/* The object at `path`, so that a reader finds one, also without members. */
+struct record *record_make_object(struct record *r, const char *path);
 void record_set_member_text(struct record *r, const char *path, const char *name,
                             const char *value);
 void record_set_member_number(struct record *r, const char *path, const char *name, double value);

@@ -263,37 +263,47 @@ static long read_pid(int fd, enum lock_place place)
     return strtol(text, NULL, 10);
 }
 
-static int take_place(const char *state_dir, const char *uuid, enum lock_place place, int *ret_fd,
-                      struct err *e)
+static int take_place(int fd, enum lock_place place, struct err *e)
 {
-    AUTO_FREE char *path = xasprintf("%s/journal/%s.lock", state_dir, uuid);
-    AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     struct flock lock = lock_of(place);
     char pid[PID_WIDTH + 1];
 
-    if (fd < 0)
-        return err_set_sys(e, ERR_IO, errno, "cannot open the lock file '%s'", path);
     if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
         if (errno != EAGAIN && errno != EACCES)
-            return err_set_sys(e, ERR_IO, errno, "cannot lock the file '%s'", path);
+            return err_set_sys(e, ERR_IO, errno, "cannot lock the VM's lock file");
         return err_set(e, ERR_BUSY, "another %s has this VM (process %ld); wait until it has ended",
                        place == PLACE_RUN ? "run" : "watch", read_pid(fd, place));
     }
     (void)snprintf(pid, sizeof(pid), "%*ld\n", PID_WIDTH - 1, (long)getpid());
     if (pwrite(fd, pid, PID_WIDTH, (off_t)place * PID_WIDTH) != PID_WIDTH)
-        return err_set_sys(e, ERR_IO, errno, "cannot write the lock file '%s'", path);
-    *ret_fd = STEAL_FD(fd);
+        return err_set_sys(e, ERR_IO, errno, "cannot write the VM's lock file");
+    return 0;
+}
+
+int store_look(const char *state_dir, const char *uuid, int *ret_fd, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/journal/%s.lock", state_dir, uuid);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+
+    if (fd < 0)
+        return err_set_sys(e, ERR_IO, errno, "cannot open the lock file '%s'", path);
+    *ret_fd = fd;
     return 0;
 }
 
 int store_lock(const char *state_dir, const char *uuid, int *ret_fd, struct err *e)
 {
-    return take_place(state_dir, uuid, PLACE_RUN, ret_fd, e);
+    AUTO_CLOSE int fd = -1;
+
+    if (store_look(state_dir, uuid, &fd, e) < 0 || take_place(fd, PLACE_RUN, e) < 0)
+        return -1;
+    *ret_fd = STEAL_FD(fd);
+    return 0;
 }
 
-int store_watch(const char *state_dir, const char *uuid, int *ret_fd, struct err *e)
+int store_watch(int fd, struct err *e)
 {
-    return take_place(state_dir, uuid, PLACE_WATCH, ret_fd, e);
+    return take_place(fd, PLACE_WATCH, e);
 }
 
 bool store_run_has(int fd, long *ret_pid)

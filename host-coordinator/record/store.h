@@ -44,10 +44,12 @@ struct record *store_read(const char *path, struct err *e);
  * The file's first byte is the run's, its second that of who watches the VM.
  */
 int store_lock(const char *state_dir, const char *uuid, int *ret_fd, struct err *e);
-/* Takes the turn of the one that watches the VM; runs are not kept out. ERR_BUSY as above. Needs
- * the directories of store_prepare(); ERR_IO without. */
-int store_watch(const char *state_dir, const char *uuid, int *ret_fd, struct err *e);
-/* Has a run the VM now? `fd` is store_watch()'s. *ret_pid is 0 when it is not known. */
+/* For who only looks: *ret_fd is the lock file, nothing is taken. ERR_IO where no run could have
+ * been yet, or this user may not see it. */
+int store_look(const char *state_dir, const char *uuid, int *ret_fd, struct err *e);
+/* Takes the place of the one that watches the VM, until fd is closed; ERR_BUSY says who has it. */
+int store_watch(int fd, struct err *e);
+/* Has a run the VM now? *ret_pid is 0 when it is not known. */
 bool store_run_has(int fd, long *ret_pid);
 
 /* The journal of one run. `sync` waits for the disk: not between freeze and thaw. */

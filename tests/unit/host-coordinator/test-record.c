@@ -162,9 +162,11 @@ static void a_watch_sees_a_run_and_keeps_none_out(void **state)
 
     (void)state;
     assert_int_equal(store_prepare(dir, "db1", &e), 0);
-    assert_int_equal(store_watch(dir, "uuid-2", &watch, &e), 0);
+    assert_int_equal(store_look(dir, "uuid-2", &watch, &e), 0);
+    assert_int_equal(store_watch(watch, &e), 0);
     assert_false(store_run_has(watch, &pid));
-    assert_int_equal(store_watch(dir, "uuid-2", &second, &e), -1);
+    assert_int_equal(store_look(dir, "uuid-2", &second, &e), 0);
+    assert_int_equal(store_watch(second, &e), -1);
     assert_int_equal(e.code, ERR_BUSY);
     assert_non_null(strstr(e.msg, words));
     assert_int_equal(store_lock(dir, "uuid-2", &run, &e), 0);
@@ -173,7 +175,7 @@ static void a_watch_sees_a_run_and_keeps_none_out(void **state)
     close(run);
     assert_false(store_run_has(watch, &pid));
     close(watch);
-    assert_int_equal(store_watch(dir, "uuid-2", &second, &e), 0);
+    assert_int_equal(store_watch(second, &e), 0);
     close(second);
 }
 

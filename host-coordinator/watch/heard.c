@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the guest and the appliance say to who follows them; see follow.h. */
+#include "host-coordinator/watch/follow_internal.h"
+
+#include <string.h>
+
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+/* Asked for beyond what was missed: the agent's clock and ours differ a little. */
+#define HISTORY_SLACK_MS 2000
+
+/* ---- the guest ------------------------------------------------------------------------------- */
+
+static void subscribe(struct follow *f)
+{
+    Cbsnap__Subscribe subscribe = CBSNAP__SUBSCRIBE__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    int64_t most_ms = f->o.once ? FOLLOW_ONCE_MS : FOLLOW_HISTORY_MS, missed_ms = most_ms;
+
+    if (f->heard_us)
+        missed_ms = (mono_us() - f->heard_us) / 1000 + HISTORY_SLACK_MS;
+    if (missed_ms > most_ms)
+        missed_ms = most_ms;
+    if (f->o.interval_ms > 0)
+        MSG_SET(&subscribe, interval_ms, (uint32_t)f->o.interval_ms);
+    MSG_SET(&subscribe, history_ms, (uint32_t)missed_ms);
+    MSG_BODY(&m, subscribe, SUBSCRIBE, &subscribe);
+    guest_post(f->run.guest, &m);
+    f->subscribed = true;
+    f->restarts = guest_restarts(f->run.guest);
+}
+
+static bool same_boot(const Cbsnap__Hello *a, const Cbsnap__Hello *b)
+{
+    return strcmp(a->boot_id ? a->boot_id : "", b->boot_id ? b->boot_id : "") == 0;
+}
+
+/* Another boot has other clocks and counters: nothing of before can stand beside it. */
+static void begin_anew(struct follow *f)
+{
+    series_free(f->run.series);
+    f->run.series = series_new();
+    f->readings = 0;
+    f->heard_us = 0;
+    f->frozen = false;
+    f->rebooted_us = mono_us();
+}
+
+static void take_hello(struct follow *f, const Cbsnap__Hello *h)
+{
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+
+    if (f->hello && !same_boot(f->hello->hello, h))
+        begin_anew(f);
+    MSG_BODY(&m, hello, HELLO, (Cbsnap__Hello *)(uintptr_t)h);
+    message_free(f->hello);
+    f->hello = message_copy(&m);
+}
+
+static void learn_clock(struct follow *f)
+{
+    int64_t offset_us, uncertainty_us;
+
+    if (guest_clock(f->run.guest, &offset_us, &uncertainty_us))
+        f->offset_us = offset_us;
+    series_set_clock(f->run.series, f->offset_us);
+}
+
+void follow_greeted(struct follow *f)
+{
+    take_hello(f, guest_hello(f->run.guest));
+    learn_clock(f);
+    subscribe(f);
+}
+
+static void on_hello(struct follow *f, const Cbsnap__Hello *h)
+{
+    take_hello(f, h);
+    learn_clock(f);
+    if (!f->subscribed || f->restarts != guest_restarts(f->run.guest))
+        subscribe(f);
+}
+
+static void learn_pace(struct follow *f, int64_t since_us)
+{
+    f->pace_ms = since_us < 1000000 ? 1000 : since_us > 60000000 ? 60000 : (int)(since_us / 1000);
+}
+
+/* The history overlaps with what came before. */
+static void on_sample(struct follow *f, const Cbsnap__Sample *m)
+{
+    int64_t newest_us, wall_us;
+
+    if (series_newest(f->run.series, &newest_us, &wall_us) && m->has_mono_us) {
+        if (m->mono_us <= newest_us)
+            return;
+        learn_pace(f, m->mono_us - newest_us);
+    }
+    series_sample(f->run.series, m);
+    f->readings++;
+    f->heard_us = mono_us();
+    f->silent = false;
+    follow_set_state(f, FOLLOW_LIVE, "");
+}
+
+static void on_freeze_event(struct follow *f, const Cbsnap__FreezeEvent *m)
+{
+    if (m->has_kind)
+        f->frozen = m->kind == CBSNAP__FREEZE_EVENT__KIND__LOCKING ||
+                    m->kind == CBSNAP__FREEZE_EVENT__KIND__LOCKED;
+}
+
+void follow_on_event(void *follow, const Cbsnap__Envelope *m)
+{
+    struct follow *f = follow;
+
+    switch (m->body_case) {
+    case CBSNAP__ENVELOPE__BODY_NAMES:
+        series_names(f->run.series, m->names);
+        break;
+    case CBSNAP__ENVELOPE__BODY_SAMPLE:
+        on_sample(f, m->sample);
+        break;
+    case CBSNAP__ENVELOPE__BODY_HELLO:
+        on_hello(f, m->hello);
+        break;
+    case CBSNAP__ENVELOPE__BODY_FREEZE_EVENT:
+        on_freeze_event(f, m->freeze_event);
+        break;
+    default:
+        return;
+    }
+    if (f->o.news)
+        f->o.news(f->o.arg);
+}
+
+/* ---- the appliance --------------------------------------------------------------------------- */
+
+void follow_watch_volumes(struct follow *f)
+{
+    (void)f;
+}
+
+void follow_leave_domain(struct follow *f)
+{
+    struct series *series = STEAL_PTR(f->run.series);
+
+    run_release(&f->run);
+    run_init(&f->run, f->o.conf, f->o.ops, f->o.loop, f->o.uri, f->o.domain);
+    series_free(f->run.series);
+    f->run.series = series;
+}
