@@ -16,7 +16,7 @@
 #define KERNEL_STACK_KIB 128
 #define FILES_STACK_KIB  256
 #define SERVER_STACK_KIB 512
-#define WAIT_MAX_US      200000    /* for the other lanes, and never more than half the interval */
+#define WAIT_MAX_MS      200       /* for the other lanes, and never more than half the interval */
 #define RING_BYTES       (4 << 20) /* whatever interval and history ask for */
 #define SAMPLE_BYTES_MIN 256
 #define HANDED_MAX       8 /* samples that the loop has not fetched; it hangs when there are more */
@@ -57,12 +57,20 @@ static bool is_quiet(struct sampler *s)
     return atomic_load(&s->freezes) & 1;
 }
 
-static void ask_lanes(struct sampler *s, int64_t due_us)
+/* A bit for each lane that is to be waited for: one that is late already is not. */
+static unsigned ask_lanes(struct sampler *s, int64_t due_us)
 {
+    unsigned asked = 0;
+
     for (int n = 0; n < LANE_COUNT; n++) {
-        if (s->lanes[n] && !lane_ask(s->lanes[n], due_us, s->previous_us))
+        if (!s->lanes[n])
+            continue;
+        if (lane_ask(s->lanes[n], due_us, s->previous_us))
+            asked |= 1U << n;
+        else
             s->missed++;
     }
+    return asked;
 }
 
 static void read_kernel(struct sampler *s, int64_t due_us, struct sample *to)
@@ -74,10 +82,10 @@ static void read_kernel(struct sampler *s, int64_t due_us, struct sample *to)
     to->mono_us = stamp_us;
 }
 
-static bool lanes_busy(struct sampler *s)
+static bool any_busy(struct sampler *s, unsigned asked)
 {
     for (int n = 0; n < LANE_COUNT; n++) {
-        if (s->lanes[n] && lane_busy(s->lanes[n]))
+        if ((asked & 1U << n) && lane_busy(s->lanes[n]))
             return true;
     }
     return false;
@@ -90,10 +98,10 @@ static void wait_until(struct sampler *s, int64_t at_us)
     (void)pthread_cond_timedwait(&s->change, &s->lock, &at);
 }
 
-static void wait_for_lanes(struct sampler *s, int64_t until_us)
+static void wait_for_lanes(struct sampler *s, unsigned asked, int64_t until_us)
 {
     AUTO_LOCK(held, &s->lock);
-    while (!s->stop && !is_quiet(s) && lanes_busy(s) && mono_us() < until_us)
+    while (!s->stop && !is_quiet(s) && any_busy(s, asked) && mono_us() < until_us)
         wait_until(s, until_us);
 }
 
@@ -116,14 +124,13 @@ static void emit_own(struct sampler *s, struct sample *to)
 static struct sample *read_one(struct sampler *s, int64_t due_us, int interval_ms)
 {
     struct sample *sample = sample_new(s->names);
-    int64_t patience = (int64_t)interval_ms * 500;
-    bool quiet = is_quiet(s);
+    int patience_ms = s->config.patience_ms;
+    unsigned asked = is_quiet(s) ? 0 : ask_lanes(s, due_us);
 
-    if (!quiet)
-        ask_lanes(s, due_us);
+    if (patience_ms == 0)
+        patience_ms = interval_ms / 2 < WAIT_MAX_MS ? interval_ms / 2 : WAIT_MAX_MS;
     read_kernel(s, due_us, sample);
-    if (!quiet)
-        wait_for_lanes(s, sample->mono_us + (patience < WAIT_MAX_US ? patience : WAIT_MAX_US));
+    wait_for_lanes(s, asked, sample->mono_us + (int64_t)patience_ms * 1000);
     for (int n = 0; n < LANE_COUNT; n++) {
         if (s->lanes[n])
             lane_take(s->lanes[n], sample, s->previous_us);

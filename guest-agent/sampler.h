@@ -17,6 +17,7 @@
 
 struct sampler_config {
     int interval_ms, history_s;
+    int patience_ms;  /* with the other lanes; 0: half the interval, at most 200 */
     int cost_percent; /* of the time, for each source that can cost; 0: no limit */
     const struct source *const *sources; /* of all lanes; outlive the sampler */
     size_t source_count;

@@ -2,11 +2,16 @@
 /* Sending samples to one subscriber; see stream.h. */
 #include "guest-agent/stream.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
 #define INTERVAL_MIN_MS 100
+#define NAMES_BYTES     (64 * 1024) /* in one message; far below the limit of a frame */
+#define NAME_OVERHEAD   8
 #define INTERVAL_MAX_MS 60000
 
 void stream_set(struct stream *st, const struct sampler *s, const Cbsnap__Subscribe *m)
@@ -21,22 +26,27 @@ void stream_set(struct stream *st, const struct sampler *s, const Cbsnap__Subscr
     if (m->has_history_ms)
         while (st->next > sampler_first(s) && sampler_at(s, st->next - 1)->mono_us >= from_us)
             st->next--;
+    st->since = st->next;
 }
 
-/* The names that this subscriber has not been told. Never dropped: samples are worth nothing
- * without. */
-static int send_names(struct stream *st, const struct names *names, struct peer *peer)
+/* Names from `first` on, as many as one message should hold. */
+static size_t names_portion(const struct names *names, size_t first, size_t count)
 {
-    size_t count = names_count(names) - st->names_told;
+    size_t bytes = 0, n;
+
+    for (n = first; n < count && bytes < NAMES_BYTES; n++)
+        bytes += strlen(names_at(names, n)) + NAME_OVERHEAD;
+    return n - first;
+}
+
+static int send_portion(struct stream *st, const struct names *names, size_t count,
+                        struct peer *peer)
+{
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
     Cbsnap__Names list = CBSNAP__NAMES__INIT;
-    AUTO_FREE Cbsnap__Name *items = NULL;
-    AUTO_FREE Cbsnap__Name **ptrs = NULL;
+    AUTO_FREE Cbsnap__Name *items = xcalloc(count, sizeof(*items));
+    AUTO_FREE Cbsnap__Name **ptrs = xcalloc(count, sizeof(Cbsnap__Name *));
 
-    if (count == 0)
-        return 0;
-    items = xcalloc(count, sizeof(*items));
-    ptrs = xcalloc(count, sizeof(*ptrs));
     for (size_t n = 0; n < count; n++) {
         cbsnap__name__init(&items[n]);
         MSG_SET(&items[n], id, (uint32_t)(st->names_told + n));
@@ -49,6 +59,19 @@ static int send_names(struct stream *st, const struct names *names, struct peer 
     if (peer_send(peer, &m, PEER_MUST) < 0)
         return -1;
     st->names_told += count;
+    return 0;
+}
+
+/* The names that this subscriber has not been told. Never dropped: samples are worth nothing
+ * without. All that a sample uses are in the table before the sample comes here. */
+static int send_names(struct stream *st, const struct names *names, struct peer *peer)
+{
+    size_t count = names_count(names);
+
+    while (st->names_told < count) {
+        if (send_portion(st, names, names_portion(names, st->names_told, count), peer) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -115,49 +138,98 @@ static void pack_texts(struct packed *p, const struct sample *s)
     p->m.text = p->text_ptrs;
 }
 
-static int send_one(struct peer *peer, const struct sample *s, uint64_t lost)
+/* Values by id, each once. */
+struct values {
+    uint32_t *ids;
+    double *values;
+    size_t count;
+    bool has[NAMES_MAX];
+};
+
+static void add_values(struct values *v, const struct sample *s)
 {
+    v->ids = xrealloc(v->ids, (v->count + s->count + 1) * sizeof(*v->ids));
+    v->values = xrealloc(v->values, (v->count + s->count + 1) * sizeof(*v->values));
+    for (size_t n = 0; n < s->count; n++) {
+        if (v->has[s->ids[n]])
+            continue;
+        v->has[s->ids[n]] = true;
+        v->ids[v->count] = s->ids[n];
+        v->values[v->count++] = s->values[n];
+    }
+}
+
+/* Of sample `number`, and of those skipped before it what it has not, the newest first. */
+static struct values *gather(const struct stream *st, const struct sampler *s, uint64_t number)
+{
+    struct values *v = xcalloc(1, sizeof(*v));
+    uint64_t from = st->since > sampler_first(s) ? st->since : sampler_first(s);
+
+    add_values(v, sampler_at(s, number));
+    while (number-- > from)
+        add_values(v, sampler_at(s, number));
+    return v;
+}
+
+static void values_free(struct values *v)
+{
+    free(v->ids);
+    free(v->values);
+    free(v);
+}
+
+static int send_one(const struct stream *st, const struct sampler *from, struct peer *peer)
+{
+    const struct sample *s = sampler_at(from, st->next);
     AUTO_FREE struct packed *p = xcalloc(1, sizeof(*p));
-    AUTO_FREE uint32_t *ids = xcalloc(s->count + 1, sizeof(*ids));
+    struct values *v = gather(st, from, st->next);
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    int rc;
 
     cbsnap__sample__init(&p->m);
     MSG_SET(&p->m, mono_us, s->mono_us);
     MSG_SET(&p->m, wall_us, s->wall_us);
-    for (size_t n = 0; n < s->count; n++)
-        ids[n] = s->ids[n];
-    p->m.n_id = p->m.n_value = s->count;
-    p->m.id = ids;
-    p->m.value = s->values;
+    p->m.n_id = p->m.n_value = v->count;
+    p->m.id = v->ids;
+    p->m.value = v->values;
     pack_trx(p, s);
     pack_lines(p, s);
     pack_files(p, s);
     pack_texts(p, s);
-    if (s->missed + lost)
-        MSG_SET(&p->m, missed, (uint32_t)(s->missed + lost));
+    if (s->missed + st->lost)
+        MSG_SET(&p->m, missed, (uint32_t)(s->missed + st->lost));
     MSG_BODY(&m, sample, SAMPLE, &p->m);
-    return peer_send(peer, &m, PEER_DROPPABLE);
+    rc = peer_send(peer, &m, PEER_DROPPABLE);
+    values_free(v);
+    return rc;
+}
+
+static bool is_skipped(const struct stream *st, const struct sample *s)
+{
+    if (s->line_count || s->trx_count || s->file_count || s->text_count)
+        return false;
+    /* a tenth of slack: the sampler's own pace is not exact either */
+    return st->last_us && (s->mono_us - st->last_us) * 10 < (int64_t)st->interval_ms * 9000;
 }
 
 void stream_pump(struct stream *st, const struct sampler *s, struct peer *peer)
 {
     while (st->on && st->next < sampler_next(s)) {
-        uint64_t lost = 0;
         const struct sample *sample;
 
         if (st->next < sampler_first(s)) {
-            lost = sampler_first(s) - st->next;
-            st->next = sampler_first(s);
+            st->lost += sampler_first(s) - st->next;
+            st->next = st->since = sampler_first(s);
         }
         sample = sampler_at(s, st->next);
-        /* a tenth of slack: the sampler's own pace is not exact either */
-        if (st->last_us && (sample->mono_us - st->last_us) * 10 < (int64_t)st->interval_ms * 9000) {
+        if (is_skipped(st, sample)) {
             st->next++;
             continue;
         }
-        if (send_names(st, sampler_names(s), peer) < 0 || send_one(peer, sample, lost) < 0)
+        if (send_names(st, sampler_names(s), peer) < 0 || send_one(st, s, peer) < 0)
             return; /* goes on when the queue has drained */
         st->last_us = sample->mono_us;
-        st->next++;
+        st->since = ++st->next;
+        st->lost = 0;
     }
 }
