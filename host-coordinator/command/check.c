@@ -21,6 +21,7 @@ static const struct check checks[] = {
     {"agent", step_link, DOMAIN_SEEN, AGENT_SEEN},
     {"server", step_inspect, AGENT_SEEN, GUEST_READY},
     {"coverage", step_coverage, VOLUMES_SEEN | GUEST_READY, 0},
+    {"policy", step_glance, AGENT_SEEN, 0},
 };
 
 static void note_result(struct run *r, const struct check *check, const struct err *why, bool json)

@@ -27,9 +27,9 @@ int cmd_snapshot(const struct command_context *c, struct err *e)
     r.report = progress_reporter(c->json);
     if (snapshot_run(&r, &status, e) == 0 && !c->json)
         print_result(&r);
-    else if (r.touched && !c->json)
+    else if (r.recorded && !c->json)
         fprintf(stderr, "the record of this attempt: cbsnap-coord show %s\n", r.set);
-    if (c->json && r.touched)
+    if (c->json && (r.touched || r.recorded))
         command_answer(c, r.record);
     run_release(&r);
     return status;

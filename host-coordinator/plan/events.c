@@ -89,9 +89,11 @@ void run_on_event(void *arg, const Cbsnap__Envelope *m)
         break;
     case CBSNAP__ENVELOPE__BODY_NAMES:
         series_names(r->series, m->names);
+        series_log_take(r->log, m);
         break;
     case CBSNAP__ENVELOPE__BODY_SAMPLE:
         series_sample(r->series, m->sample);
+        series_log_take(r->log, m);
         break;
     case CBSNAP__ENVELOPE__BODY_LOG_LINE:
         on_log_line(r, m->log_line);
@@ -109,7 +111,9 @@ void run_subscribe(struct run *r)
     Cbsnap__Subscribe subscribe = CBSNAP__SUBSCRIBE__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
 
-    MSG_SET(&subscribe, history_ms, 5000);
+    if (r->conf->fast_ms > 0)
+        MSG_SET(&subscribe, interval_ms, (uint32_t)r->conf->fast_ms);
+    MSG_SET(&subscribe, history_ms, (uint32_t)r->conf->history_ms);
     MSG_BODY(&m, subscribe, SUBSCRIBE, &subscribe);
     guest_post(r->guest, &m);
     r->subscribing = true;

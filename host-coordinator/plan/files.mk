@@ -3,7 +3,9 @@ COORD_SRC += \
 	host-coordinator/plan/critical.c \
 	host-coordinator/plan/events.c \
 	host-coordinator/plan/inbound.c \
+	host-coordinator/plan/observe.c \
 	host-coordinator/plan/plan.c \
+	host-coordinator/plan/readings.c \
 	host-coordinator/plan/reach.c \
 	host-coordinator/plan/report.c \
 	host-coordinator/plan/run.c \

@@ -183,6 +183,7 @@ int step_link_undo(void *run, struct err *e)
     struct run *r = run;
 
     (void)e;
+    run_relate_clocks(r); /* for the last time */
     guest_request_release(&r->prepared);
     guest_close(r->guest);
     r->guest = NULL;
@@ -241,6 +242,7 @@ static int ask_prepare(struct run *r, bool dry, struct err *e)
         MSG_SET(&prepare, flush, 1);
     }
     MSG_BODY(&m, prepare, PREPARE, &prepare);
+    guest_request_release(&r->prepared); /* of an earlier question */
     r->agent_restarts = guest_restarts(r->guest);
     /* flushing what has gathered takes as long as the disks need */
     return guest_call(r->guest, &r->prepared, &m, CBSNAP__ENVELOPE__BODY_PREPARED,
@@ -264,7 +266,7 @@ static int check_prepared(struct run *r, struct err *e)
                        "install the same version of cbsnap on both",
                        r->domain_name, p->n_mount);
     for (size_t n = 0; n < p->server->n_missing_right && n < MISSING_RIGHTS_MAX; n++)
-        run_note(r, "missing right: %s", p->server->missing_right[n]);
+        run_note_once(r, "missing right: %s", p->server->missing_right[n]);
     r->epoch = p->epoch;
     record_set_text(r->record, "server.version", p->server->version);
     record_set_text(r->record, "server.uuid", p->server->uuid);
@@ -309,7 +311,6 @@ int step_prepare(void *run, struct err *e)
         domain_call_free(c);
         run_note(r, "qemu-ga still believed in an earlier freeze that had ended; corrected");
     }
-    run_subscribe(r);
     return 0;
 }
 
@@ -317,6 +318,10 @@ int step_prepare(void *run, struct err *e)
 
 static void name_mounts(struct run *r, const Cbsnap__Prepared *p)
 {
+    for (size_t v = 0; v < r->volume_count; v++) {
+        free(r->volumes[v].mounts);
+        r->volumes[v].mounts = NULL;
+    }
     for (size_t n = 0; n < p->n_mount; n++) {
         uint64_t disks = coverage_disks(p->mount[n], &r->fs, &r->xml);
 
@@ -340,7 +345,7 @@ static void note_left_out(struct run *r)
 
         if (n < COVERAGE_MAX_DISKS && (r->set_disks & (UINT64_C(1) << n)))
             continue;
-        run_note(r, "disk '%s' (%s) is not in the set", disk->target, disk->source);
+        run_note_once(r, "disk '%s' (%s) is not in the set", disk->target, disk->source);
     }
 }
 

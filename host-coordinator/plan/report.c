@@ -136,11 +136,11 @@ static void guest_phase(struct run *r, const char *name, int64_t from_guest, int
 static void report_stall(struct run *r)
 {
     const Cbsnap__Released *rel = r->freeze.released ? r->freeze.released->released : NULL;
-    int64_t offset, uncertainty;
 
-    if (r->guest && guest_clock(r->guest, &offset, &uncertainty)) {
-        record_set_int(r->record, "guest.clock_offset_us", offset);
-        record_set_int(r->record, "guest.clock_uncertainty_us", uncertainty);
+    run_relate_clocks(r);
+    if (r->clocks_related) {
+        record_set_int(r->record, "guest.clock_offset_us", r->clock_offset_us);
+        record_set_int(r->record, "guest.clock_uncertainty_us", r->clock_uncertainty_us);
     }
     /* the thaw goes on for qemu-ga; what writers wait for is this part of it */
     if (r->freeze.release_us)
@@ -228,14 +228,18 @@ static void report_facts(struct run *r)
     report_witness(r);
 }
 
-void report_outcome(struct run *r, const struct err *why)
+void report_ended(struct run *r)
 {
-    int64_t now = mono_us();
     char at[32];
 
+    record_set_text(r->record, "ended", clock_iso(wall_us(), at));
+    record_set_real(r->record, "duration_ms", run_ms(r, mono_us()));
+}
+
+void report_outcome(struct run *r, const struct err *why)
+{
     report_verdict(r, why);
     report_facts(r);
     report_snapshots(r);
-    record_set_text(r->record, "ended", clock_iso(wall_us(), at));
-    record_set_real(r->record, "duration_ms", run_ms(r, now));
+    report_ended(r);
 }

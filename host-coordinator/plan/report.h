@@ -14,5 +14,9 @@ const char *report_missing_link(const struct run *r);
 /* At the end: verdict with reasons, position, times, witness, snapshots. `why` is NULL on success.
  * Called again when publishing failed: with the reason. */
 void report_outcome(struct run *r, const struct err *why);
+/* The windows of what was read around the freeze, and the series file beside the record. Once. */
+void report_readings(struct run *r);
+/* When the run ended, by now. */
+void report_ended(struct run *r);
 
 #endif

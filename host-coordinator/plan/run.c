@@ -36,6 +36,7 @@ void run_init(struct run *r, const struct config *conf, const struct domain_ops 
     r->started_wall_us = wall_us();
     r->record = record_new();
     r->series = series_new();
+    r->log = series_log_new(SERIES_LOG_BYTES);
     make_set_id(r->set, r->started_wall_us);
 }
 
@@ -64,6 +65,7 @@ void run_release(struct run *r)
     message_free(r->freeze.state);
     message_free(r->freeze.released);
     series_free(r->series);
+    series_log_free(r->log);
     free(r->writes_before);
     free(r->writes_after);
     domain_fs_list_release(&r->fs);
@@ -80,15 +82,31 @@ double run_ms(const struct run *r, int64_t at_us)
     return ((double)at_us - (double)r->started_us) / 1000.0;
 }
 
-bool run_from_guest(const struct run *r, int64_t guest_us, int64_t *ret_host_us)
+void run_relate_clocks(struct run *r)
 {
     int64_t offset, uncertainty;
 
     if (!r->guest || !guest_clock(r->guest, &offset, &uncertainty))
+        return; /* what was known before the link was closed still holds */
+    r->clocks_related = true;
+    r->clock_offset_us = offset;
+    r->clock_uncertainty_us = uncertainty;
+    series_set_clock(r->series, offset);
+}
+
+bool run_from_guest(const struct run *r, int64_t guest_us, int64_t *ret_host_us)
+{
+    if (!r->clocks_related)
         return false;
     /* the guest may send any number: no overflow, as it would be undefined */
-    *ret_host_us = (int64_t)((uint64_t)guest_us - (uint64_t)offset);
+    *ret_host_us = (int64_t)((uint64_t)guest_us - (uint64_t)r->clock_offset_us);
     return true;
+}
+
+static void note(struct run *r, const char *text)
+{
+    record_append_text(r->record, "notes", text);
+    r->report.note(r->report.arg, text);
 }
 
 void run_note(struct run *r, const char *fmt, ...)
@@ -100,8 +118,23 @@ void run_note(struct run *r, const char *fmt, ...)
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     err_plain(text);
-    record_append_text(r->record, "notes", text);
-    r->report.note(r->report.arg, text);
+    note(r, text);
+}
+
+void run_note_once(struct run *r, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    err_plain(text);
+    for (size_t n = 0; n < record_count(r->record, "notes"); n++) {
+        if (strcmp(record_text_at(r->record, "notes", n), text) == 0)
+            return;
+    }
+    note(r, text);
 }
 
 /* ---- phases -------------------------------------------------------------------------------- */

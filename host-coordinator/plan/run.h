@@ -14,6 +14,7 @@
 #include "host-coordinator/record/record.h"
 #include "host-coordinator/record/store.h"
 #include "host-coordinator/series/series.h"
+#include "host-coordinator/series/series_file.h"
 #include "host-coordinator/storage/storage.h"
 #include "host-coordinator/xml/domain_xml.h"
 
@@ -79,6 +80,8 @@ struct run {
     struct journal *journal;
     int lock_fd;
     bool touched;  /* from here on a failure is "failed", not "refused" */
+    bool refused;  /* by the policy: that leaves a record, too */
+    bool recorded; /* a failed or refused attempt has its record */
     bool look;     /* the critical plan left something: a person must look */
     bool reported; /* the facts are in the record; verdict and snapshots may still change */
 
@@ -91,6 +94,8 @@ struct run {
     struct guest_request prepared; /* its answer is used until the end */
     uint64_t epoch;
     unsigned agent_restarts; /* seen when it had prepared: a later one has forgotten this run */
+    bool clocks_related;
+    int64_t clock_offset_us, clock_uncertainty_us; /* guest clock minus host clock */
     bool subscribing;
     unsigned subscribed; /* restarts seen when samples were asked for last */
 
@@ -103,6 +108,8 @@ struct run {
     size_t writes_before_count, writes_after_count;
     bool witness_held;
     struct series *series; /* all that was read around the freeze */
+    struct series_log *log; /* the same as it came, for the file beside the record */
+    struct volumes_watch *watch;
 };
 
 /* `ops` is domain_libvirt, or a fake in tests. Makes the set's id. */
@@ -112,10 +119,14 @@ void run_release(struct run *r);
 
 /* Milliseconds since the run began. */
 double run_ms(const struct run *r, int64_t at_us);
+/* Takes over what the link knows of the two clocks by now; the series moves with it. */
+void run_relate_clocks(struct run *r);
 /* A guest time on the host's clock; false while the clocks are not related. */
 bool run_from_guest(const struct run *r, int64_t guest_us, int64_t *ret_host_us);
 
 void run_note(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a step that may run twice. */
+void run_note_once(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
  * One blocking call of domain_ops in a thread of its own. The struct is the thread's until it ends:
@@ -168,6 +179,13 @@ int step_link_undo(void *run, struct err *e);
 int step_prepare(void *run, struct err *e);  /* the guest is ready and has flushed */
 int step_inspect(void *run, struct err *e);  /* prepare's questions without preparing */
 int step_coverage(void *run, struct err *e); /* the set would hold the whole database */
+
+/* Readings around the freeze, and what the policy says of them; see observe.c. */
+int step_observe(void *run, struct err *e);
+int step_observe_undo(void *run, struct err *e);
+int step_policy(void *run, struct err *e); /* ERR_REFUSED, and the findings are in the record */
+int step_glance(void *run, struct err *e); /* both, at once, for who only wants to know */
+int step_after(void *run, struct err *e);  /* never fails */
 
 /* Between freeze and thaw; see critical.c. */
 extern const struct step critical_steps[];

@@ -6,6 +6,7 @@
  */
 #include "host-coordinator/plan/report.h"
 #include "host-coordinator/plan/run.h"
+#include "host-coordinator/plan/volumes_watch.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -20,6 +21,9 @@ static int warm_step(void *run, struct err *e)
 {
     struct run *r = run;
 
+    /* from here until the thaw the appliances are asked for nothing but the set */
+    if (r->watch)
+        volumes_watch_suspend(r->watch, true);
     for (size_t n = 0; n < r->conf->appliance_count; n++) {
         struct volume *share = xcalloc(r->volume_count, sizeof(*share));
         struct storage_op op = {.done = false};
@@ -70,6 +74,8 @@ static int critical_step(void *run, struct err *e)
     struct plan_result result = plan_run(critical_steps, critical_step_count, r, &run_watch, e);
 
     r->look = result.undo_failed;
+    if (r->watch)
+        volumes_watch_suspend(r->watch, false);
     return result.rc;
 }
 
@@ -191,25 +197,9 @@ static int list_step(void *run, struct err *e)
     return 0;
 }
 
-static bool sample_came(void *arg)
+static int save(struct run *r, struct err *e)
 {
-    const struct run *r = arg;
-    const Cbsnap__Released *rel = r->freeze.released ? r->freeze.released->released : NULL;
-    int64_t newest, wall;
-
-    return rel && rel->has_unlocked_us && series_newest(r->series, &newest, &wall) &&
-           newest > rel->unlocked_us;
-}
-
-/* How the guest fares after the thaw. Its absence is noted by being absent. */
-static int tail_step(void *run, struct err *e)
-{
-    struct run *r = run;
-
-    (void)e;
-    if (r->conf->after_ms > 0)
-        (void)loop_wait_until(r->loop, sample_came, r, mono_in_ms(r->conf->after_ms), NULL);
-    return 0;
+    return store_save(r->conf->state_dir, r->ops->name(r->domain), r->set, r->record, e);
 }
 
 static int publish_step(void *run, struct err *e)
@@ -219,7 +209,26 @@ static int publish_step(void *run, struct err *e)
     if (report_missing_link(r))
         return err_set(e, ERR_INTERNAL, "%s", report_missing_link(r));
     report_outcome(r, NULL);
-    return store_save(r->conf->state_dir, r->ops->name(r->domain), r->set, r->record, e);
+    if (save(r, e) < 0)
+        return -1;
+    /* the set is there and its record says so: from here on a run that dies leaves nothing to mend */
+    journal_close(r->journal, true);
+    r->journal = NULL;
+    return 0;
+}
+
+/* What was read around the freeze. The set does not hang on it, so it fails no run. */
+static int readings_step(void *run, struct err *e)
+{
+    struct run *r = run;
+    struct err why = ERR_INIT;
+
+    (void)e;
+    report_readings(r);
+    report_ended(r);
+    if (save(r, &why) < 0)
+        log_warn("the readings after the freeze are not in the record: %s", why.msg);
+    return 0;
 }
 
 static const struct step steps[] = {
@@ -227,14 +236,19 @@ static const struct step steps[] = {
     {"lock-vm", step_lock, step_lock_undo, UNDO_ALWAYS, .critical = false},
     {"storage", step_storage, NULL, UNDO_ALWAYS, .critical = false},
     {"link", step_link, NULL, UNDO_ALWAYS, .critical = false},
+    {"inspect", step_inspect, NULL, UNDO_ALWAYS, .critical = false},
+    {"coverage", step_coverage, NULL, UNDO_ALWAYS, .critical = false},
+    {"observe", step_observe, step_observe_undo, UNDO_ALWAYS, .critical = false},
+    {"policy", step_policy, NULL, UNDO_ALWAYS, .critical = false},
     {"prepare", step_prepare, NULL, UNDO_ALWAYS, .critical = false},
     {"coverage", step_coverage, NULL, UNDO_ALWAYS, .critical = false},
     {"warm", warm_step, NULL, UNDO_ALWAYS, .critical = false},
     {"announce", announce_step, NULL, UNDO_ALWAYS, .critical = false},
     {"critical", critical_step, remove_snapshots, UNDO_ON_FAILURE, .critical = false},
     {"list", list_step, NULL, UNDO_ON_FAILURE, .critical = false},
-    {"tail", tail_step, NULL, UNDO_ON_FAILURE, .critical = false},
     {"publish", publish_step, NULL, UNDO_ON_FAILURE, .critical = false},
+    {"after", step_after, NULL, UNDO_ALWAYS, .critical = false},
+    {"readings", readings_step, NULL, UNDO_ALWAYS, .critical = false},
 };
 
 static int exit_of(const struct run *r, const struct plan_result *result, const struct err *e)
@@ -253,15 +267,21 @@ int snapshot_run(struct run *r, int *ret_exit, struct err *e)
     struct plan_result result = plan_run(steps, ARRAY_SIZE(steps), r, &run_watch, e);
 
     *ret_exit = exit_of(r, &result, e);
-    if (result.rc < 0 && r->touched) {
+    if (result.rc < 0 && (r->touched || r->refused)) {
         struct err why = ERR_INIT;
 
         /* the record of a failed attempt is written after the undo, so that it tells that too */
+        if (!r->touched) {
+            report_volumes(r);
+            report_begun(r);
+        }
         report_outcome(r, e);
-        if (store_save(r->conf->state_dir, r->ops->name(r->domain), r->set, r->record, &why) < 0) {
+        report_readings(r);
+        if (save(r, &why) < 0) {
             log_error("%s", why.msg);
             return result.rc;
         }
+        r->recorded = true;
     }
     /* a run that left something keeps its journal: it names what a person must look for */
     journal_close(r->journal, *ret_exit != 5);

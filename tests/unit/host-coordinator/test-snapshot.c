@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "host-coordinator/plan/run.h"
+#include "host-coordinator/policy/policy.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
@@ -84,6 +85,7 @@ static struct {
     _Atomic(int64_t) locked_us, released_us;
     enum signal_moment signal_at;
     const char *vanish; /* a folder that is gone once the appliance has been asked */
+    bool tells_load, calms;
     bool has_last_end;
     Cbsnap__FreezeEvent__Kind last_end;
 } w;
@@ -256,6 +258,8 @@ static void answer_prepare(struct peer *p, const Cbsnap__Envelope *request)
     peer_send(p, &m);
     if (w.fault == AGENT_TOO_MANY)
         free(prepared.mount);
+    if (w.fault == AGENT_RESTARTS_EARLY && request->prepare->run_id)
+        peer_hello(p, 2, 0);
 }
 
 static void answer_release(struct peer *p, const Cbsnap__Envelope *request)
@@ -291,11 +295,40 @@ static void answer_release(struct peer *p, const Cbsnap__Envelope *request)
     peer_send(p, &m);
 }
 
+static void send_load(struct peer *p, int64_t at_us, double value)
+{
+    Cbsnap__Name name = CBSNAP__NAME__INIT, *names[] = {&name};
+    Cbsnap__Names list = CBSNAP__NAMES__INIT;
+    Cbsnap__Sample sample = CBSNAP__SAMPLE__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    uint32_t id = 4;
+
+    MSG_SET(&name, id, id);
+    name.name = (char *)"system.load1";
+    list.n_name = 1;
+    list.name = names;
+    MSG_BODY(&m, names, NAMES, &list);
+    peer_send(p, &m);
+    MSG_SET(&sample, mono_us, at_us);
+    sample.n_id = sample.n_value = 1;
+    sample.id = &id;
+    sample.value = &value;
+    MSG_BODY(&m, sample, SAMPLE, &sample);
+    peer_send(p, &m);
+}
+
+/* A load of 9 until now; with `calms` it has gone when the run looks again. */
 static void answer_subscribe(struct peer *p)
 {
+    int64_t now = mono_us();
+
     w.subscriptions++;
-    if (w.fault == AGENT_RESTARTS_EARLY && w.subscriptions == 1)
-        peer_hello(p, 2, 0);
+    if (!w.tells_load)
+        return;
+    send_load(p, now - 2000000, 9);
+    send_load(p, now, 9);
+    if (w.calms)
+        send_load(p, now + 300000, 1);
 }
 
 static void agent(struct peer *p)
@@ -431,7 +464,22 @@ struct outcome {
     char told_verdict[16]; /* of the record as the run has it */
     size_t second;         /* snapshots on the second appliance */
     size_t log_lines, witness_disks;
+    size_t findings; /* of the policy, as read back */
+    bool waited, series;
+    int64_t load_count; /* readings of it before the freeze */
 };
+
+static void look_at_readings(struct outcome *out, const struct record *rec, const char *set)
+{
+    const struct record *load = record_member(rec, "metrics.before.values", "system.load1");
+    AUTO_FREE char *path = series_file_path(w.dir, "db", set);
+    double seconds;
+
+    out->findings = record_count(rec, "policy.findings");
+    out->waited = record_real(rec, "policy.waited_s", &seconds) && seconds > 0.3;
+    out->series = access(path, R_OK) == 0;
+    (void)(load && record_int(load, "count", &out->load_count));
+}
 
 static struct outcome take(void)
 {
@@ -454,6 +502,7 @@ static struct outcome take(void)
     out.record = rec != NULL;
     if (rec) {
         (void)snprintf(out.verdict, sizeof(out.verdict), "%s", record_text(rec, "verdict"));
+        look_at_readings(&out, rec, r.set);
         record_free(rec);
     }
     out.snapshots = storage_memory_snapshots(w.array);
@@ -912,6 +961,85 @@ static void a_set_may_lie_on_two_appliances(void **state)
     assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
 }
 
+static void add_rule(const char *text)
+{
+    struct err e = ERR_INIT;
+
+    w.conf.policy = w.conf.policy ? w.conf.policy : policy_new();
+    assert_int_equal(policy_add(w.conf.policy, POLICY_REFUSE, text, 1, NULL, &e), 0);
+}
+
+static void a_refusal_touches_nothing_and_leaves_its_record(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.tells_load = true;
+    w.conf.before_ms = 100;
+    add_rule("system.load1 > 8");
+    out = take();
+    assert_int_equal(out.status, 3);
+    assert_non_null(strstr(out.e.msg, "system.load1 > 8"));
+    assert_true(out.record);
+    assert_string_equal(out.verdict, "void");
+    assert_int_equal(out.findings, 1);
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
+    assert_int_equal(out.snapshots, 0);
+    policy_free(w.conf.policy);
+}
+
+/* The newest reading decides, and its time comes while the run waits. */
+static void a_calm_moment_is_waited_for(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.tells_load = w.calms = true;
+    w.conf.before_ms = 100;
+    w.conf.wait_ms = 10000;
+    add_rule("system.load1 > 8");
+    out = take();
+    assert_int_equal(out.status, 0);
+    assert_string_equal(out.verdict, "application");
+    assert_true(out.waited);
+    policy_free(w.conf.policy);
+}
+
+/* A rule without readings is told, and refuses only where that was asked for. */
+static void what_cannot_be_decided_is_noted_or_refused(void **state)
+{
+    struct outcome out;
+
+    add_rule("repl.lag > 5");
+    out = take();
+    assert_int_equal(out.status, 0);
+    assert_int_equal(out.findings, 1);
+    policy_free(w.conf.policy);
+    assert_int_equal(teardown(state), 0);
+
+    assert_int_equal(setup(state), 0);
+    add_rule("repl.lag > 5");
+    w.conf.absent_refuses = true;
+    out = take();
+    assert_int_equal(out.status, 3);
+    assert_int_equal(out.snapshots, 0);
+    policy_free(w.conf.policy);
+}
+
+static void readings_around_the_freeze_are_kept(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.tells_load = true;
+    w.conf.before_ms = 100;
+    w.conf.history_ms = 60000;
+    out = take();
+    assert_int_equal(out.status, 0);
+    assert_int_equal(out.load_count, 2);
+    assert_true(out.series);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -939,6 +1067,10 @@ int main(void)
         CASE(a_state_dir_that_cannot_be_written_is_refused),
         CASE(somebody_elses_freeze_is_not_thawed),
         CASE(a_set_may_lie_on_two_appliances),
+        CASE(a_refusal_touches_nothing_and_leaves_its_record),
+        CASE(a_calm_moment_is_waited_for),
+        CASE(what_cannot_be_decided_is_noted_or_refused),
+        CASE(readings_around_the_freeze_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Watching guest and appliance around the freeze: a faster rate of samples from some seconds before
+ * it until some seconds after, and the abort policy's word on what was seen before.
+ *
+ * Readings are no link of the verdict: that some are missing never fails a run, unless the policy
+ * asks for just that.
+ */
+#include "host-coordinator/plan/events.h"
+#include "host-coordinator/plan/run.h"
+#include "host-coordinator/plan/volumes_watch.h"
+#include "host-coordinator/policy/policy.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+
+#include <string.h>
+
+#define LOOK_AGAIN_MS 1000 /* while a calm moment is waited for */
+#define STALE_US      (INT64_C(15) * 1000000) /* older readings say nothing of now */
+#define GLANCE_MS     3000 /* for the first sample to come, when nothing else is waited for */
+
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+/* Lets `ms` pass with the loop running; -1 with ERR_CANCELLED on a signal. */
+static int let_pass(struct run *r, int ms, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    if (loop_wait_until(r->loop, never, NULL, mono_in_ms(ms), &why) < 0 &&
+        why.code != ERR_TIMEOUT) {
+        *e = why;
+        return -1;
+    }
+    return 0;
+}
+
+int step_observe(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    run_subscribe(r);
+    r->watch = volumes_watch_start(r);
+    return let_pass(r, r->conf->before_ms, e);
+}
+
+int step_observe_undo(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    (void)e;
+    volumes_watch_stop(r->watch);
+    r->watch = NULL;
+    return 0;
+}
+
+/* ---- the policy ------------------------------------------------------------------------------ */
+
+struct judgement {
+    struct run *r;
+    size_t refusals;
+    char *first; /* what refuses, in words */
+};
+
+static void on_finding(void *arg, const struct policy_finding *f)
+{
+    struct judgement *j = arg;
+    bool refuses = policy_rule_action(f->rule) == POLICY_REFUSE &&
+                   (!f->absent || j->r->conf->absent_refuses);
+    struct record *item = record_append(j->r->record, "policy.findings");
+    AUTO_FREE char *words = policy_describe(f, wall_us() - mono_us());
+    char at[32];
+
+    record_set_text(item, "rule", policy_rule_text(f->rule));
+    record_set_text(item, "action", refuses ? "refuse" : f->absent ? "none" : "warn");
+    record_set_text(item, "metric", f->metric);
+    if (f->absent) {
+        record_set_bool(item, "absent", true);
+        record_set_text(item, "why", f->why);
+    } else {
+        record_set_text(item, "text", f->text);
+        if (!f->text)
+            record_set_real(item, "value", f->value);
+        if (f->held_s > 0)
+            record_set_real(item, "held_s", f->held_s);
+        record_set_text(item, "at",
+                        clock_iso(j->r->started_wall_us + (f->at_us - j->r->started_us), at));
+    }
+    record_set_text(item, "message", words);
+    if (!refuses)
+        return;
+    if (j->refusals++ == 0)
+        j->first = STEAL_PTR(words);
+}
+
+/* The findings of now replace those of an earlier look. */
+static struct judgement judge(struct run *r)
+{
+    struct judgement j = {.r = r};
+
+    int64_t now = mono_us();
+    int64_t from = now - STALE_US - policy_longest_us(r->conf->policy);
+
+    run_relate_clocks(r);
+    record_clear(r->record, "policy.findings");
+    record_set_empty(r->record, "policy.findings");
+    policy_evaluate(r->conf->policy, r->series, from, now, on_finding, &j);
+    return j;
+}
+
+static void tell_waiting(struct run *r, char **told, const char *why)
+{
+    AUTO_FREE char *text = xasprintf("waiting for a calm moment: %s", why);
+
+    if (*told && strcmp(*told, why) == 0)
+        return; /* on the screen already */
+    r->report.note(r->report.arg, text);
+    free(*told);
+    *told = xstrdup(why);
+}
+
+static void note_warnings(struct run *r)
+{
+    for (size_t n = 0; n < record_count(r->record, "policy.findings"); n++) {
+        const struct record *item = record_at(r->record, "policy.findings", n);
+
+        run_note_once(r, "policy: %s", record_text(item, "message"));
+    }
+}
+
+int step_policy(void *run, struct err *e)
+{
+    struct run *r = run;
+    int64_t began = mono_us(), end = mono_in_ms(r->conf->wait_ms);
+    AUTO_FREE char *told = NULL;
+    struct judgement j;
+
+    if (!r->conf->policy || policy_count(r->conf->policy) == 0)
+        return 0;
+    for (;;) {
+        j = judge(r);
+        if (j.refusals == 0 || mono_us() >= end)
+            break;
+        tell_waiting(r, &told, j.first);
+        free(j.first);
+        if (let_pass(r, LOOK_AGAIN_MS, e) < 0)
+            return -1;
+    }
+    if (r->conf->wait_ms > 0)
+        record_set_real(r->record, "policy.waited_s", (double)(mono_us() - began) / 1e6);
+    if (j.refusals == 0) {
+        note_warnings(r);
+        return 0;
+    }
+    r->refused = true;
+    err_set(e, ERR_REFUSED, "the policy refuses a snapshot of domain '%s' now: %.400s%s",
+            r->domain_name, j.first, j.refusals > 1 ? " (and more: see the record)" : "");
+    free(j.first);
+    return -1;
+}
+
+static bool sample_came(void *arg)
+{
+    const struct run *r = arg;
+    int64_t newest, wall;
+
+    return series_newest(r->series, &newest, &wall);
+}
+
+int step_glance(void *run, struct err *e)
+{
+    struct run *r = run;
+    struct judgement j;
+
+    if (!r->conf->policy || policy_count(r->conf->policy) == 0)
+        return 0;
+    run_subscribe(r);
+    (void)loop_wait_until(r->loop, sample_came, r, mono_in_ms(GLANCE_MS), NULL);
+    j = judge(r);
+    note_warnings(r);
+    if (j.refusals > 0)
+        err_set(e, ERR_REFUSED, "%.450s", j.first);
+    free(j.first);
+    return err_is_set(e) ? -1 : 0;
+}
+
+/* ---- afterwards ------------------------------------------------------------------------------ */
+
+int step_after(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    (void)e;
+    /* the set is published: a signal ends the watching and spoils nothing */
+    (void)let_pass(r, r->conf->after_ms, &(struct err)ERR_INIT);
+    return 0;
+}
