@@ -72,6 +72,20 @@ void call_released(struct call *call, const struct session_end *end)
     call_send(call, &m);
 }
 
+static void describe_sample(const struct sampler *sampler, Cbsnap__State *to)
+{
+    uint64_t next = sampler_next(sampler);
+    const struct sample *last = next > 0 ? sampler_at(sampler, next - 1) : NULL;
+    const double *missed = last ? sample_get(last, "agent.missed") : NULL;
+
+    if (!last)
+        return;
+    MSG_SET(to, sampled_wall_us, last->wall_us);
+    MSG_SET(to, sampled_metrics, (uint32_t)last->count);
+    if (missed)
+        MSG_SET(to, samples_missed, (uint64_t)*missed);
+}
+
 /* The session's part, and what the guest is; while held the mounts are the session's. */
 void call_state(struct call *call)
 {
@@ -92,6 +106,7 @@ void call_state(struct call *call)
         view.state.problem = d->facts.problem.msg;
     MSG_SET(&view.state, host_connected, port_peer(d->port) != NULL);
     view.state.port_problem = describe_text(port_problem(d->port));
+    describe_sample(d->sampler, &view.state);
     MSG_BODY(&m, state, STATE, &view.state);
     call_send(call, &m);
     facts_view_release(&facts);

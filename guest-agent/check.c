@@ -16,6 +16,7 @@
 #include "guest-agent/json.h"
 #include "guest-agent/mysql/status.h"
 #include "guest-agent/options.h"
+#include "guest-agent/sample/absent.h"
 #include "guest-agent/session/login.h"
 #include "proto/base/cleanup.h"
 
@@ -161,6 +162,11 @@ static void check_metrics(struct report *r, const struct facts *f, const struct 
     mysql_status_free(sampler);
 }
 
+static void on_absent(void *arg, const char *name, const char *reason)
+{
+    say(arg, LEVEL_OK, "metrics", "absent: %s: %s", name, reason);
+}
+
 static void check_hook(struct report *r, const struct hook_facts *h)
 {
     if (h->problem[0])
@@ -203,6 +209,7 @@ int command_check(const struct command_line *c)
     check_daemon(&r, &options);
     check_port(&r, &options);
     check_server(&r, &facts, &login);
+    os_rows_absent("", on_absent, &r);
     check_metrics(&r, &facts, &login);
     check_hook(&r, &facts.hook);
     if (c->json) {

@@ -79,6 +79,17 @@ static void print_held(const Cbsnap__State *s)
         printf("innodb lsn   %" PRIu64 "\n", p->innodb_lsn);
 }
 
+static void print_samples(const Cbsnap__State *s)
+{
+    char iso[32];
+
+    if (!s->has_sampled_wall_us)
+        printf("samples      none yet\n");
+    else
+        printf("samples      last at %s: %u metrics; %" PRIu64 " readings missed\n",
+               clock_iso(s->sampled_wall_us, iso), s->sampled_metrics, s->samples_missed);
+}
+
 static void print_state(const Cbsnap__State *s)
 {
     printf("state        %s, epoch %" PRIu64 "%s%s\n",
@@ -95,6 +106,7 @@ static void print_state(const Cbsnap__State *s)
                m->serial ? ", serial " : "", m->serial ? m->serial : "",
                m->has_frozen && m->frozen ? " frozen" : "", m->problem ? m->problem : "");
     }
+    print_samples(s);
     printf("port         %s\n", s->host_connected ? "a host has it open" : s->port_problem);
     if (s->hook)
         printf("hook         %s%s%s\n", s->hook->runner ? s->hook->runner : "none enabled",
@@ -173,6 +185,19 @@ static void json_mounts(struct buf *b, const Cbsnap__State *s)
     json_close(b, ']');
 }
 
+static void json_samples(struct buf *b, const Cbsnap__State *s)
+{
+    char iso[32];
+
+    if (!s->has_sampled_wall_us)
+        return;
+    json_open(b, "samples", '{');
+    json_text(b, "last", clock_iso(s->sampled_wall_us, iso));
+    json_number(b, "metrics", s->sampled_metrics);
+    json_number(b, "missed", (int64_t)s->samples_missed);
+    json_close(b, '}');
+}
+
 static void json_state(struct buf *b, const Cbsnap__State *s)
 {
     json_open(b, NULL, '{');
@@ -196,6 +221,7 @@ static void json_state(struct buf *b, const Cbsnap__State *s)
         json_text(b, "problem", s->hook->problem);
         json_close(b, '}');
     }
+    json_samples(b, s);
     json_bool(b, "host_connected", s->host_connected);
     json_text(b, "port_problem", s->port_problem);
     json_close(b, '}');

@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
+#include "guest-agent/sample/absent.h"
 #include "tests/unit/guest-agent/reading.h"
 
 struct world {
@@ -361,6 +362,37 @@ static void reads_the_live_system(void **state)
     }
 }
 
+static void note_absent(void *arg, const char *name, const char *reason)
+{
+    struct buf *to = arg;
+
+    assert_true(*reason != '\0');
+    buf_addf(to, "%s ", name);
+}
+
+/* As CentOS 6 would be: an old kernel's rows are named, and no others. */
+static void what_a_kernel_lacks_is_named(void **state)
+{
+    struct world *w = *state;
+    AUTO_FREE char *mounts = xasprintf("30 1 253:1 / %s rw - ext4 /dev/vda1 rw\n", w->root);
+    struct buf text = BUF_INIT;
+
+    tree_file(w->root, "proc/loadavg", "0.50 1.25 2.00 3/400 12345\n");
+    tree_file(w->root, "proc/meminfo",
+              "MemTotal: 1 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\nDirty: 8 kB\nWriteback: 0 kB\n");
+    tree_file(w->root, "proc/vmstat", "pswpin 1\npswpout 2\n");
+    tree_file(w->root, "proc/net/dev", " eth0:1000 9 0 0 0 0 0 0 500 9 0 0 0 0 0 0\n");
+    tree_file(w->root, "proc/diskstats", " 253 0 vda 1 0 2 3 4 0 8 5 0 4 9\n");
+    tree_file(w->root, "proc/self/mountinfo", mounts);
+    tree_dirs(w->root, "sys/devices/vda", 1);
+    tree_link(w->root, "sys/dev/block/253:1", "sys/devices/vda");
+    os_rows_absent(w->root, note_absent, &text);
+    assert_string_equal(buf_text(&text),
+                        "system.cpu.user system.cpu.system system.cpu.iowait system.cpu.steal "
+                        "system.cpu.idle system.mem.available disk.*.flushes ");
+    buf_release(&text);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -379,6 +411,7 @@ int main(void)
         T(filesystems_of_disks_once),
         T(what_is_missing_is_absent),
         T(reads_the_live_system),
+        T(what_a_kernel_lacks_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
