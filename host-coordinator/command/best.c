@@ -106,18 +106,19 @@ static int nothing_found(const struct command_context *c, const struct question 
 
 /* ---- for people ------------------------------------------------------------------------------ */
 
-static void print_set(const struct ranked *set, size_t place, const struct question *q)
+static void print_set(const struct ranking *r, size_t n, const struct question *q)
 {
-    char age[24], recovery[24] = "-";
+    const struct ranked *set = &r->sets[n];
+    char age[24], recovery[24] = "-", words[RANK_WORDS];
 
     (void)when_length((double)(q->wanted_us - set->at_us) / 1e6, age);
     if (!isnan(set->recovery_s))
         (void)when_length(set->recovery_s, recovery);
-    plain_line(stdout, "%2zu  %-21s  %8.1f  %8s  %-11s  %-8s  %8s%s", place, set->facts->set ?: "?",
+    plain_line(stdout, "%2zu  %-21s  %8.1f  %8s  %-11s  %-8s  %8s%s", n + 1, set->facts->set ?: "?",
                set->cost, age, set->facts->verdict, catalogue_verified(set->facts), recovery,
                set->recovery_measured ? " measured" : "");
     for (size_t p = 0; q->explain && p < RANK_PARTS; p++)
-        plain_line(stdout, "    %+9.1f  %s%s", set->parts[p].cost, set->parts[p].words,
+        plain_line(stdout, "    %+9.1f  %s%s", set->parts[p].cost, rank_words(r, set, p, words),
                    set->parts[p].read ? "" : ": the middle of the others");
 }
 
@@ -150,7 +151,7 @@ static void print_ranking(const struct ranking *r, const struct set_facts *const
     plain_line(stdout, "%2s  %-21s  %8s  %8s  %-11s  %-8s  %8s", "", "SET", "COST", "AGE",
                "VERDICT", "VERIFIED", "RECOVERY");
     for (size_t n = 0; n < r->count && n < q->limit; n++)
-        print_set(&r->sets[n], n + 1, q);
+        print_set(r, n, q);
     if (r->count > q->limit)
         plain_line(stdout, "    and %zu more; --limit %zu shows them", r->count - q->limit,
                    r->count);
@@ -161,9 +162,12 @@ static void print_ranking(const struct ranking *r, const struct set_facts *const
 
 /* ---- for programs ---------------------------------------------------------------------------- */
 
-static void answer_set(struct record *item, const struct ranked *set, size_t place)
+static void answer_set(struct record *item, const struct ranking *r, size_t n)
 {
-    record_set_int(item, "place", (int64_t)place);
+    const struct ranked *set = &r->sets[n];
+    char words[RANK_WORDS];
+
+    record_set_int(item, "place", (int64_t)n + 1);
     record_set_real(item, "cost", set->cost);
     facts_report(item, set->facts, fact_row_count);
     if (!isnan(set->recovery_s)) {
@@ -176,7 +180,7 @@ static void answer_set(struct record *item, const struct ranked *set, size_t pla
         record_set_text(part, "name", rank_part_rows[p].name);
         record_set_real(part, "cost", set->parts[p].cost);
         record_set_bool(part, "read", set->parts[p].read);
-        record_set_text(part, "words", set->parts[p].words);
+        record_set_text(part, "words", rank_words(r, set, p, words));
     }
 }
 
@@ -203,7 +207,7 @@ static void answer_ranking(struct record *answer, const struct ranking *r,
     record_set_int(answer, "recovery.verified", (int64_t)r->factor_from);
     record_set_empty(answer, "sets");
     for (size_t n = 0; n < r->count && n < q->limit; n++)
-        answer_set(record_append(answer, "sets"), &r->sets[n], n + 1);
+        answer_set(record_append(answer, "sets"), r, n);
     for (int why = RANK_IN; why < RANK_OUT_COUNT; why++) {
         AUTO_FREE char *path = xasprintf("count.%s", out_name((enum rank_out)why));
 

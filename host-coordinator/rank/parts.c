@@ -43,129 +43,106 @@ double rank_recovery_s(const struct set_facts *f)
            or_0(f->dirty_bytes) / PAGE_BYTES_PER_S + or_0(f->trx_rows) / ROWS_PER_S;
 }
 
-static void add_words(struct rank_part *part, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void add_words(struct rank_part *part, const char *format, ...)
+static void add_words(char *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_words(char *words, const char *format, ...)
 {
-    size_t used = strlen(part->words);
+    size_t used = words ? strlen(words) : 0;
     va_list ap;
 
+    if (!words)
+        return;
     va_start(ap, format);
-    (void)vsnprintf(part->words + used, sizeof(part->words) - used, format, ap);
+    (void)vsnprintf(words + used, RANK_WORDS - used, format, ap);
     va_end(ap);
 }
 
-static void recovery_words(struct rank_part *part, const struct ranked *r, double factor)
+static void predicted_words(char *words, const struct rank_view *set)
 {
-    const struct set_facts *f = r->facts;
+    const struct set_facts *f = set->facts;
     char length[24];
 
-    add_words(part, "%.1f MB of log to recover", f->checkpoint_age_bytes / 1e6);
+    add_words(words, "%.1f MB of log to recover", f->checkpoint_age_bytes / 1e6);
     if (isnan(f->dirty_bytes))
-        add_words(part, ", no reading of innodb.pool_dirty");
+        add_words(words, ", no reading of innodb.pool_dirty");
     else
-        add_words(part, ", %.1f MB of changed pages", f->dirty_bytes / 1e6);
+        add_words(words, ", %.1f MB of changed pages", f->dirty_bytes / 1e6);
     if (isnan(f->trx_rows))
-        add_words(part, ", no reading of transactions");
+        add_words(words, ", no reading of transactions");
     else if (f->trx_rows > 0)
-        add_words(part, ", %.0f rows to roll back", f->trx_rows);
-    add_words(part, ": about %s", when_length(r->recovery_s, length));
-    if (factor != 1)
-        add_words(part, " (x%.2g as measured)", factor);
+        add_words(words, ", %.0f rows to roll back", f->trx_rows);
+    add_words(words, ": about %s", when_length(set->recovery_s, length));
+    if (set->factor != 1)
+        add_words(words, " (x%.2g as measured)", set->factor);
 }
 
-static void judge_recovery(struct rank_part *part, struct ranked *r, const struct ranking *all,
-                           int64_t wanted_us)
+static double judge_recovery(const struct rank_view *set, char *words)
 {
     char length[24];
 
-    (void)wanted_us;
-    r->recovery_measured = !isnan(r->facts->recovery_ms);
-    r->recovery_s = r->recovery_measured ? r->facts->recovery_ms / 1000
-                                         : rank_recovery_s(r->facts) * all->factor;
-    part->cost = r->recovery_s / 60 * COST_RECOVERY_MIN;
-    if (r->recovery_measured)
-        add_words(part, "recovery took %s when it was verified",
-                  when_length(r->recovery_s, length));
-    else if (isnan(part->cost))
-        add_words(part, "no reading of innodb.checkpoint_age");
+    if (isnan(set->recovery_s))
+        add_words(words, "no reading of innodb.checkpoint_age");
+    else if (!set->recovery_measured)
+        predicted_words(words, set);
     else
-        recovery_words(part, r, all->factor);
+        add_words(words, "recovery took %s when it was verified",
+                  when_length(set->recovery_s, length));
+    return set->recovery_s / 60 * COST_RECOVERY_MIN;
 }
 
 /* ---- the other parts ------------------------------------------------------------------------- */
 
-static void judge_age(struct rank_part *part, struct ranked *r, const struct ranking *all,
-                      int64_t wanted_us)
+static double judge_age(const struct rank_view *set, char *words)
 {
-    double seconds = (double)(wanted_us - r->at_us) / 1e6;
     char length[24];
 
-    (void)all;
-    part->cost = seconds / 60;
-    add_words(part, "%s older than the time wanted", when_length(seconds, length));
+    add_words(words, "%s older than the time wanted", when_length(set->age_s, length));
+    return set->age_s / 60;
 }
 
 /* rank_judge() has left out the sets that were found to differ. */
-static void judge_proof(struct rank_part *part, struct ranked *r, const struct ranking *all,
-                        int64_t wanted_us)
+static double judge_proof(const struct rank_view *set, char *words)
 {
-    (void)all;
-    (void)wanted_us;
-    part->cost = r->facts->verified ? 0 : COST_UNPROVEN;
-    add_words(part,
-              r->facts->verified ? "verified: what came back is what was taken" : "never verified");
+    bool proven = set->facts->verified != NULL;
+
+    add_words(words, proven ? "verified: what came back is what was taken" : "never verified");
+    return proven ? 0 : COST_UNPROVEN;
 }
 
-/* So many of a thing, each for so much, up to a most. */
-static void judge_count(struct rank_part *part, double count, double each, double most,
-                        const char *what, const char *metric)
+/* A cost that grows with a number, up to a most; fmin() would pass over what is absent. */
+static double up_to(double most, double cost)
 {
-    part->cost = fmin(count * each, most);
-    if (isnan(count)) {
-        part->cost = NAN; /* fmin() passes over what is absent */
-        add_words(part, "no reading of %s", metric);
-    } else if (count == 0) {
-        add_words(part, "no %ss", what);
-    } else {
-        add_words(part, "%.0f %s%s", count, what, count == 1 ? "" : "s");
-    }
+    return isnan(cost) || cost < most ? cost : most;
 }
 
-static void judge_errors(struct rank_part *part, struct ranked *r, const struct ranking *all,
-                         int64_t wanted_us)
+static void count_words(char *words, double count, const char *what, const char *metric)
 {
-    (void)all;
-    (void)wanted_us;
-    judge_count(part, r->facts->errors, COST_ERROR, COST_ERRORS_MAX, "error line",
-                "mysql.errlog.errors");
-    if (part->cost > 0)
-        add_words(part, " in the server's log around it");
-}
-
-static void judge_deadlocks(struct rank_part *part, struct ranked *r, const struct ranking *all,
-                            int64_t wanted_us)
-{
-    (void)all;
-    (void)wanted_us;
-    judge_count(part, r->facts->deadlocks, COST_DEADLOCK, COST_DEADLOCKS_MAX, "deadlock",
-                "innodb.deadlocks.total");
-    if (part->cost > 0)
-        add_words(part, " around it");
-}
-
-static void judge_load(struct rank_part *part, struct ranked *r, const struct ranking *all,
-                       int64_t wanted_us)
-{
-    double load = r->facts->load1;
-
-    (void)all;
-    (void)wanted_us;
-    part->cost = isnan(load) ? NAN : fmin(load * COST_LOAD, COST_LOAD_MAX);
-    if (isnan(load))
-        add_words(part, "no reading of system.load1");
+    if (isnan(count))
+        add_words(words, "no reading of %s", metric);
+    else if (count == 0)
+        add_words(words, "no %ss", what);
     else
-        add_words(part, "load average %.1f just before it", load);
+        add_words(words, "%.0f %s%s around it", count, what, count == 1 ? "" : "s");
+}
+
+static double judge_errors(const struct rank_view *set, char *words)
+{
+    count_words(words, set->facts->errors, "error line", "mysql.errlog.errors");
+    return up_to(COST_ERRORS_MAX, set->facts->errors * COST_ERROR);
+}
+
+static double judge_deadlocks(const struct rank_view *set, char *words)
+{
+    count_words(words, set->facts->deadlocks, "deadlock", "innodb.deadlocks.total");
+    return up_to(COST_DEADLOCKS_MAX, set->facts->deadlocks * COST_DEADLOCK);
+}
+
+static double judge_load(const struct rank_view *set, char *words)
+{
+    if (isnan(set->facts->load1))
+        add_words(words, "no reading of system.load1");
+    else
+        add_words(words, "load average %.1f just before it", set->facts->load1);
+    return up_to(COST_LOAD_MAX, set->facts->load1 * COST_LOAD);
 }
 
 const struct rank_part_row rank_part_rows[RANK_PARTS] = {

@@ -96,13 +96,41 @@ static double tenths(double cost)
     return round(cost * 10) / 10;
 }
 
-static void judge(struct ranking *r, struct ranked *set, int64_t wanted_us)
+static struct rank_view view(const struct ranking *all, const struct ranked *set)
 {
+    return (struct rank_view){
+        .facts = set->facts,
+        .age_s = (double)(all->wanted_us - set->at_us) / 1e6,
+        .recovery_s = set->recovery_s,
+        .recovery_measured = set->recovery_measured,
+        .factor = all->factor,
+    };
+}
+
+static void judge(const struct ranking *all, struct ranked *set)
+{
+    double measured_s = set->facts->recovery_ms / 1000;
+    struct rank_view v;
+
+    set->recovery_measured = !isnan(measured_s);
+    set->recovery_s =
+        set->recovery_measured ? measured_s : rank_recovery_s(set->facts) * all->factor;
+    v = view(all, set);
     for (size_t p = 0; p < RANK_PARTS; p++) {
-        rank_part_rows[p].judge(&set->parts[p], set, r, wanted_us);
-        set->parts[p].read = !isnan(set->parts[p].cost);
-        set->parts[p].cost = tenths(set->parts[p].cost);
+        double cost = rank_part_rows[p].judge(&v, NULL);
+
+        set->parts[p] = (struct rank_part){.cost = tenths(cost), .read = !isnan(cost)};
     }
+}
+
+char *rank_words(const struct ranking *all, const struct ranked *set, size_t part,
+                 char words[RANK_WORDS])
+{
+    struct rank_view v = view(all, set);
+
+    words[0] = '\0';
+    (void)rank_part_rows[part].judge(&v, words);
+    return words;
 }
 
 /* An absent fact neither moves a set up nor down. */
@@ -140,7 +168,7 @@ static int best_first(const void *a, const void *b)
 void rank_sets(struct ranking *ret, const struct set_facts *const *sets, size_t count,
                int64_t wanted_us)
 {
-    struct ranking r = {.sets = xcalloc(count + 1, sizeof(*r.sets))};
+    struct ranking r = {.sets = xcalloc(count + 1, sizeof(*r.sets)), .wanted_us = wanted_us};
 
     calibrate(&r, sets, count);
     for (size_t n = 0; n < count; n++) {
@@ -153,7 +181,7 @@ void rank_sets(struct ranking *ret, const struct set_facts *const *sets, size_t 
         r.count++;
         set->facts = sets[n];
         (void)when_rfc3339(sets[n]->started, &set->at_us);
-        judge(&r, set, wanted_us);
+        judge(&r, set);
     }
     for (size_t p = 0; p < RANK_PARTS; p++)
         fill_absent(&r, p);

@@ -25,7 +25,6 @@
 struct rank_part {
     double cost;
     bool read; /* false: the fact is absent, the cost that of the middle of the others */
-    char words[RANK_WORDS];
 };
 
 struct ranked {
@@ -52,15 +51,25 @@ struct ranking {
     struct ranked *sets; /* best first */
     size_t count;
     size_t out[RANK_OUT_COUNT]; /* how many are left out, by reason */
+    int64_t wanted_us;
     double factor; /* measured over predicted recovery time of this VM's verified sets; 1: none */
     size_t factor_from; /* how many verified sets it is the middle of */
 };
 
+/* What a part needs to judge a set. */
+struct rank_view {
+    const struct set_facts *facts;
+    double age_s;
+    double recovery_s;
+    bool recovery_measured;
+    double factor;
+};
+
 struct rank_part_row {
     const char *name;
-    /* Sets cost and words, and the recovery time; cost NAN and words for people: no reading. */
-    void (*judge)(struct rank_part *part, struct ranked *r, const struct ranking *all,
-                  int64_t wanted_us);
+    /* The cost, NAN when its fact is absent. `words`, unless NULL, holds RANK_WORDS characters and
+     * gets the reason. */
+    double (*judge)(const struct rank_view *set, char *words);
 };
 extern const struct rank_part_row rank_part_rows[RANK_PARTS];
 
@@ -68,6 +77,10 @@ extern const struct rank_part_row rank_part_rows[RANK_PARTS];
 void rank_sets(struct ranking *ret, const struct set_facts *const *sets, size_t count,
                int64_t wanted_us);
 void rank_release(struct ranking *r);
+
+/* Why a part of a set costs what it does. Returned is the buffer. */
+char *rank_words(const struct ranking *all, const struct ranked *set, size_t part,
+                 char words[RANK_WORDS]);
 
 /* Would this set be ranked, and if not, why? */
 enum rank_out rank_judge(const struct set_facts *f, int64_t wanted_us);

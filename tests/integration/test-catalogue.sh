@@ -1,0 +1,235 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# list and best on many records: fast with the index, and the same answer whatever happened to it.
+# The 10,000 made-up records have 5 KB each, a tenth of a real one's size: with the index nobody reads
+# them, and without it 600 MB would only measure the disk. 500 have a real one's size.
+set -u
+here=$(dirname "$0")
+dir=$(mktemp -d) || exit 1
+coord=$dir/cbsnap-coord
+state=$dir/many
+limit_ms=200
+n=0 failed=0
+newest=1790000000
+before=@$newest
+
+cleanup() {
+    chmod -R u+w "$dir"
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+
+# ok CONDITION-STATUS TEXT
+ok() {
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        failed=$((failed + 1))
+    fi
+}
+# is GOT WANTED TEXT
+is() {
+    [ "$1" = "$2" ]
+    ok $? "$3"
+    [ "$1" = "$2" ] || echo "# got '$1', wanted '$2'"
+}
+
+# Also run as nobody, who may not be let into where the program was built.
+chmod 755 "$dir" && cp "${CBSNAP_COORD:-build/cbsnap-coord}" "$coord" || exit 1
+
+make_records() { # STATE COUNT METRICS
+    mkdir -p "$1/records/db"
+    awk -v dir="$1/records/db" -v count="$2" -v from=$newest -v metrics="$3" \
+        -f "$here/make-catalogue.awk"
+    printf '[files]\nstate_dir = %s\n' "$1" >"$1.conf"
+}
+coord() { "$coord" --config "$state.conf" "$@"; }
+
+# All that is told, but for the age in `list`, which passes.
+answers() {
+    coord list --json 2>/dev/null && coord best db --before $before --limit 20000 --json 2>/dev/null &&
+        coord best db --before $before --explain 2>/dev/null
+}
+same_answers() { # TEXT
+    answers >"$dir/now" && cmp -s "$dir/now" "$dir/right"
+    ok $? "$1"
+}
+index_made_anew() { coord -v list 2>&1 >/dev/null | grep -q 'reading the records'; }
+
+ms() { # COMMAND...: wall time of the whole process
+    local began=$EPOCHREALTIME
+    "$@" >/dev/null 2>&1
+    local ended=$EPOCHREALTIME
+    echo $(((${ended/./} - ${began/./}) / 1000))
+}
+median_ms() { # COMMAND...
+    for _ in 1 2 3 4 5 6 7 8 9 10 11; do ms "$@"; done | sort -n | sed -n 6p
+}
+fast() { # TEXT COMMAND...
+    local text=$1 took
+    shift
+    took=$(median_ms "$@")
+    [ "$took" -lt $limit_ms ]
+    ok $? "$text takes $took ms, the median of 11 (promised: under $limit_ms)"
+}
+
+# ---- speed ---------------------------------------------------------------------------------------
+
+make_records "$state" 10000 2
+size=$(du -sb "$state/records" | cut -f1)
+first=$(ms coord list)
+[ -s "$state/index.db" ]
+ok $? "10,000 records of $((size / 10000000)) KB: the first list makes the index in $first ms"
+is "$(coord list | wc -l)" 10001 "list shows all of them and a heading"
+fast "list of 10,000" coord list
+fast "list --json of 10,000" coord list --json
+fast "best of 10,000" coord best db
+fast "best --explain --json of 10,000" coord best db --explain --json
+answers >"$dir/right"
+
+rm "$state/index.db"
+same_answers "the answers without the index are those with it"
+
+for delay in 0.02 0.1 0.3 0.6 0.9; do
+    rm -f "$state/index.db"
+    coord list >/dev/null 2>&1 &
+    sleep $delay
+    kill -9 $! 2>/dev/null
+    wait $! 2>/dev/null
+done
+printf 'half an index' >"$state/index.db.tmp" # as if it had died while writing
+same_answers "killed five times while it made the index: the same answers"
+[ ! -e "$state/index.db.tmp" ]
+ok $? "what a killed one had begun is gone"
+
+state=$dir/real
+make_records "$state" 500 160
+size=$(du -sb "$state/records" | cut -f1)
+first=$(ms coord list)
+echo "# 500 records of $((size / 500000)) KB: the first list takes $first ms, the next $(median_ms coord list), best $(median_ms coord best db)"
+answers >"$dir/right"
+
+# ---- damage --------------------------------------------------------------------------------------
+
+damage() { # TEXT SHELL-COMMAND
+    coord list >/dev/null
+    (cd "$state" && eval "$2")
+    index_made_anew
+    ok $? "$1: made anew"
+    (cd "$state" && eval "$2")
+    same_answers "$1: the same answers"
+}
+damage "an empty index" ': >index.db'
+damage "a truncated index" 'truncate -s -5000 index.db'
+damage "an index with its end alone missing" 'truncate -s -1 index.db'
+damage "an index that is none" 'head -c 100000 /dev/urandom >index.db'
+damage "an index with one byte changed" \
+    'printf X | dd of=index.db bs=1 seek=9000 conv=notrunc status=none'
+damage "an index with garbage in the middle" \
+    'head -c 4096 /dev/urandom | dd of=index.db bs=4096 seek=3 conv=notrunc status=none'
+rm "$state/index.db" && mkdir "$state/index.db"
+same_answers "a directory in the place of the index: the same answers"
+rmdir "$state/index.db"
+
+# ---- others --------------------------------------------------------------------------------------
+
+for k in 1 2 3 4; do (answers >"$dir/par$k") & done
+wait
+for k in 1 2 3 4; do cmp -s "$dir/par$k" "$dir/right" || break; done
+ok $? "four at once without an index: each has the right answers"
+coord list >/dev/null
+! index_made_anew
+ok $? "and leave an index that is of use"
+
+# as somebody who may read and not write
+as_reader() {
+    if [ "$(id -u)" -eq 0 ]; then
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$coord" --config "$state.conf" "$@"
+    else
+        "$coord" --config "$state.conf" "$@"
+    fi
+}
+reader_answers() { # TEXT
+    as_reader list --json >"$dir/now" 2>/dev/null
+    as_reader best db --before $before --limit 20000 --json >>"$dir/now" 2>/dev/null
+    as_reader best db --before $before --explain >>"$dir/now" 2>/dev/null
+    cmp -s "$dir/now" "$dir/right"
+    ok $? "$1"
+}
+chmod -R a+rX "$state"
+chmod 555 "$state"
+rm -f "$dir/now"
+reader_answers "who cannot write the index has the same answers from it"
+chmod 755 "$state" && rm "$state/index.db" && chmod 555 "$state"
+reader_answers "who cannot write the index has the same answers without it"
+as_reader -v list 2>&1 >/dev/null | grep -q 'index.*only slower'
+ok $? "and is told why it takes longer, with -v"
+[ -z "$(as_reader list 2>&1 >/dev/null)" ]
+ok $? "and only then"
+chmod 755 "$state"
+
+# ---- records that change -------------------------------------------------------------------------
+
+coord list >/dev/null
+file() { ls "$state/records/db/"*-"$1".json; }
+verdict_of() { coord list --json 2>/dev/null | jq -r --arg tail "-$1" '.sets[] | select(.set | endswith($tail)).verdict'; }
+sed 's/"application"/"filesystem"/' "$(file 0001)" >"$dir/new" && mv "$dir/new" "$(file 0001)"
+is "$(verdict_of 0001)" filesystem "a record that was replaced is read again"
+sed -i 's/"filesystem"/"application"/' "$(file 0001)"
+is "$(verdict_of 0001)" application "and one that was replaced by the same size"
+same_answers "and then all is as it was"
+mv "$(file 0007)" "$dir/away"
+is "$(verdict_of 0007)" "" "a record that is gone is not told of"
+is "$(coord list | wc -l)" 500 "and no other is missing"
+mkdir "$state/records/other" && mv "$dir/away" "$state/records/other/20260921T071320Z-0007.json"
+is "$(coord list db | wc -l) $(coord list other | wc -l) $(coord list | wc -l)" "500 2 501" \
+    "each domain's folder is its own"
+is "$(coord list | wc -l)" 501 "asking for one domain forgets no other"
+echo '{ "set": ' >"$state/records/other/20270101T000000Z-ffff.json"
+for _ in 1 2; do
+    coord list >"$dir/now" 2>"$dir/stderr"
+    grep -q 'ffff.json.*not JSON' "$dir/stderr"
+    ok $? "a record that cannot be read is told of each time"
+done
+is "$(coord list --json 2>/dev/null | jq -r '.unreadable[0].path')" \
+    "$state/records/other/20270101T000000Z-ffff.json" "with --json too"
+printf '{"schema": 1, "set": "20270102T000000Z-eeee", "verdict": "void\\u009b2J", "domain": {"name": "a\\u001b[2Jb"}}' \
+    >"$state/records/other/20270102T000000Z-eeee.json"
+coord list 2>/dev/null | grep -q 'a?\[2Jb' && ! coord list 2>/dev/null | grep -q -e $'\033' -e $'\302\233'
+ok $? "what a record holds cannot write to the terminal"
+wide=$(coord list 2>/dev/null | awk '{ if (length($0) > wide) wide = length($0) } END { print wide }')
+[ "$wide" -le 100 ]
+ok $? "a list is $wide columns wide, not above 100"
+
+# ---- best ----------------------------------------------------------------------------------------
+
+refused() { # WORDS ARGUMENT...
+    local words=$1 out
+    shift
+    out=$(coord best "$@" 2>&1 >"$dir/now")
+    is "$? $(wc -c <"$dir/now")" "2 0" "best $*: refused"
+    grep -q -e "$words" <<<"$out"
+    ok $? "because $words"
+}
+refused 'no point in time' db --before tomorrow
+refused "--limit '0'" db --limit 0
+refused "--limit '-1'" db --limit=-1
+refused "no record of a VM 'nobody'" nobody
+refused '449 younger than the time wanted' db --before @100000
+is "$(coord best db --before $before --json | jq '.sets | length')" 5 "five sets unless told otherwise"
+is "$(coord best db --before @$((newest - 7200)) --json 2>/dev/null |
+    jq -r '[.sets[] | select(.started > "2026-09-21T12:13:20.000Z")] | length')" 0 \
+    "no set after the time wanted"
+is "$(coord best db --before $before --limit 1000 --json | jq -r '
+    [.sets[] | ((.cost - ([.parts[].cost] | add)) | fabs) < 0.05] | all')" true \
+    "the parts of each set add up to its cost"
+is "$(coord best db --before $before --limit 1000 --json | jq -r '
+    [.sets[].cost] | . == sort')" true "the lowest cost comes first"
+is "$(coord best db --before $before --limit 1000 --json | jq -r '
+    [.different[], .sets[].set] | length == (unique | length)')" true \
+    "a set that failed verification is not ranked"
+
+echo "1..$n"
+[ "$failed" -eq 0 ]
