@@ -47,6 +47,7 @@ static void on_look(uv_timer_t *timer)
     f->run_has = run_has_it(f);
     f->leave = f->run_has || others_wait(f) || (f->leave_us && now_us >= f->leave_us);
     f->silent = f->heard_us && now_us - f->heard_us > follow_patience_us(f);
+    follow_take_answer(f);
     series_forget(f->run.series, now_us - FOLLOW_KEPT_US);
     if (f->o.news)
         f->o.news(f->o.arg);
@@ -98,8 +99,7 @@ static int wait_for(struct follow *f, bool (*holds)(void *arg), int ms, struct e
 
 static void leave_port(struct follow *f)
 {
-    guest_close(f->run.guest);
-    f->run.guest = NULL;
+    follow_parting(f);
     f->fd = -1;
     f->leave_us = 0;
 }
@@ -356,7 +356,7 @@ void follow_facts(const struct follow *f, struct follow_facts *ret)
         .words = f->words,
         .domain = f->o.domain,
         .agent = h && h->agent_version ? h->agent_version : "",
-        .server = h && h->server_version ? h->server_version : "",
+        .server = f->server,
         .frozen = f->frozen,
         .found = f->found,
         .rebooted_us = f->rebooted_us,

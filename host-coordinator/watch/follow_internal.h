@@ -22,7 +22,9 @@ struct follow {
     bool run_has, leave, silent;
     int64_t leave_us; /* when to let others have a look; 0: when they want it */
 
-    Cbsnap__Envelope *hello; /* the agent's latest */
+    Cbsnap__Envelope *hello;  /* the agent's latest */
+    struct guest_request ask; /* for what the server is; its answer is kept */
+    char server[64];          /* version; "" while unknown */
     bool subscribed;
     unsigned restarts; /* seen when samples were asked for last */
     bool frozen;
@@ -40,6 +42,10 @@ int64_t follow_patience_us(const struct follow *f);
 void follow_on_event(void *follow, const Cbsnap__Envelope *m);
 /* The link has had its Hello: takes it and asks for samples. */
 void follow_greeted(struct follow *f);
+/* The link goes: what was asked is forgotten. */
+void follow_parting(struct follow *f);
+/* Now and then: has the answer come? */
+void follow_take_answer(struct follow *f);
 /* The appliance's side, if there is one; its absence is no failure. */
 void follow_watch_volumes(struct follow *f);
 /* Lets go of domain and appliances; the series stays. */

@@ -2,6 +2,7 @@
 /* What the guest and the appliance say to who follows them; see follow.h. */
 #include "host-coordinator/watch/follow_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/base/cleanup.h"
@@ -45,6 +46,7 @@ static void begin_anew(struct follow *f)
     f->readings = 0;
     f->heard_us = 0;
     f->frozen = false;
+    f->server[0] = '\0';
     f->rebooted_us = mono_us();
 }
 
@@ -54,6 +56,8 @@ static void take_hello(struct follow *f, const Cbsnap__Hello *h)
 
     if (f->hello && !same_boot(f->hello->hello, h))
         begin_anew(f);
+    if (h->server_version)
+        (void)snprintf(f->server, sizeof(f->server), "%s", h->server_version);
     MSG_BODY(&m, hello, HELLO, (Cbsnap__Hello *)(uintptr_t)h);
     message_free(f->hello);
     f->hello = message_copy(&m);
@@ -68,19 +72,57 @@ static void learn_clock(struct follow *f)
     series_set_clock(f->run.series, f->offset_us);
 }
 
+/* Hello tells the server's version only when the agent has had a reason to ask for it. */
+static void ask_server(struct follow *f)
+{
+    Cbsnap__StateQuery query = CBSNAP__STATE_QUERY__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+
+    if (*f->server)
+        return;
+    MSG_BODY(&m, state_query, STATE_QUERY, &query);
+    guest_send(f->run.guest, &f->ask, &m, CBSNAP__ENVELOPE__BODY_STATE);
+}
+
+void follow_take_answer(struct follow *f)
+{
+    const Cbsnap__State *state = f->ask.answer ? f->ask.answer->state : NULL;
+
+    if (!f->ask.done)
+        return;
+    if (state && state->server && state->server->version)
+        (void)snprintf(f->server, sizeof(f->server), "%s", state->server->version);
+    if (state && state->has_state)
+        f->frozen = state->state != CBSNAP__SESSION_STATE__STATE_IDLE;
+    guest_request_release(&f->ask);
+    f->ask = (struct guest_request){.done = false};
+}
+
+void follow_parting(struct follow *f)
+{
+    guest_close(f->run.guest);
+    f->run.guest = NULL;
+    guest_request_release(&f->ask);
+    f->ask = (struct guest_request){.done = false};
+}
+
 void follow_greeted(struct follow *f)
 {
     take_hello(f, guest_hello(f->run.guest));
     learn_clock(f);
     subscribe(f);
+    ask_server(f);
 }
 
 static void on_hello(struct follow *f, const Cbsnap__Hello *h)
 {
     take_hello(f, h);
     learn_clock(f);
-    if (!f->subscribed || f->restarts != guest_restarts(f->run.guest))
+    if (!f->subscribed || f->restarts != guest_restarts(f->run.guest)) {
         subscribe(f);
+        if (!f->ask.id)
+            ask_server(f);
+    }
 }
 
 static void learn_pace(struct follow *f, int64_t since_us)
