@@ -322,32 +322,79 @@ static char *dump(const json_t *at)
 
 static void format(struct buf *to, const json_t *at, int depth);
 
+static void new_line(struct buf *to, int depth)
+{
+    size_t width = 2 * (size_t)depth;
+
+    buf_add(to, "\n", 1);
+    memset(buf_reserve(to, width), ' ', width);
+    to->len += width;
+}
+
+static bool is_plain(const char *text, size_t len)
+{
+    for (size_t n = 0; n < len; n++) {
+        if (text[n] < ' ' || text[n] > '~' || text[n] == '"' || text[n] == '\\')
+            return false;
+    }
+    return true;
+}
+
+/* A list of all sets has some hundred thousand texts, nearly all of them plain. */
+static void format_text(struct buf *to, const json_t *text)
+{
+    size_t len = json_string_length(text);
+    const char *value = json_string_value(text);
+
+    if (is_plain(value, len)) {
+        buf_add(to, "\"", 1);
+        buf_add(to, value, len);
+        buf_add(to, "\"", 1);
+    } else {
+        AUTO_FREE char *quoted = dump(text);
+
+        buf_add(to, quoted, strlen(quoted));
+    }
+}
+
 static void format_item(struct buf *to, const char *key, const json_t *value, bool first, int depth)
 {
-    buf_addf(to, "%s\n%*s", first ? "" : ",", 2 * depth, "");
+    if (!first)
+        buf_add(to, ",", 1);
+    new_line(to, depth);
     if (key) {
         json_t *name = text_value(key);
-        AUTO_FREE char *quoted = dump(name);
 
-        buf_addf(to, "%s: ", quoted);
+        format_text(to, name);
+        buf_add(to, ": ", 2);
         json_decref(name);
     }
     format(to, value, depth);
 }
 
+/* No member is shorter than "a": 1, with what divides it from the next. */
+static bool may_fit_a_line(const json_t *at)
+{
+    return json_object_size(at) * 8 <= LINE_LENGTH && !has_containers(at);
+}
+
 static void format(struct buf *to, const json_t *at, int depth)
 {
-    AUTO_FREE char *line = has_containers(at) ? NULL : dump(at);
+    AUTO_FREE char *line = !json_is_string(at) && may_fit_a_line(at) ? dump(at) : NULL;
     bool array = json_is_array(at), first = true;
     const json_t *value;
     const char *key;
     size_t n;
 
+    if (json_is_string(at)) {
+        format_text(to, at);
+        return;
+    }
     if (line && ((!array && !json_is_object(at)) || strlen(line) <= LINE_LENGTH)) {
         buf_add(to, line, strlen(line));
         return;
     }
-    buf_addf(to, "%c", array ? '[' : '{');
+    buf_add(to, array ? "[" : "{", 1);
     json_object_foreach((json_t *)at, key, value)
     {
         format_item(to, key, value, first, depth + 1);
@@ -357,7 +404,8 @@ static void format(struct buf *to, const json_t *at, int depth)
     {
         format_item(to, NULL, value, n == 0, depth + 1);
     }
-    buf_addf(to, "\n%*s%c", 2 * depth, "", array ? ']' : '}');
+    new_line(to, depth);
+    buf_add(to, array ? "]" : "}", 1);
 }
 
 char *record_format(const struct record *r)
