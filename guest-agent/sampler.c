@@ -15,9 +15,9 @@
 
 #define KERNEL_STACK_KIB 128
 #define FILES_STACK_KIB  256
-#define SERVER_STACK_KIB 512
-#define WAIT_MAX_MS      200       /* for the other lanes, and never more than half the interval */
-#define RING_BYTES       (4 << 20) /* whatever interval and history ask for */
+#define SERVER_STACK_KIB 256
+#define WAIT_MAX_MS      200 /* for the other lanes, and never more than half the interval */
+#define RING_BYTES       (1280 << 10) /* all of it is locked in memory: 12 MiB with the rest */
 #define SAMPLE_BYTES_MIN 256
 #define HANDED_MAX       8 /* samples that the loop has not fetched; it hangs when there are more */
 
