@@ -15,6 +15,12 @@
 
 #include <string.h>
 
+/* What would refuse the run after it has watched for long may as well refuse it now. */
+static int inspect_step(void *run, struct err *e)
+{
+    return step_inspect(run, e) < 0 ? -1 : step_coverage(run, e);
+}
+
 /* Each appliance's share of the set opens its connections, so that no handshake is left for later.
  */
 static int warm_step(void *run, struct err *e)
@@ -236,8 +242,7 @@ static const struct step steps[] = {
     {"lock-vm", step_lock, step_lock_undo, UNDO_ALWAYS, .critical = false},
     {"storage", step_storage, NULL, UNDO_ALWAYS, .critical = false},
     {"link", step_link, NULL, UNDO_ALWAYS, .critical = false},
-    {"inspect", step_inspect, NULL, UNDO_ALWAYS, .critical = false},
-    {"coverage", step_coverage, NULL, UNDO_ALWAYS, .critical = false},
+    {"inspect", inspect_step, NULL, UNDO_ALWAYS, .critical = false},
     {"observe", step_observe, step_observe_undo, UNDO_ALWAYS, .critical = false},
     {"policy", step_policy, NULL, UNDO_ALWAYS, .critical = false},
     {"prepare", step_prepare, NULL, UNDO_ALWAYS, .critical = false},
