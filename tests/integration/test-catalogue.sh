@@ -222,7 +222,7 @@ refused 'no point in time' db --before tomorrow
 refused "--limit '0'" db --limit 0
 refused "--limit '-1'" db --limit=-1
 refused "no record of a VM 'nobody'" nobody
-refused '449 younger than the time wanted' db --before @100000
+refused '448 younger than the time wanted' db --before @100000
 is "$(coord best db --before $before --json | jq '.sets | length')" 5 "five sets unless told otherwise"
 is "$(coord best db --before @$((newest - 7200)) --json 2>/dev/null |
     jq -r '[.sets[] | select(.started > "2026-09-21T12:13:20.000Z")] | length')" 0 \
