@@ -16,7 +16,7 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 
 .PHONY: check check-asan check-integration check-system test demo bench
 check: all $(UNIT_BIN)
-	tests/run $(UNIT_BIN)
+	tests/run $(UNIT_BIN) tests/schema/check
 
 check-asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
@@ -27,7 +27,7 @@ check-integration: all $(BUILD)/elastistor-sim
 LAB_TOOLS := $(BUILD)/elastistor-sim $(BUILD)/stall-meter $(BUILD)/sample-tap $(BUILD)/floor
 
 check-system: all $(LAB_TOOLS)
-	tests/run tests/system/test-*.sh
+	tests/run tests/system/test-*.sh tests/schema/check
 
 test: deps
 	tests/run-all
@@ -91,7 +91,7 @@ check-integration: $(BUILD)/mysql-drive $(BUILD)/metrics-drive $(BUILD)/fs-drive
 COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c)
 
 $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
-$(addprefix $(BUILD)/unit/host-coordinator/,test-guest test-domain-fake test-snapshot): $(COORD_FAKE_OBJ)
+$(addprefix $(BUILD)/unit/host-coordinator/,test-follow test-guest test-domain-fake test-snapshot): $(COORD_FAKE_OBJ)
 $(addprefix $(BUILD)/unit/host-coordinator/,test-snapshot test-volumes-watch): \
 	$(call objs,tests/fake/storage_memory.c)
 

@@ -8,8 +8,17 @@ BUILD=${BUILD:-build}
 work=$(mktemp -d)
 tests=0 failures=0
 
+# Hands the records of the lab's state directory to tests/schema/check, before they are gone.
+collect() {
+    local f
+    for f in "${LAB_STATE_DIR:-/nonexistent}"/records/*/*.json; do
+        [ -z "${CBSNAP_RECORDS:-}" ] || [ ! -f "$f" ] || cp "$f" "$CBSNAP_RECORDS/"
+    done
+}
+
 # shellcheck disable=SC2317
 finish() {
+    collect
     "$LAB" load stop >/dev/null 2>&1
     rm -rf "$work"
     echo "1..$tests"
@@ -53,6 +62,7 @@ note() {
     exit 1
 }
 fresh() {
+    collect
     "$LAB" reset >"$work/reset.log" 2>&1 || { cat "$work/reset.log"; echo "Bail out! the lab cannot be reset"; exit 1; }
     eval "$("$LAB" env)"
     sql 'CREATE TABLE probe (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6))'

@@ -24,6 +24,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "tests/fake/collect.h"
 #include "tests/fake/domain_fake.h"
 #include "tests/fake/peer.h"
 #include "tests/fake/storage_memory.h"
@@ -500,6 +501,9 @@ static struct outcome take(void)
                    record_text(r.record, "verdict") ? record_text(r.record, "verdict") : "");
     rec = store_load(w.dir, r.set, NULL);
     out.record = rec != NULL;
+    collect_record(rec);
+    if (record_text(r.record, "verdict"))
+        collect_record(r.record); /* what a program is told, written or not */
     if (rec) {
         (void)snprintf(out.verdict, sizeof(out.verdict), "%s", record_text(rec, "verdict"));
         look_at_readings(&out, rec, r.set);
