@@ -217,7 +217,7 @@ static bool is_enough(void *arg)
     if (!w->once)
         return false;
     follow_facts(w->follow, &facts);
-    return is_full(&facts);
+    return is_full(&facts) && facts.asked;
 }
 
 static int parse_interval(const char *text, int *ret_ms, struct err *e)

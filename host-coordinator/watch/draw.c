@@ -16,18 +16,20 @@
 
 /* ---- fresh values ---------------------------------------------------------------------------- */
 
-static bool is_slow(enum metric_family f)
-{
-    return f == FAMILY_ERROR_LOG || f == FAMILY_DELETED || f == FAMILY_FS || f == FAMILY_TRX ||
-           f == FAMILY_REPL;
-}
+#define FRESH_MAX_US   INT64_C(65000000) /* a source that costs much is read once a minute */
+#define FRESH_FIRST_US INT64_C(15000000) /* a single point does not tell its pace */
 
-/* The agent's slow sources are read every 5 s, and more rarely where they cost much. */
-static int64_t fresh_us(const struct view_input *in, const struct metric_row *row)
+/* Each source has its own pace: two and a half of its intervals without a point are one missing. */
+static int64_t fresh_us(const struct view_input *in, const struct point *p, size_t count)
 {
-    int64_t pace_us = INT64_C(1000) * in->facts.pace_ms;
+    int64_t pace_us = INT64_C(1000) * in->facts.pace_ms, own_us = FRESH_FIRST_US * 2 / 5;
 
-    return pace_us * 5 / 2 + (row && is_slow(row->family) ? INT64_C(30000000) : 0);
+    if (count > 1)
+        own_us = p[count - 1].at_us - p[count - 2].at_us;
+    if (own_us > FRESH_MAX_US)
+        own_us = FRESH_MAX_US;
+    own_us = (own_us > pace_us ? own_us : pace_us) * 5 / 2;
+    return own_us < FRESH_MAX_US || own_us < pace_us * 5 / 2 ? own_us : FRESH_MAX_US;
 }
 
 static size_t fresh_points(const struct view_input *in, const char *metric,
@@ -41,7 +43,7 @@ static size_t fresh_points(const struct view_input *in, const char *metric,
     if (!series_find(s, metric, &at))
         return 0;
     count = series_points(s, at, INT64_MIN, INT64_MAX, ret);
-    return count > 0 && (*ret)[count - 1].at_us >= limit_us - fresh_us(in, row) ? count : 0;
+    return count > 0 && (*ret)[count - 1].at_us >= limit_us - fresh_us(in, *ret, count) ? count : 0;
 }
 
 bool view_value(const struct view_input *in, const char *metric, double *ret)

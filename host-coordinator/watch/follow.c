@@ -357,6 +357,7 @@ void follow_facts(const struct follow *f, struct follow_facts *ret)
         .domain = f->o.domain,
         .agent = h && h->agent_version ? h->agent_version : "",
         .server = f->server,
+        .asked = *f->server || f->ask.done || f->ask_failed,
         .frozen = f->frozen,
         .found = f->found,
         .rebooted_us = f->rebooted_us,

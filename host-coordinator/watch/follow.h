@@ -23,7 +23,7 @@
 #define FOLLOW_GAP_MS     300
 #define FOLLOW_AGAIN_MS   1000   /* after a failure */
 #define FOLLOW_HISTORY_MS 120000 /* asked for at first */
-#define FOLLOW_ONCE_MS    15000  /* with `once`: the slow sources' last readings are in it */
+#define FOLLOW_ONCE_MS    60000  /* with `once`: the slow sources' last readings are in it */
 #define FOLLOW_KEPT_US    INT64_C(600000000)
 
 enum follow_state {
@@ -63,6 +63,7 @@ struct follow_facts {
     const char *words; /* of the state; "" while live */
     const char *domain;
     const char *agent, *server;  /* versions; "" while unknown */
+    bool asked;                  /* and the server's was told, or will not be */
     bool frozen;                 /* by whomever */
     bool found;                  /* the domain is there, or was */
     int64_t newest_us;           /* when the newest sample was read, by the host's clock; 0 */

@@ -24,7 +24,8 @@ struct follow {
 
     Cbsnap__Envelope *hello;  /* the agent's latest */
     struct guest_request ask; /* for what the server is; its answer is kept */
-    char server[64];          /* version; "" while unknown */
+    bool ask_failed;
+    char server[64]; /* version; "" while unknown */
     bool subscribed;
     unsigned restarts; /* seen when samples were asked for last */
     bool frozen;

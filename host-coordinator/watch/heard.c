@@ -92,6 +92,7 @@ void follow_take_answer(struct follow *f)
         return;
     if (state && state->server && state->server->version)
         (void)snprintf(f->server, sizeof(f->server), "%s", state->server->version);
+    f->ask_failed = !*f->server;
     if (state && state->has_state)
         f->frozen = state->state != CBSNAP__SESSION_STATE__STATE_IDLE;
     guest_request_release(&f->ask);

@@ -170,6 +170,20 @@ void peer_close(struct peer *p)
     (void)shutdown(p->client, SHUT_RDWR);
 }
 
+bool peer_next(struct peer *p)
+{
+    if (p->client >= 0)
+        close(p->client);
+    wire_reader_release(&p->in);
+    p->in = (struct wire_reader){.taken = 0};
+    p->client = -1;
+    if (ready(p->listener, POLLIN))
+        p->client = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
+    if (p->client < 0)
+        peer_fail(p, "no client came in %d ms", WAIT_MS);
+    return p->client >= 0;
+}
+
 void peer_set_clock(struct peer *p, int64_t offset_us)
 {
     p->clock_offset_us = offset_us;

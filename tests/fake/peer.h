@@ -40,6 +40,9 @@ void peer_greet(struct peer *p, uint64_t instance);
 void peer_answer_state(struct peer *p, const Cbsnap__Envelope *request);
 /* An unasked LogLine. */
 void peer_log_line(struct peer *p, const char *text);
+/* Leaves the client and takes the next one, as QEMU does when its client has gone; false when
+ * none comes within 5 s. */
+bool peer_next(struct peer *p);
 /* QEMU ends: the client reads end of file. */
 void peer_close(struct peer *p);
 /* Our clock minus the client's, put on all that is sent from now on; and our boot id. */
