@@ -204,12 +204,26 @@ static int send_one(const struct stream *st, const struct sampler *from, struct 
     return rc;
 }
 
-static bool is_skipped(const struct stream *st, const struct sample *s)
+/* Before its time; a quarter of slack, since the sampler's own pace is not exact either. */
+static bool is_early(const struct stream *st, const struct sample *s)
 {
-    if (s->line_count || s->trx_count || s->file_count || s->text_count)
-        return false;
-    /* a tenth of slack: the sampler's own pace is not exact either */
-    return st->last_us && (s->mono_us - st->last_us) * 10 < (int64_t)st->interval_ms * 9000;
+    return (st->due_us - s->mono_us) * 4 > (int64_t)st->interval_ms * 1000;
+}
+
+static bool has_list(const struct sample *s)
+{
+    return s->line_count || s->trx_count || s->file_count || s->text_count;
+}
+
+/* The times that samples are due at do not move with when one came, else one late sample would make
+ * the next, in time, look early. */
+static void advance(struct stream *st, const struct sample *s)
+{
+    int64_t step_us = (int64_t)st->interval_ms * 1000;
+
+    if (is_early(st, s))
+        return; /* sent for its list */
+    st->due_us = s->mono_us < st->due_us + step_us ? st->due_us + step_us : s->mono_us + step_us;
 }
 
 void stream_pump(struct stream *st, const struct sampler *s, struct peer *peer)
@@ -222,13 +236,13 @@ void stream_pump(struct stream *st, const struct sampler *s, struct peer *peer)
             st->next = st->since = sampler_first(s);
         }
         sample = sampler_at(s, st->next);
-        if (is_skipped(st, sample)) {
+        if (is_early(st, sample) && !has_list(sample)) {
             st->next++;
             continue;
         }
         if (send_names(st, sampler_names(s), peer) < 0 || send_one(st, s, peer) < 0)
             return; /* goes on when the queue has drained */
-        st->last_us = sample->mono_us;
+        advance(st, sample);
         st->since = ++st->next;
         st->lost = 0;
     }

@@ -21,7 +21,7 @@ struct stream {
     uint64_t since;    /* from here on none was sent: skipped, or next itself */
     uint64_t lost;     /* fell out of the ring, not told yet */
     size_t names_told; /* of the sampler's table, from the first */
-    int64_t last_us;   /* of the sample sent last */
+    int64_t due_us;    /* of the next sample; 0: any */
 };
 
 /* (Re)starts or ends it as the message says. */

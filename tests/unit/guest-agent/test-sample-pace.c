@@ -77,6 +77,18 @@ static void one_slow_reading_is_forgiven(void **state)
     assert_int_equal(readings(&p, &now, 10, SECOND, 1000), 10);
 }
 
+static void an_hour_of_rest_is_not_saved_up(void **state)
+{
+    struct pace p;
+    int64_t now = SECOND;
+
+    (void)state;
+    pace_init(&p, 0, 2);
+    pace_spent(&p, now, 0);
+    now += 3600 * SECOND;
+    assert_in_range(readings(&p, &now, 10, SECOND / 10, 20000), 10, 17);
+}
+
 static void the_slowest_is_tried_every_ten_seconds(void **state)
 {
     struct pace p;
@@ -96,6 +108,7 @@ int main(void)
         cmocka_unit_test(the_interval_is_kept),
         cmocka_unit_test(a_share_of_the_time),
         cmocka_unit_test(one_slow_reading_is_forgiven),
+        cmocka_unit_test(an_hour_of_rest_is_not_saved_up),
         cmocka_unit_test(the_slowest_is_tried_every_ten_seconds),
     };
 

@@ -289,7 +289,7 @@ static void what_is_not_sent_in_time_is_counted(void **state)
         if (n > 0) /* what is not there is told as missing at the next that is */
             assert_true(w->got[n].often_value <= w->got[n - 1].often_value + 1 + w->got[n].missed);
     }
-    assert_true(lost > 0);
+    assert_true(lost > 0 && lost < 200);
 }
 
 static void a_slower_subscriber_misses_no_rare_value(void **state)
@@ -301,7 +301,7 @@ static void a_slower_subscriber_misses_no_rare_value(void **state)
     run_until(w, true, 4, 0);
     for (size_t n = 1; n < w->count; n++) {
         assert_true(w->got[n].rare);
-        assert_true(w->got[n].mono_us - w->got[n - 1].mono_us >= 600000);
+        assert_true(w->got[n].mono_us - w->got[n - 1].mono_us >= 400000);
     }
 }
 
