@@ -136,6 +136,15 @@ static void tell(const struct options *o, const struct err *e, int status, bool 
     }
 }
 
+static int load_config(struct config *ret, const char *path, unsigned needs, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    if ((needs & LIKE_APPLIANCES) && config_load(ret, path, true, &why) == 0)
+        return 0;
+    return config_load(ret, path, needs & NEED_APPLIANCES, e);
+}
+
 static int run_command(const struct command *cmd, const struct options *o, char **args, int count,
                        bool *answered, struct err *e)
 {
@@ -143,7 +152,7 @@ static int run_command(const struct command *cmd, const struct options *o, char 
     struct config conf;
     int status;
 
-    if (config_load(&conf, o->config, cmd->needs & NEED_APPLIANCES, e) < 0)
+    if (load_config(&conf, o->config, cmd->needs, e) < 0)
         return EXIT_USAGE;
     c.conf = &conf;
     c.uri = o->uri ? o->uri : conf.uri;

@@ -51,6 +51,7 @@ const char *command_option(const struct command_context *c, const char *name);
 enum command_need {
     NEED_LOOP = 1,       /* an event loop that catches signals */
     NEED_APPLIANCES = 2, /* coord.conf and credentials must be whole */
+    LIKE_APPLIANCES = 4, /* the same if they are, else without */
 };
 
 struct command {

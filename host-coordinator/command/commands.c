@@ -31,8 +31,8 @@ const struct command commands[] = {
     {"show", "SET", "one record, with its run as a timeline", 1, 1, 0, show_options, cmd_show},
     {"thaw", "DOMAIN", "let go of whatever is frozen or locked, now", 1, 1, NEED_LOOP, NULL,
      cmd_thaw},
-    {"watch", "DOMAIN", "live metrics; a run that starts meanwhile goes first", 1, 1, NEED_LOOP,
-     watch_options, cmd_watch},
+    {"watch", "DOMAIN", "live metrics; a run that starts meanwhile goes first", 1, 1,
+     NEED_LOOP | LIKE_APPLIANCES, watch_options, cmd_watch},
 };
 const size_t command_count = ARRAY_SIZE(commands);
 

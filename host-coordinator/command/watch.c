@@ -56,7 +56,7 @@ static struct view_input look(const struct watch *w)
 /* Two readings, so that rates exist, and none from the agent's past alone. */
 static bool is_full(const struct follow_facts *f)
 {
-    return f->readings >= 2 && mono_us() - f->newest_us < INT64_C(2000) * f->pace_ms;
+    return f->readings >= 2 && mono_us() - f->newest_us < INT64_C(3000) * f->pace_ms;
 }
 
 /* ---- the screen ------------------------------------------------------------------------------ */

@@ -45,7 +45,10 @@ static void on_look(uv_timer_t *timer)
     int64_t now_us = mono_us();
 
     f->run_has = run_has_it(f);
-    f->leave = f->run_has || others_wait(f) || (f->leave_us && now_us >= f->leave_us);
+    if (f->volumes) /* the appliance is the run's too */
+        volumes_watch_suspend(f->volumes, f->run_has);
+    f->leave = f->run_has || (now_us >= f->stay_us && others_wait(f)) ||
+               (f->leave_us && now_us >= f->leave_us);
     f->silent = f->heard_us && now_us - f->heard_us > follow_patience_us(f);
     follow_take_answer(f);
     series_forget(f->run.series, now_us - FOLLOW_KEPT_US);
@@ -157,23 +160,28 @@ static int connect_port(struct follow *f, struct err *e)
     return 0;
 }
 
+static int no_readings(const struct follow *f, struct err *e)
+{
+    return err_set(e, ERR_TIMEOUT,
+                   "the agent of domain '%s' sends no new readings; look at its log: journalctl -u "
+                   "cbsnap-agent",
+                   f->o.domain);
+}
+
 /* Listens until it has to go. While it is silent the agent is asked now and then whether it is
  * there: its answer brings the readings back. */
 static int listen_port(struct follow *f, struct err *e)
 {
-    int64_t until_us = mono_us() + 2 * follow_patience_us(f);
-
     follow_greeted(f);
+    if (f->o.once)
+        f->stay_us = mono_in_ms(FOLLOW_HOLD_MS);
     if (!f->o.ops->local(f->run.domain))
         f->leave_us = mono_in_ms(FOLLOW_HOLD_MS);
     while (!must_go(f)) {
         if (wait_for(f, must_go, FOLLOW_AGAIN_MS, e) < 0)
             return -1;
-        if (f->o.once && mono_us() > until_us && !must_go(f))
-            return err_set(e, ERR_TIMEOUT,
-                           "the agent of domain '%s' sends no readings; look at its log: "
-                           "journalctl -u cbsnap-agent",
-                           f->o.domain);
+        if (f->o.once && mono_us() > f->until_us && !is_enough(f))
+            return no_readings(f, e);
         if (!f->silent || must_go(f))
             continue;
         follow_set_state(f, FOLLOW_NO_AGENT,
@@ -270,7 +278,10 @@ static int attend(struct follow *f, struct err *e)
     if (open_domain(f, e) < 0 || take_place(f, e) < 0)
         return -1;
     follow_watch_volumes(f);
+    f->until_us = mono_us() + FOLLOW_ONCE_US;
     while (!is_enough(f)) {
+        if (f->o.once && mono_us() > f->until_us)
+            return no_readings(f, e);
         if (wait_for_run(f, e) < 0 || take_place(f, e) < 0 || hold_port(f, e) < 0 ||
             wait_for(f, never, FOLLOW_GAP_MS, e) < 0)
             return -1;

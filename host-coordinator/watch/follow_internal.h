@@ -3,14 +3,19 @@
 #ifndef CBSNAP_FOLLOW_INTERNAL_H
 #define CBSNAP_FOLLOW_INTERNAL_H
 
+#include "host-coordinator/plan/volumes_watch.h"
 #include "host-coordinator/watch/follow.h"
 
 /* From here on silence is told as such. */
 #define FOLLOW_GREET_US INT64_C(3000000)
+/* A look that lasts longer has found nothing to see. */
+#define FOLLOW_ONCE_US INT64_C(10000000)
 
 struct follow {
     struct follow_options o;
     struct run run; /* the domain, its volumes, the link and the series; never a run of its own */
+    struct volumes_watch *volumes; /* NULL: no appliance */
+    bool no_volumes;               /* asked for in vain */
     uv_timer_t *look;
     enum follow_state state;
     char words[ERR_TEXT];
@@ -20,6 +25,8 @@ struct follow {
     bool placed; /* we are the one that watches */
     bool found;  /* the domain is there, or was */
     bool run_has, leave, silent;
+    int64_t stay_us;  /* once: a short look is not cut shorter by who waits, such as a watch */
+    int64_t until_us; /* once */
     int64_t leave_us; /* when to let others have a look; 0: when they want it */
 
     Cbsnap__Envelope *hello;  /* the agent's latest */

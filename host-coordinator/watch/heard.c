@@ -181,15 +181,40 @@ void follow_on_event(void *follow, const Cbsnap__Envelope *m)
 
 /* ---- the appliance --------------------------------------------------------------------------- */
 
+/* With a key for each: without coord.conf, or for a user who may not read the keys, there is none.
+ */
+static bool has_appliances(const struct follow *f)
+{
+    const struct config *c = f->o.conf;
+    size_t n = 0;
+
+    while (n < c->appliance_count && c->appliances[n].api_key)
+        n++;
+    return n > 0 && n == c->appliance_count;
+}
+
 void follow_watch_volumes(struct follow *f)
 {
-    (void)f;
+    struct err why = ERR_INIT;
+
+    if (f->no_volumes || !has_appliances(f))
+        return;
+    follow_set_state(f, FOLLOW_CONNECTING, "asking the appliance for the VM's volumes");
+    if (step_storage(&f->run, &why) == 0) {
+        f->volumes = volumes_watch_start(&f->run);
+        return;
+    }
+    log_debug("the appliance is left out: %s", why.msg);
+    f->no_volumes = true; /* one that does not answer must not delay each new start */
 }
 
 void follow_leave_domain(struct follow *f)
 {
-    struct series *series = STEAL_PTR(f->run.series);
+    struct series *series;
 
+    volumes_watch_stop(f->volumes);
+    f->volumes = NULL;
+    series = STEAL_PTR(f->run.series);
     run_release(&f->run);
     run_init(&f->run, f->o.conf, f->o.ops, f->o.loop, f->o.uri, f->o.domain);
     series_free(f->run.series);
