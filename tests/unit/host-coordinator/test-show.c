@@ -260,7 +260,7 @@ static void a_terminal_is_not_commanded(void **state)
     record_set_text(item, "target", EVIL);
     record_set_text(item, "mounts", EVIL);
     record_set_text(item, "snapshot.state", EVIL);
-    record_set_text(item, "snapshot.path", EVIL);
+    record_set_text(item, "snapshot.path", "pool/" EVIL);
     record_set_real(item, "snapshot.start_ms", 1);
     record_set_real(item, "snapshot.end_ms", 2);
     record_set_text(r, "metrics.catalogue", "1");
@@ -273,6 +273,7 @@ static void a_terminal_is_not_commanded(void **state)
     record_set_text(item, "statement", EVIL);
     text = print(r);
     assert_non_null(strstr(text, "a?[2J?????31m"));
+    assert_non_null(strstr(text, " pool/a?[2J"));
     for (const char *p = text; *p; p++) {
         if ((unsigned char)*p < 0x20 && *p != '\n')
             fail_msg("control character %d in: %.60s", *p, p > text + 20 ? p - 20 : text);
