@@ -93,7 +93,7 @@ static void on_port_connected(void *arg, struct peer *p)
 {
     struct daemon *d = arg;
 
-    log_info("a host has the port open");
+    log_debug("a host has the port open");
     client_hello(client_new(d, p, true), 0);
 }
 

@@ -73,7 +73,7 @@ static void on_ended(void *arg, struct peer *peer, bool clean)
     p->peer = NULL;
     if (fstat(p->fd, &st) < 0 || !S_ISCHR(st.st_mode))
         drop_fd(p);
-    log_info("the host has left the port '%s'", p->path);
+    log_debug("the host has left the port '%s'", p->path);
     look_again(p, PORT_LOOK_MS, "no host has the port open");
 }
 
