@@ -41,7 +41,7 @@ static const struct conf_option rows[] = {
      "what is told of a long transaction's statement: off, digest (no values) or text"},
     {"sample", "log_every_ms", CONF_INT, AT(log_every_ms), "5000", 100, 600000,
      "pace of what costs more: error log, deleted files, transactions"},
-    {"sample", "cost_percent", CONF_INT, AT(cost_percent), "2", 1, 100,
+    {"sample", "cost_percent", CONF_INT, AT(cost_percent), "5", 1, 100,
      "share of the time that reading one source may take; a slower one is read less often"},
     {"agent", "port", CONF_STRING, AT(port), "/dev/virtio-ports/org.cbsnap.agent.0", 0, 0, ""},
     {"agent", "socket", CONF_STRING, AT(socket), "", 0, 0, "empty: agent.sock in run_dir"},

@@ -89,7 +89,7 @@ static void an_hour_of_rest_is_not_saved_up(void **state)
     assert_in_range(readings(&p, &now, 10, SECOND / 10, 20000), 10, 17);
 }
 
-static void the_slowest_is_tried_every_ten_seconds(void **state)
+static void the_slowest_is_tried_every_five_seconds(void **state)
 {
     struct pace p;
     int64_t now = SECOND;
@@ -97,8 +97,8 @@ static void the_slowest_is_tried_every_ten_seconds(void **state)
     (void)state;
     pace_init(&p, 0, 2);
     pace_spent(&p, now, 3600 * SECOND);
-    assert_false(pace_due(&p, now + 9 * SECOND));
-    assert_true(pace_due(&p, now + 10 * SECOND));
+    assert_false(pace_due(&p, now + 4 * SECOND));
+    assert_true(pace_due(&p, now + 5 * SECOND));
 }
 
 int main(void)
@@ -109,7 +109,7 @@ int main(void)
         cmocka_unit_test(a_share_of_the_time),
         cmocka_unit_test(one_slow_reading_is_forgiven),
         cmocka_unit_test(an_hour_of_rest_is_not_saved_up),
-        cmocka_unit_test(the_slowest_is_tried_every_ten_seconds),
+        cmocka_unit_test(the_slowest_is_tried_every_five_seconds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
