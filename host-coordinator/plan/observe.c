@@ -17,7 +17,7 @@
 
 #include <string.h>
 
-#define LOOK_AGAIN_MS 1000 /* while a calm moment is waited for */
+#define LOOK_AGAIN_MS 1000                    /* while a calm moment is waited for */
 #define STALE_US      (INT64_C(15) * 1000000) /* older readings say nothing of now */
 #define GLANCE_MS     3000 /* for the first sample to come, when nothing else is waited for */
 
@@ -70,8 +70,8 @@ struct judgement {
 static void on_finding(void *arg, const struct policy_finding *f)
 {
     struct judgement *j = arg;
-    bool refuses = policy_rule_action(f->rule) == POLICY_REFUSE &&
-                   (!f->absent || j->r->conf->absent_refuses);
+    bool refuses =
+        policy_rule_action(f->rule) == POLICY_REFUSE && (!f->absent || j->r->conf->absent_refuses);
     struct record *item = record_append(j->r->record, "policy.findings");
     AUTO_FREE char *words = policy_describe(f, wall_us() - mono_us());
     char at[32];

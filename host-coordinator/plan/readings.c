@@ -43,8 +43,8 @@ static void report_wall_offset(struct run *r)
 {
     int64_t ms;
 
-    if (r->clocks_related && windows_wall_offset_ms(r->series, r->clock_offset_us, mono_us(),
-                                                    wall_us(), &ms))
+    if (r->clocks_related &&
+        windows_wall_offset_ms(r->series, r->clock_offset_us, mono_us(), wall_us(), &ms))
         record_set_int(r->record, "guest.wall_offset_ms", ms);
 }
 
@@ -74,7 +74,7 @@ static void log_volumes(struct run *r)
         const struct point *p;
         size_t count;
 
-        if (strncmp(name, "volume.", 7) != 0)
+        if (!series_is_host(r->series, n))
             continue;
         count = series_points(r->series, n, INT64_MIN, INT64_MAX, &p);
         for (size_t i = 0; i < count; i++)

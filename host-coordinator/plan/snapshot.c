@@ -217,7 +217,8 @@ static int publish_step(void *run, struct err *e)
     report_outcome(r, NULL);
     if (save(r, e) < 0)
         return -1;
-    /* the set is there and its record says so: from here on a run that dies leaves nothing to mend */
+    /* the set is there and its record says so: from here on a run that dies leaves nothing to mend
+     */
     journal_close(r->journal, true);
     r->journal = NULL;
     return 0;

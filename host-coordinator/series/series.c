@@ -120,6 +120,11 @@ const char *series_name(const struct series *s, size_t metric)
     return s->rows[metric].name;
 }
 
+bool series_is_host(const struct series *s, size_t metric)
+{
+    return s->rows[metric].host;
+}
+
 bool series_find(const struct series *s, const char *name, size_t *ret_metric)
 {
     size_t at;

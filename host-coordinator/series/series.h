@@ -16,7 +16,8 @@
 
 #define SERIES_NAMES_MAX  4096
 #define SERIES_POINTS_MAX 4000000 /* of all metrics together: 64 MB */
-#define SERIES_LIST_MAX   1000
+#define SERIES_LIST_MAX   1000    /* of each list, the newest */
+#define SERIES_NAME_MAX   255     /* bytes of a name */
 
 struct point {
     int64_t at_us;
@@ -71,6 +72,8 @@ void series_set_clock(struct series *s, int64_t offset_us);
 
 size_t series_count(const struct series *s); /* metrics */
 const char *series_name(const struct series *s, size_t metric);
+/* Read by ourselves, with series_add(); the guest cannot add to it. */
+bool series_is_host(const struct series *s, size_t metric);
 /* The metric of that full name; false when no point of it has come. */
 bool series_find(const struct series *s, const char *name, size_t *ret_metric);
 /* The points with from_us <= at_us < to_us, oldest first; how many. INT64_MIN and _MAX: all. */

@@ -15,7 +15,8 @@ void series_names(struct series *s, const Cbsnap__Names *m)
         const Cbsnap__Name *name = m->name[n];
         struct series_row *row = NULL;
 
-        if (name->name && *name->name && name->has_id && name->id < SERIES_NAMES_MAX)
+        if (name->name && *name->name && strlen(name->name) <= SERIES_NAME_MAX && name->has_id &&
+            name->id < SERIES_NAMES_MAX)
             row = series_row(s, name->name, false);
         if (row && !row->host)
             s->by_id[name->id] = (uint16_t)(row - s->rows + 1);
@@ -52,21 +53,67 @@ void series_sample(struct series *s, const Cbsnap__Sample *m)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-/* Room for one more, or NULL. The list is made whole at its first item: it is bounded. */
-#define ROOM(s, list, count)                                                                       \
-    ((s)->count == SERIES_LIST_MAX                                                                 \
-         ? ((s)->dropped++, NULL)                                                                  \
-         : ((s)->list = (s)->list ? (s)->list : xcalloc(SERIES_LIST_MAX, sizeof(*(s)->list)),      \
-            &(s)->list[(s)->count++]))
-
-static char *copy(const char *text)
+static void release_text(void *item)
 {
-    return text ? xstrdup(text) : NULL;
+    free(((struct series_text *)item)->text);
 }
 
-static bool same(const char *a, const char *b)
+static void release_trx(void *item)
 {
-    return a && b && strcmp(a, b) == 0;
+    struct series_trx *t = item;
+
+    free(t->id);
+    free(t->user);
+    free(t->statement);
+}
+
+static void release_line(void *item)
+{
+    free(((struct series_line *)item)->text);
+}
+
+static void release_file(void *item)
+{
+    free(((struct series_file_open *)item)->path);
+}
+
+#define OLDEST (SERIES_LIST_MAX / 4) /* go at once when a list is full: moving the rest costs */
+
+/* The list with room for one more at its end; it is made whole at its first item. */
+static void *with_room(struct series *s, void *list, size_t *count, size_t size,
+                       void (*release)(void *item))
+{
+    char *items = list ? list : xcalloc(SERIES_LIST_MAX, size);
+
+    if (*count == SERIES_LIST_MAX) {
+        for (size_t n = 0; n < OLDEST; n++)
+            release(items + n * size);
+        *count -= OLDEST;
+        memmove(items, items + OLDEST * size, *count * size);
+        s->dropped += OLDEST;
+    }
+    return items;
+}
+
+/* A new item at the end of the list. */
+#define ROOM(s, list, count, release)                                                              \
+    ((s)->list = with_room(s, (s)->list, &(s)->count, sizeof(*(s)->list), release),                \
+     &(s)->list[(s)->count++])
+
+/* The guest's texts are kept as far as anybody reads them. */
+static char *copy(const char *text)
+{
+    char *to = text ? strndup(text, SERIES_TEXT_MAX) : NULL;
+
+    if (text && !to)
+        abort(); /* like the allocators of buf.h */
+    return to;
+}
+
+/* Is `kept` what is kept of `told`? */
+static bool same(const char *kept, const char *told)
+{
+    return kept && told && strncmp(kept, told, SERIES_TEXT_MAX) == 0;
 }
 
 static void take_text(struct series *s, const Cbsnap__TextValue *m, int64_t at_us)
@@ -81,13 +128,12 @@ static void take_text(struct series *s, const Cbsnap__TextValue *m, int64_t at_u
     for (size_t n = s->text_count; n-- > 0;) {
         if (strcmp(s->texts[n].name, row->name) != 0)
             continue;
-        if (strcmp(s->texts[n].text, m->text) == 0)
+        if (same(s->texts[n].text, m->text))
             return; /* unchanged */
         break;
     }
-    to = ROOM(s, texts, text_count);
-    if (to)
-        *to = (struct series_text){.at_us = at_us, .name = row->name, .text = xstrdup(m->text)};
+    to = ROOM(s, texts, text_count, release_text);
+    *to = (struct series_text){.at_us = at_us, .name = row->name, .text = copy(m->text)};
 }
 
 static void take_trx(struct series *s, const Cbsnap__Transaction *m, int64_t at_us)
@@ -98,32 +144,30 @@ static void take_trx(struct series *s, const Cbsnap__Transaction *m, int64_t at_
         if (same(s->trxs[n].id, m->id))
             to = &s->trxs[n];
     }
-    if (to) {
-        free(to->id);
-        free(to->user);
-        free(to->statement);
-    } else {
-        to = ROOM(s, trxs, trx_count);
-    }
     if (to)
-        *to = (struct series_trx){.at_us = at_us,
-                                  .id = copy(m->id),
-                                  .user = copy(m->user),
-                                  .statement = copy(m->statement),
-                                  .thread = m->has_thread ? m->thread : 0,
-                                  .rows_modified = m->has_rows_modified ? m->rows_modified : 0,
-                                  .age_s = m->has_age_s ? m->age_s : 0};
+        release_trx(to);
+    else
+        to = ROOM(s, trxs, trx_count, release_trx);
+    *to = (struct series_trx){.at_us = at_us,
+                              .id = copy(m->id),
+                              .user = copy(m->user),
+                              .statement = copy(m->statement),
+                              .thread = m->has_thread ? m->thread : 0,
+                              .rows_modified = m->has_rows_modified ? m->rows_modified : 0,
+                              .age_s = m->has_age_s ? m->age_s : 0};
 }
 
 static void take_line(struct series *s, const Cbsnap__ServerLine *m, int64_t at_us)
 {
-    struct series_line *to = m->text ? ROOM(s, lines, line_count) : NULL;
+    struct series_line *to;
 
-    if (to)
-        *to = (struct series_line){.at_us = at_us,
-                                   .at_wall_us = m->has_at_wall_us ? m->at_wall_us : 0,
-                                   .level = m->has_level ? (int)m->level : 0,
-                                   .text = xstrdup(m->text)};
+    if (!m->text)
+        return;
+    to = ROOM(s, lines, line_count, release_line);
+    *to = (struct series_line){.at_us = at_us,
+                               .at_wall_us = m->has_at_wall_us ? m->at_wall_us : 0,
+                               .level = m->has_level ? (int)m->level : 0,
+                               .text = copy(m->text)};
 }
 
 static void take_file(struct series *s, const Cbsnap__OpenFile *m, int64_t at_us)
@@ -137,14 +181,11 @@ static void take_file(struct series *s, const Cbsnap__OpenFile *m, int64_t at_us
             to = &s->files[n];
     }
     if (!to) {
-        to = ROOM(s, files, file_count);
-        if (to)
-            to->path = xstrdup(m->path);
+        to = ROOM(s, files, file_count, release_file);
+        to->path = copy(m->path);
     }
-    if (to) {
-        to->at_us = at_us;
-        to->bytes = m->has_bytes ? m->bytes : 0;
-    }
+    to->at_us = at_us;
+    to->bytes = m->has_bytes ? m->bytes : 0;
 }
 
 void series_lists_take(struct series *s, const Cbsnap__Sample *m, int64_t at_us)
@@ -179,16 +220,13 @@ void series_lists_shift(struct series *s, int64_t shift_us)
 void series_lists_release(struct series *s)
 {
     for (size_t n = 0; n < s->text_count; n++)
-        free(s->texts[n].text);
-    for (size_t n = 0; n < s->trx_count; n++) {
-        free(s->trxs[n].id);
-        free(s->trxs[n].user);
-        free(s->trxs[n].statement);
-    }
+        release_text(&s->texts[n]);
+    for (size_t n = 0; n < s->trx_count; n++)
+        release_trx(&s->trxs[n]);
     for (size_t n = 0; n < s->line_count; n++)
-        free(s->lines[n].text);
+        release_line(&s->lines[n]);
     for (size_t n = 0; n < s->file_count; n++)
-        free(s->files[n].path);
+        release_file(&s->files[n]);
     free(s->texts);
     free(s->trxs);
     free(s->lines);

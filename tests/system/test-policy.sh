@@ -42,8 +42,8 @@ open_transaction() {
 }
 
 epoch=$(epoch)
-open_transaction 40
-sleep 9
+open_transaction 50
+sleep 18 # until it is a long one for the agent too, and has been read
 
 policy 'refuse = innodb.trx_oldest > 5s'
 try
