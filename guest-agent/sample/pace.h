@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_SAVED_US INT64_C(5000000)  /* at most the share of so much time is saved */
-#define PACE_REST_US  INT64_C(5000000)  /* however slow: then it is tried again */
+#define PACE_SAVED_US INT64_C(5000000) /* at most the share of so much time is saved */
+#define PACE_REST_US  INT64_C(5000000) /* however slow: then it is tried again */
 
 struct pace {
     int every_ms; /* 0: as often as asked */

@@ -18,6 +18,7 @@
 #define SERIES_POINTS_MAX 4000000 /* of all metrics together: 64 MB */
 #define SERIES_LIST_MAX   1000    /* of each list, the newest */
 #define SERIES_NAME_MAX   255     /* bytes of a name */
+#define SERIES_TEXT_MAX   1000    /* bytes of a text, a line, a statement, a path; more is cut */
 
 struct point {
     int64_t at_us;
