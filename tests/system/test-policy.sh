@@ -72,7 +72,7 @@ is "$(record '.policy.waited_s > 3')" true "and for how long"
 "$LAB" reset >/dev/null 2>&1
 epoch=$(epoch)
 
-policy 'refuse = mysql.threads_connected > 0 for 2s'
+policy 'refuse = system.mem.total > 1M for 2s'
 try
 refused "met for so long" 'for 2s'
 
