@@ -19,6 +19,7 @@
 #include "guest-agent/commands.h"
 #include "guest-agent/heldlog.h"
 #include "guest-agent/notify.h"
+#include "guest-agent/pin.h"
 #include "guest-agent/session/marker.h"
 #include "proto/base/cleanup.h"
 
@@ -160,21 +161,6 @@ static int take_run_dir(struct daemon *d, struct err *e)
     if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0)
         return err_set(e, ERR_BUSY, "another cbsnap-agent has '%s': stop it first", dir);
     return 0;
-}
-
-/*
- * A page that must be read in from a disk could come late, or never, while the guest is frozen.
- * With a finite limit MCL_FUTURE would make later allocations fail, so then only what is there is
- * locked.
- */
-static void lock_memory(void)
-{
-    struct rlimit all = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY}, now;
-    bool unlimited = setrlimit(RLIMIT_MEMLOCK, &all) == 0 ||
-                     (getrlimit(RLIMIT_MEMLOCK, &now) == 0 && now.rlim_cur == RLIM_INFINITY);
-
-    if (mlockall(unlimited ? MCL_CURRENT | MCL_FUTURE : MCL_CURRENT) < 0)
-        log_warn("cannot lock memory (%s): run as root or raise LimitMEMLOCK", strerror(errno));
 }
 
 static void read_boot_id(struct daemon *d)
@@ -323,7 +309,7 @@ int daemon_run(const char *config)
         abort(); /* at start, out of descriptors */
     if (start(&d, &e) < 0)
         return fail("", &e);
-    lock_memory();
+    pin_memory();
     notify_ready();
     log_info("cbsnap-agent " CBSNAP_VERSION " runs, epoch %llu",
              (unsigned long long)session_epoch(live_session(d.live)));

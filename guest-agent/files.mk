@@ -13,6 +13,7 @@ AGENT_SRC := \
 	guest-agent/lane.c \
 	guest-agent/notify.c \
 	guest-agent/options.c \
+	guest-agent/pin.c \
 	guest-agent/prepare.c \
 	guest-agent/requests.c \
 	guest-agent/sampler.c \
