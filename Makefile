@@ -157,7 +157,7 @@ help:
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
 	@echo 'lint, format         formatter, cppcheck, direction of includes'
-	@echo 'bench                write stall of a real set beside its floor (root)'
+	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
 	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

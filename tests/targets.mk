@@ -38,6 +38,7 @@ demo: deps
 
 bench: all $(LAB_TOOLS)
 	tests/bench/stall
+	tests/bench/cost
 
 # ---- storage drivers: the fake array, the contract of all drivers, their integration test -----
 

@@ -2,7 +2,7 @@
 /*
  * Reads an agent's samples from the port, for tests: one JSON object a line for each sample.
  *
- *     sample-tap SOCKET INTERVAL_MS
+ *     sample-tap SOCKET INTERVAL_MS     0: each sample, at the agent's own interval
  *
  *     {"mono_us":..., "wall_us":..., "missed":0, "came_us":...,
  *      "m":{"disk.vdb.writes":12,...}, "t":{"repl.role":"standalone"},
@@ -144,7 +144,8 @@ static int greet(int fd, uint32_t interval_ms)
     if (send_message(fd, &m) < 0)
         return -1;
     MSG_SET(&m, id, 2);
-    MSG_SET(&subscribe, interval_ms, interval_ms);
+    if (interval_ms)
+        MSG_SET(&subscribe, interval_ms, interval_ms);
     MSG_BODY(&m, subscribe, SUBSCRIBE, &subscribe);
     return send_message(fd, &m);
 }
@@ -190,10 +191,12 @@ int main(int argc, char **argv)
 {
     uint32_t interval_ms = argc == 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
 
-    if (argc != 3 || !interval_ms) {
+    if (argc != 3) {
         (void)fprintf(stderr, "usage: sample-tap SOCKET INTERVAL_MS\n");
         return 2;
     }
+    /* a line is one write: who reads the file meanwhile never sees half of one */
+    (void)setvbuf(stdout, NULL, _IOFBF, 1 << 20);
     for (;;) {
         int fd = port_open(argv[1]);
 

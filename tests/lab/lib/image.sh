@@ -121,8 +121,11 @@ image_prepare_in_namespace() { # DIRECTORY
     chroot_mounts "$root"
     mount -o loop "$1/log.img" "$root/mnt/mysql"
     mount -o loop "$1/data.img" "$root/mnt/mysqldata"
-    chroot "$root" /bin/sh -c "mkdir -m 750 /mnt/mysqldata/mysql &&
-        chown mysql:mysql /mnt/mysql /mnt/mysqldata/mysql && chmod 750 /mnt/mysql && $SERVER_INIT"
+    # "second" is for tests that need another server: initialising it in the guest takes minutes
+    chroot "$root" /bin/sh -c "cd /mnt/mysqldata && mkdir -m 750 mysql second &&
+        chown mysql:mysql /mnt/mysql mysql second && chmod 750 /mnt/mysql &&
+        $SERVER_INIT --datadir=/mnt/mysqldata/mysql &&
+        $SERVER_INIT --datadir=/mnt/mysqldata/second --skip-log-bin"
     chroot "$root" mysqld --user=mysql --skip-networking &
     pid=$!
     # whatever fails below, the server must not outlive us
