@@ -57,7 +57,7 @@ static size_t hash(const char *name)
     return (size_t)(h % SLOTS);
 }
 
-int names_id(struct names *t, const char *name)
+static int id_below(struct names *t, const char *name, size_t limit)
 {
     size_t at = hash(name), count;
 
@@ -68,10 +68,20 @@ int names_id(struct names *t, const char *name)
         at = (at + 1) % SLOTS;
     }
     count = names_count(t);
-    if (count == NAMES_MAX)
+    if (count >= limit)
         return -1;
     t->text[count] = xstrdup(name);
     t->slot[at] = (uint16_t)(count + 1);
     atomic_store_explicit(&t->count, count + 1, memory_order_release);
     return (int)count;
+}
+
+int names_id(struct names *t, const char *name)
+{
+    return id_below(t, name, NAMES_MAX);
+}
+
+int names_instance_id(struct names *t, const char *name)
+{
+    return id_below(t, name, NAMES_MAX - NAMES_FIXED);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "guest-agent/sample/names.h"
+#include "guest-agent/sample/procfile.h"
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
 
@@ -57,26 +58,31 @@ static void push(struct sample *s, uint16_t id, double value)
     s->values[s->count++] = value;
 }
 
-void sample_emit(struct sample *s, const char *name, double value)
+static void emit(struct sample *s, int id, double value)
 {
-    int id = isfinite(value) ? names_id(s->names, name) : -1;
-
     if (id >= 0)
         push(s, (uint16_t)id, value);
+}
+
+void sample_emit(struct sample *s, const char *name, double value)
+{
+    if (isfinite(value))
+        emit(s, names_id(s->names, name), value);
 }
 
 void sample_emit_of(struct sample *s, const char *pattern, const char *instance, double value)
 {
     const char *star = strchr(pattern, '*');
-    char name[NAME_BYTES];
+    char clean[NAME_BYTES], name[NAME_BYTES];
+    size_t given = strlen(instance);
     int len;
 
-    if (!star || !*instance)
+    if (!star || given == 0 || given >= sizeof(clean) || !isfinite(value))
         return;
-    len = snprintf(name, sizeof(name), "%.*s%s%s", (int)(star - pattern), pattern, instance,
-                   star + 1);
+    text_clean(clean, sizeof(clean), instance, given);
+    len = snprintf(name, sizeof(name), "%.*s%s%s", (int)(star - pattern), pattern, clean, star + 1);
     if (len > 0 && len < (int)sizeof(name))
-        sample_emit(s, name, value);
+        emit(s, names_instance_id(s->names, name), value);
 }
 
 void sample_add_text(struct sample *s, const char *name, const char *text)

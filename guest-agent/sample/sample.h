@@ -79,7 +79,8 @@ void sample_free(struct sample *s);             /* accepts NULL */
 
 /* A value that is no finite number is not added; nor is a name when the table is full. */
 void sample_emit(struct sample *s, const char *name, double value);
-/* "disk.*.reads" with "vdb" for the '*'. */
+/* "disk.*.reads" with "vdb" for the '*'. Bytes that are no text become '?': a mount point may have
+ * any, a record only UTF-8. */
 void sample_emit_of(struct sample *s, const char *pattern, const char *instance, double value);
 /* These copy what they are given. What is over the list's limit is dropped, the first stay. */
 void sample_add_text(struct sample *s, const char *name, const char *text);

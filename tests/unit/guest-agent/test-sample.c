@@ -127,6 +127,36 @@ static void names_are_bounded(void **state)
     names_free(own);
 }
 
+static void instances_leave_room_for_fixed_names(void **state)
+{
+    struct names *own = names_new();
+    struct sample *s = sample_new(own);
+    char name[16];
+
+    (void)state;
+    for (int n = 0; n < NAMES_MAX + 50; n++) {
+        (void)snprintf(name, sizeof(name), "veth%d", n);
+        sample_emit_of(s, "net.*.rx", name, n);
+    }
+    assert_in_range(names_count(own), NAMES_MAX / 2, NAMES_MAX - 1);
+    sample_emit(s, "repl.lag", 7);
+    assert_non_null(sample_get(s, "repl.lag"));
+    sample_free(s);
+    names_free(own);
+}
+
+static void an_instance_becomes_text(void **state)
+{
+    struct sample *s = sample_new(names);
+
+    (void)state;
+    sample_emit_of(s, "fs.*.used", "/mnt/a\xff\033[2J\nb", 1);
+    check_value(s, "fs./mnt/a??[2J?b.used", 1);
+    sample_emit_of(s, "fs.*.used", "/mnt/\303\244", 2);
+    check_value(s, "fs./mnt/\303\244.used", 2);
+    sample_free(s);
+}
+
 static int make_names(void **state)
 {
     (void)state;
@@ -149,6 +179,8 @@ int main(void)
         cmocka_unit_test(ring_keeps_to_its_memory),
         cmocka_unit_test(merging_keeps_all_and_the_stamp),
         cmocka_unit_test(names_are_bounded),
+        cmocka_unit_test(instances_leave_room_for_fixed_names),
+        cmocka_unit_test(an_instance_becomes_text),
     };
 
     return cmocka_run_group_tests(tests, make_names, free_names);
