@@ -47,6 +47,15 @@ static int read_all(struct procfile *f, size_t max)
     return got < 0 || f->text.len == 0 ? -1 : 0;
 }
 
+/* The last line of a file that is longer ends anywhere, even within a number: it would lie. */
+static void cut_at_line(struct procfile *f, size_t max)
+{
+    const unsigned char *end = f->text.len < max ? NULL : memrchr(f->text.data, '\n', f->text.len);
+
+    if (end)
+        f->text.len = (size_t)(end - f->text.data);
+}
+
 char *procfile_read(struct procfile *f, size_t max)
 {
     if (f->fd < 0)
@@ -57,6 +66,7 @@ char *procfile_read(struct procfile *f, size_t max)
         shut(f); /* of a process that ended, or a device that went */
         return NULL;
     }
+    cut_at_line(f, max);
     f->text.data[f->text.len] = '\0'; /* buf keeps room for it */
     return (char *)f->text.data;
 }

@@ -21,8 +21,8 @@ struct procfile {
 /* `name` below proc/ of `root` ("" for the live system). */
 void procfile_init(struct procfile *f, const char *root, const char *name);
 void procfile_release(struct procfile *f);
-/* Its text now, at most `max` bytes of it and ended by NUL; the caller may write into it, until the
- * next call. NULL when it cannot be read. */
+/* Its text now, at most `max` bytes of it (whole lines) and ended by NUL; the caller may write into
+ * it, until the next call. NULL when it cannot be read. */
 char *procfile_read(struct procfile *f, size_t max);
 
 /* The line at *at, ended by NUL, and *at moved behind it; NULL at the end. */

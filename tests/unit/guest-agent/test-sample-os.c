@@ -250,6 +250,27 @@ static void counters_that_go_back_have_no_rate(void **state)
     sample_free(s);
 }
 
+/* More disks than are read: the last line is not taken for whole when it is cut within a number. */
+static void a_cut_line_is_left_out(void **state)
+{
+    struct world *w = *state;
+    struct buf text = BUF_INIT;
+    struct sample *s;
+
+    while (text.len < 128 * 1024 - 90)
+        buf_addf(&text, "   7 0 loop0 9 0 9 9 9 0 9 9 0 9 9\n");
+    buf_addf(&text, " 253 0 vda 1 0 2 3 4 0 8 5 7 4 ");
+    while (text.len < 128 * 1024 + 20)
+        buf_addf(&text, "9");
+    buf_addf(&text, "\n");
+    tree_file(w->root, "proc/diskstats", buf_text(&text));
+    use(w, &disk_source);
+    s = first(w);
+    assert_int_equal(s->count, 0);
+    sample_free(s);
+    buf_release(&text);
+}
+
 static void the_servers_process_is_followed(void **state)
 {
     struct world *w = *state;
@@ -406,6 +427,7 @@ int main(void)
         T(whole_disks_only),
         T(disk_values),
         T(counters_that_go_back_have_no_rate),
+        T(a_cut_line_is_left_out),
         T(the_servers_process_is_followed),
         T(the_agent_itself),
         T(filesystems_of_disks_once),
