@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ struct deleted {
     const struct source_config *config;
     DIR *dir; /* of the scan under way */
     pid_t pid;
+    size_t seen; /* descriptors of any kind */
     size_t files;
     uint64_t bytes;
     struct found largest[SAMPLE_FILES_MAX]; /* largest first */
@@ -126,11 +128,14 @@ static bool scan_on(struct deleted *self)
     struct dirent *entry;
 
     for (int n = 0; n < TURN_FDS && mono_us() < until; n++) {
+        errno = 0;
         entry = readdir(self->dir);
         if (!entry)
             return true;
-        if (entry->d_name[0] != '.')
-            look_at(self, entry->d_name);
+        if (entry->d_name[0] == '.')
+            continue;
+        self->seen++;
+        look_at(self, entry->d_name);
     }
     return false;
 }
@@ -140,7 +145,7 @@ static void end_scan(struct deleted *self)
     if (self->dir)
         closedir(self->dir);
     self->dir = NULL;
-    self->files = self->count = 0;
+    self->seen = self->files = self->count = 0;
     self->bytes = 0;
 }
 
@@ -174,6 +179,10 @@ static void deleted_read(void *arg, struct sample *to)
         return;
     if (!scan_on(self))
         return;
+    if (errno || self->seen == 0) { /* it ended meanwhile: nothing was seen is not "none" */
+        end_scan(self);
+        return;
+    }
     sample_emit(to, "mysql.deleted_open.files", (double)self->files);
     sample_emit(to, "mysql.deleted_open.bytes", (double)self->bytes);
     for (size_t n = 0; n < self->count; n++)

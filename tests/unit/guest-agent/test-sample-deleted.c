@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -204,6 +205,24 @@ static void another_process_starts_anew(void **state)
     sample_free(s);
 }
 
+/* A server that was killed and not yet reaped has a folder of descriptors, and nothing in it. */
+static void a_dead_process_is_absent(void **state)
+{
+    struct world *w = *state;
+    pid_t child = fork();
+    siginfo_t info;
+    struct sample *s;
+
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    server_facts_set(w->config.server, child, NULL, NULL, NULL);
+    s = read_at(&deleted_source, w->self, 1000000);
+    assert_int_equal(s->count, 0);
+    sample_free(s);
+    (void)waitpid(child, NULL, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -213,6 +232,7 @@ int main(void)
         T(the_largest_are_listed),
         T(many_descriptors_take_turns),
         T(another_process_starts_anew),
+        T(a_dead_process_is_absent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
