@@ -24,6 +24,7 @@
 #define READING_MS    2000 /* all questions of one reading, login aside */
 #define QUERY_MS      1500
 #define RETRY_MS      5000
+#define RETRY_MAX_MS  60000
 #define SLOW_EVERY_MS 5000
 #define SLOW_PAUSE_MS 60000 /* for a source that did not answer: it may hang for long */
 
@@ -130,11 +131,28 @@ static void forget(struct mysql_sampler *s)
     s->uptime_before = 0;
 }
 
-static void drop(struct mysql_sampler *s)
+/*
+ * A question that was given up goes on in a server that waits for a lock of its own: each try
+ * leaves one more session behind, so they must become rare before they fill max_connections. One
+ * whose account is refused writes a line in the server's log each time.
+ */
+int sampler_retry_ms(enum err_code code, unsigned timeouts)
+{
+    if (code == ERR_AUTH)
+        return RETRY_MAX_MS;
+    if (code != ERR_TIMEOUT || timeouts <= 1)
+        return RETRY_MS;
+    return timeouts < 8 && RETRY_MS << (timeouts - 1) < RETRY_MAX_MS ? RETRY_MS << (timeouts - 1)
+                                                                     : RETRY_MAX_MS;
+}
+
+static void drop(struct mysql_sampler *s, enum err_code code)
 {
     conn_close(&s->conn);
     forget(s);
-    s->not_before_us = mono_in_ms(RETRY_MS);
+    if (code == ERR_TIMEOUT)
+        s->timeouts++;
+    s->not_before_us = mono_in_ms(sampler_retry_ms(code, s->timeouts));
 }
 
 /*
@@ -395,10 +413,12 @@ int mysql_status_read(struct mysql_sampler *s, struct sample *to, struct err *e)
 {
     bool left_alone = !conn_is_open(&s->conn) && mono_us() < s->not_before_us;
 
-    if (read_all(s, to, e) == 0)
+    if (read_all(s, to, e) == 0) {
+        s->timeouts = 0;
         return 0;
+    }
     if (!left_alone)
-        drop(s);
+        drop(s, e->code);
     identity_check(s);
     return -1;
 }

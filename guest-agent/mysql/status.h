@@ -37,7 +37,8 @@ struct mysql_sampler *mysql_status_new(const struct mysql_sampler_config *config
 void mysql_status_free(struct mysql_sampler *s); /* accepts NULL */
 
 /* Reads once and adds what could be read. On failure adds nothing more, drops the connection, and
- * tries again not before 5 s have passed (a sick server is left alone). Takes at most 2 s;
+ * tries again not before 5 s have passed (a sick server is left alone), up to 60 s where questions
+ * keep being unanswered or the account is refused. `e` is not NULL. Takes at most 2 s;
  * when it logs in, the login's connect timeout and 4 s. */
 int mysql_status_read(struct mysql_sampler *s, struct sample *to, struct err *e);
 

@@ -22,6 +22,7 @@ struct mysql_sampler {
     struct mysql_login login;
     struct conn conn;
     int64_t not_before_us; /* a server that failed is left alone until then */
+    unsigned timeouts;     /* questions in a row that a server which let us in did not answer */
     int64_t deadline_us;   /* of the reading under way */
 
     struct plan plan;
@@ -47,6 +48,9 @@ struct mysql_sampler {
 /* Asks within what is left of the reading's time; otherwise as conn_query(). */
 int sampler_ask(struct mysql_sampler *s, MYSQL_RES **ret, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* How long a server that failed so is left alone, after so many timeouts in a row. */
+int sampler_retry_ms(enum err_code code, unsigned timeouts);
 
 /* The column of that name, or -1. */
 int result_column(MYSQL_RES *res, const char *name);
