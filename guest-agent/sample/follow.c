@@ -181,15 +181,23 @@ static bool is_replaced(const struct follow *f)
     return errno == ENOENT && fstat(f->fd, &ours) == 0 && ours.st_nlink == 0;
 }
 
-static void check_truncated(struct follow *f)
+static void go_to(struct follow *f, off_t at)
+{
+    f->at = at;
+    f->between = false;
+    f->line_len = 0;
+}
+
+static void check_size(struct follow *f, size_t max)
 {
     struct stat st;
 
-    if (fstat(f->fd, &st) == 0 && st.st_size < f->at) {
-        f->at = 0;
-        f->between = false;
-        f->line_len = 0;
-    }
+    if (fstat(f->fd, &st) < 0)
+        return;
+    if (st.st_size < f->at)
+        go_to(f, 0);
+    else if (st.st_size - f->at > FOLLOW_BEHIND_MAX)
+        go_to(f, st.st_size - (off_t)max);
 }
 
 static void set_path(struct follow *f, const char *path)
@@ -217,7 +225,7 @@ int follow_read(struct follow *f, const char *path, size_t max,
         if (open_path(f) < 0 || !is_new)
             return -1;
     }
-    check_truncated(f);
+    check_size(f, max);
     /* twice at most: the rest of the old one, the new one */
     while (read_on(f, &to) && is_replaced(f)) {
         end_line(f, &to);

@@ -14,6 +14,10 @@
 
 #define FOLLOW_LINE_MAX 500 /* bytes; what a line has beyond is dropped */
 
+/* Of a log that has run further ahead the newest is read, and what lies between is never given: an
+ * error told hours late, as one of now, would be worse than one that is not told. */
+#define FOLLOW_BEHIND_MAX (4 << 20)
+
 struct follow;
 struct follow *follow_new(void);
 void follow_free(struct follow *f);

@@ -256,6 +256,34 @@ static void a_flood_is_counted_in_turns(void **state)
     assert_in_range(turns, 3, 4);
 }
 
+/* What is told is of now, however much was logged. */
+static void a_log_that_runs_ahead_is_not_told_hours_late(void **state)
+{
+    struct world *w = *state;
+    struct buf old = BUF_INIT, new = BUF_INIT;
+    const double *errors, *warnings;
+    struct sample *s;
+
+    append(w, "");
+    check_reading(w, -1, -1, NULL);
+    while (old.len < 5 << 20)
+        buf_addf(&old, "161104 10:15:00 [ERROR] of long ago\n");
+    append(w, buf_text(&old));
+    for (int n = 0; n < 20; n++)
+        buf_addf(&new, "161104 11:15:00 [Warning] of now\n");
+    append(w, buf_text(&new));
+    s = read_at(&errlog_source, w->self, 1000000);
+    warnings = sample_get(s, "mysql.errlog.warnings");
+    errors = sample_get(s, "mysql.errlog.errors");
+    assert_true(warnings && *warnings == 20);
+    assert_true(errors && *errors > 0 && *errors < 256 * 1024 / 30);
+    assert_int_equal(s->line_count, SAMPLE_LINES_MAX);
+    assert_non_null(strstr(s->lines[SAMPLE_LINES_MAX - 1].text, "of now"));
+    sample_free(s);
+    buf_release(&old);
+    buf_release(&new);
+}
+
 static void rotated_by_rename(void **state)
 {
     struct world *w = *state;
@@ -381,6 +409,7 @@ int main(void)
         T(a_line_waits_for_its_end),
         T(a_long_line_is_cut),
         T(a_flood_is_counted_in_turns),
+        T(a_log_that_runs_ahead_is_not_told_hours_late),
         T(rotated_by_rename),
         T(cut_in_place),
         T(deleted_and_made_anew),
