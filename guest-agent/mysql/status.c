@@ -179,6 +179,28 @@ static int set_session(struct mysql_sampler *s, struct err *e)
     return 0;
 }
 
+/*
+ * An account with SUPER or CONNECTION_ADMIN gets in where others do not: on the one connection that
+ * the server keeps for a person who comes to mend it, and that the lock needs too. Not ours to sit
+ * on. Source: MySQL manual, "max_connections" (one more than that many); MariaDB the same.
+ */
+static int leave_the_last_slot(struct mysql_sampler *s, struct err *e)
+{
+    AUTO_RESULT MYSQL_RES *limit = NULL;
+    AUTO_RESULT MYSQL_RES *now = NULL;
+    MYSQL_ROW most, connected;
+
+    if (sampler_ask(s, &limit, e, "SELECT @@GLOBAL.max_connections") < 0 ||
+        sampler_ask(s, &now, e, "SHOW GLOBAL STATUS LIKE 'Threads_connected'") < 0)
+        return -1;
+    most = limit ? mysql_fetch_row(limit) : NULL;
+    connected = now ? mysql_fetch_row(now) : NULL;
+    if (most && connected && number_of(connected[1]) > number_of(most[0]))
+        return err_set(e, ERR_MYSQL,
+                       "the server has no connection left but the one kept for an administrator");
+    return 0;
+}
+
 static int log_in(struct mysql_sampler *s, struct err *e)
 {
     if (mono_us() < s->not_before_us)
@@ -186,7 +208,7 @@ static int log_in(struct mysql_sampler *s, struct err *e)
     if (conn_open(&s->conn, e) < 0)
         return -1;
     s->deadline_us = mono_in_ms(READING_MS);
-    if (set_session(s, e) < 0 || identity_read(s, e) < 0)
+    if (leave_the_last_slot(s, e) < 0 || set_session(s, e) < 0 || identity_read(s, e) < 0)
         return -1;
     forget(s);
     free(s->select_variables);

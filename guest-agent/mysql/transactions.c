@@ -141,7 +141,7 @@ static int ask_performance_schema(struct mysql_sampler *s, struct oldest *list, 
     while (res && (row = mysql_fetch_row(res))) {
         struct oldest *o = by_thread(list, count, row[0]);
 
-        if (!o || o->trx.user[0])
+        if (!o || o->trx.user[0] || o->digest || o->last_query)
             continue;
         set_user(o, row[1]);
         o->digest = copy_or_null(row[2]);

@@ -173,8 +173,8 @@ static void test_global_lock(void)
 
 static void test_no_connection_left(void)
 {
-    struct reader inside, outside;
-    MYSQL *others[20];
+    struct reader inside, outside, mighty;
+    MYSQL *others[20], *person;
     size_t count = 0;
 
     session_do(admin, "CREATE USER plain@localhost");
@@ -193,6 +193,16 @@ static void test_no_connection_left(void)
     read_after(&outside, 0);
     check(!was_read(&outside) && outside.took_us < 1000000, "who is not fails in %lld ms: %s",
           (long long)outside.took_us / 1000, outside.error.msg);
+    /* root gets in, by the place that is kept for a person: and must not stay there */
+    reader_open(&mighty, "root", STATEMENTS_OFF);
+    read_after(&mighty, 0);
+    check(!was_read(&mighty), "who may take the last place leaves it: %s", mighty.error.msg);
+    usleep(100000);
+    person = mysql_init(NULL);
+    check(mysql_real_connect(person, "localhost", "root", NULL, NULL, 0, sock, 0) != NULL,
+          "and a person gets in");
+    mysql_close(person);
+    reader_close(&mighty);
     for (size_t n = 0; n <= count && n < 20; n++)
         mysql_close(others[n]);
     session_do(admin, "SET GLOBAL max_connections = 100");
