@@ -20,8 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRAW_EVERY_US INT64_C(250000)
-#define TEXT_WIDTH    100
+#define DRAW_EVERY_US  INT64_C(250000)
+#define SERVER_WAIT_US INT64_C(1000000)
+#define TEXT_WIDTH     100
 
 const struct command_option watch_options[] = {
     {"once", NULL, "print one full sample and end"},
@@ -35,7 +36,7 @@ struct watch {
     struct screen *screen;
     bool once, paused, utf8, quit;
     size_t scroll, page;
-    int64_t drawn_us;
+    int64_t drawn_us, full_us;
     unsigned printed; /* readings seen when the last document was printed */
     struct err err;   /* of the screen or of stdout */
 };
@@ -209,15 +210,20 @@ static void on_news(void *arg)
     }
 }
 
+/* What the server is, is worth a moment: a server that does not answer must not hide the rest. */
 static bool is_enough(void *arg)
 {
-    const struct watch *w = arg;
+    struct watch *w = arg;
     struct follow_facts facts;
 
     if (!w->once)
         return false;
     follow_facts(w->follow, &facts);
-    return is_full(&facts) && facts.asked;
+    if (!is_full(&facts))
+        return false;
+    if (!w->full_us)
+        w->full_us = mono_us();
+    return facts.asked || mono_us() - w->full_us > SERVER_WAIT_US;
 }
 
 static int parse_interval(const char *text, int *ret_ms, struct err *e)

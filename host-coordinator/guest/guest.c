@@ -11,6 +11,8 @@
 
 /* The agent may not have been there, or not have seen us come, when the last one was sent. */
 #define HELLO_AGAIN_US 500000
+/* The agent looks for a host every 100 ms. */
+#define MET_US 300000
 
 /* ---- what comes in --------------------------------------------------------------------------- */
 
@@ -107,6 +109,24 @@ int guest_begin(struct guest **ret, struct loop *loop, int fd, const char *port,
     return 0;
 }
 
+static bool met_or_gone(void *arg)
+{
+    const struct guest *g = arg;
+
+    return g->met || err_is_set(&g->refusal);
+}
+
+/*
+ * Where one host follows another at once, our bytes can reach the agent before the news that the
+ * other has left: virtio carries the two apart. The agent answers our hello, then takes the news
+ * for our own leaving, and forgets what we asked. It greets who it sees come, so a hello of its own
+ * is waited for; a change that it never notices does no harm.
+ */
+static void wait_to_be_met(struct guest *g)
+{
+    (void)loop_wait_until(g->loop, met_or_gone, g, mono_us() + MET_US, NULL);
+}
+
 int guest_greet(struct guest *g, int64_t deadline_us, struct err *e)
 {
     struct err why = ERR_INIT;
@@ -115,6 +135,8 @@ int guest_greet(struct guest *g, int64_t deadline_us, struct err *e)
     if (loop_wait_until(g->loop, hello_settled, g, deadline_us, &why) < 0 &&
         why.code == ERR_TIMEOUT)
         return port_silent(link_fd(g->link), g->port, mono_us() - g->began_us, e);
+    if (!err_is_set(&why))
+        wait_to_be_met(g);
     if (!err_is_set(&why))
         why = g->refusal;
     if (e && err_is_set(&why))

@@ -18,6 +18,7 @@ struct guest {
 
     Cbsnap__Envelope *hello; /* the agent's latest; NULL before the first */
     unsigned restarts;
+    bool met;          /* it said hello by itself: it has seen us come, not only heard us */
     uint64_t instance; /* ours */
     char boot_id[40];  /* ours */
     uint32_t hello_id; /* of our Hello sent last */

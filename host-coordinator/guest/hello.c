@@ -92,6 +92,7 @@ void hello_received(struct guest *g, Cbsnap__Envelope *m)
     const Cbsnap__Hello *h = m->hello;
 
     g->hello = m;
+    g->met = g->met || !m->has_reply_to;
     if (m->has_reply_to && m->reply_to == g->hello_id && m->has_sent_us)
         clock_learn(g, g->hello_sent_us, mono_us(), m->sent_us);
     if (!h->has_protocol || h->protocol != CBSNAP_PROTOCOL) {

@@ -33,10 +33,17 @@ static bool run_has_it(struct follow *f)
     return true;
 }
 
-/* Only who was served may be asked to leave: in the backlog we stand in nobody's way. */
-static bool others_wait(const struct follow *f)
+/*
+ * Only who is served may be asked to leave: in the backlog we stand in nobody's way. And who has
+ * just come stays for a moment: two that watch would else make way for each other for ever.
+ */
+static bool others_wait(struct follow *f)
 {
-    return f->fd >= 0 && port_state(f->fd) == PORT_ACCEPTED && port_waiting(f->fd) > 0;
+    if (f->fd < 0 || port_state(f->fd) != PORT_ACCEPTED)
+        return false;
+    if (!f->stay_us)
+        f->stay_us = mono_in_ms(f->o.once ? FOLLOW_HOLD_MS : FOLLOW_STAY_MS);
+    return mono_us() >= f->stay_us && port_waiting(f->fd) > 0;
 }
 
 static void on_look(uv_timer_t *timer)
@@ -47,8 +54,7 @@ static void on_look(uv_timer_t *timer)
     f->run_has = run_has_it(f);
     if (f->volumes) /* the appliance is the run's too */
         volumes_watch_suspend(f->volumes, f->run_has);
-    f->leave = f->run_has || (now_us >= f->stay_us && others_wait(f)) ||
-               (f->leave_us && now_us >= f->leave_us);
+    f->leave = f->run_has || others_wait(f) || (f->leave_us && now_us >= f->leave_us);
     f->silent = f->heard_us && now_us - f->heard_us > follow_patience_us(f);
     follow_take_answer(f);
     series_forget(f->run.series, now_us - FOLLOW_KEPT_US);
@@ -104,7 +110,7 @@ static void leave_port(struct follow *f)
 {
     follow_parting(f);
     f->fd = -1;
-    f->leave_us = 0;
+    f->leave_us = f->stay_us = 0;
 }
 
 /* Asks until answered. Never gives up a connection that nobody serves yet: it would stay in the
@@ -173,8 +179,6 @@ static int no_readings(const struct follow *f, struct err *e)
 static int listen_port(struct follow *f, struct err *e)
 {
     follow_greeted(f);
-    if (f->o.once)
-        f->stay_us = mono_in_ms(FOLLOW_HOLD_MS);
     if (!f->o.ops->local(f->run.domain))
         f->leave_us = mono_in_ms(FOLLOW_HOLD_MS);
     while (!must_go(f)) {

@@ -7,7 +7,8 @@
  *
  * The port serves one program at a time, and all others go first. Ten times a second it is asked
  * whether a run has the VM's lock (store_run_has()) and whether somebody waits for the port
- * (port_waiting()); if so the port is let go at once, and taken again once it is free. A channel
+ * (port_waiting()); if so the port is let go at once (for one who
+ * waits, not before FOLLOW_STAY_MS), and taken again once it is free. A channel
  * through a remote libvirt tells neither of programs on other machines: there the port is let go
  * for FOLLOW_GAP_MS after each FOLLOW_HOLD_MS. What was missed comes from the agent's history.
  *
@@ -19,6 +20,7 @@
 #include "host-coordinator/plan/run.h"
 
 #define FOLLOW_LOOK_MS    100
+#define FOLLOW_STAY_MS    1000 /* at least, unless a run comes */
 #define FOLLOW_HOLD_MS    2000
 #define FOLLOW_GAP_MS     300
 #define FOLLOW_AGAIN_MS   1000   /* after a failure */

@@ -25,7 +25,7 @@ struct follow {
     bool placed; /* we are the one that watches */
     bool found;  /* the domain is there, or was */
     bool run_has, leave, silent;
-    int64_t stay_us;  /* once: a short look is not cut shorter by who waits, such as a watch */
+    int64_t stay_us;  /* until then those who wait do; 0: not served yet */
     int64_t until_us; /* once */
     int64_t leave_us; /* when to let others have a look; 0: when they want it */
 

@@ -14,6 +14,18 @@
 
 /* ---- the guest ------------------------------------------------------------------------------- */
 
+/* The shortest exchange so far tells best: a hello may have waited for its turn at the port. */
+static void learn_clock(struct follow *f)
+{
+    int64_t offset_us, uncertainty_us;
+
+    if (!f->run.guest || !guest_clock(f->run.guest, &offset_us, &uncertainty_us) ||
+        offset_us == f->offset_us)
+        return;
+    f->offset_us = offset_us;
+    series_set_clock(f->run.series, offset_us);
+}
+
 static void subscribe(struct follow *f)
 {
     Cbsnap__Subscribe subscribe = CBSNAP__SUBSCRIBE__INIT;
@@ -43,6 +55,7 @@ static void begin_anew(struct follow *f)
 {
     series_free(f->run.series);
     f->run.series = series_new();
+    f->offset_us = 0; /* as in the new series */
     f->readings = 0;
     f->heard_us = 0;
     f->frozen = false;
@@ -61,15 +74,6 @@ static void take_hello(struct follow *f, const Cbsnap__Hello *h)
     MSG_BODY(&m, hello, HELLO, (Cbsnap__Hello *)(uintptr_t)h);
     message_free(f->hello);
     f->hello = message_copy(&m);
-}
-
-static void learn_clock(struct follow *f)
-{
-    int64_t offset_us, uncertainty_us;
-
-    if (guest_clock(f->run.guest, &offset_us, &uncertainty_us))
-        f->offset_us = offset_us;
-    series_set_clock(f->run.series, f->offset_us);
 }
 
 /* Hello tells the server's version only when the agent has had a reason to ask for it. */
@@ -95,6 +99,7 @@ void follow_take_answer(struct follow *f)
     f->ask_failed = !*f->server;
     if (state && state->has_state)
         f->frozen = state->state != CBSNAP__SESSION_STATE__STATE_IDLE;
+    learn_clock(f);
     guest_request_release(&f->ask);
     f->ask = (struct guest_request){.done = false};
 }
@@ -115,11 +120,12 @@ void follow_greeted(struct follow *f)
     ask_server(f);
 }
 
-static void on_hello(struct follow *f, const Cbsnap__Hello *h)
+/* One that says hello by itself has met us anew, and forgotten what it was asked. */
+static void on_hello(struct follow *f, const Cbsnap__Envelope *m)
 {
-    take_hello(f, h);
+    take_hello(f, m->hello);
     learn_clock(f);
-    if (!f->subscribed || f->restarts != guest_restarts(f->run.guest)) {
+    if (!f->subscribed || !m->has_reply_to || f->restarts != guest_restarts(f->run.guest)) {
         subscribe(f);
         if (!f->ask.id)
             ask_server(f);
@@ -167,7 +173,7 @@ void follow_on_event(void *follow, const Cbsnap__Envelope *m)
         on_sample(f, m->sample);
         break;
     case CBSNAP__ENVELOPE__BODY_HELLO:
-        on_hello(f, m->hello);
+        on_hello(f, m);
         break;
     case CBSNAP__ENVELOPE__BODY_FREEZE_EVENT:
         on_freeze_event(f, m->freeze_event);

@@ -136,8 +136,10 @@ void peer_hello(struct peer *p, uint64_t instance, uint32_t reply_to)
 
 void peer_greet(struct peer *p, uint64_t instance)
 {
-    AUTO_MESSAGE Cbsnap__Envelope *theirs = peer_expect(p, CBSNAP__ENVELOPE__BODY_HELLO);
+    AUTO_MESSAGE Cbsnap__Envelope *theirs = NULL;
 
+    peer_hello(p, instance, 0); /* on seeing the host come, as the agent does */
+    theirs = peer_expect(p, CBSNAP__ENVELOPE__BODY_HELLO);
     if (theirs)
         peer_hello(p, instance, theirs->id);
 }

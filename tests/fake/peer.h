@@ -34,7 +34,7 @@ void peer_send_raw(struct peer *p, const void *data, size_t len);
 void peer_frame(struct peer *p, Cbsnap__Envelope *m, struct buf *ret);
 /* Sends Hello of that instance; reply_to 0: unasked. */
 void peer_hello(struct peer *p, uint64_t instance, uint32_t reply_to);
-/* Waits for the client's Hello and answers it. */
+/* Says hello to who has come, waits for the client's and answers it. */
 void peer_greet(struct peer *p, uint64_t instance);
 /* Answers the request with an idle State. */
 void peer_answer_state(struct peer *p, const Cbsnap__Envelope *request);

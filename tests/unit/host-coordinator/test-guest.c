@@ -165,8 +165,12 @@ static void test_hello(void **state)
 
 static void deaf_at_first(struct peer *p)
 {
+    AUTO_MESSAGE Cbsnap__Envelope *second = NULL;
+
     message_free(peer_expect(p, CBSNAP__ENVELOPE__BODY_HELLO));
-    peer_greet(p, 7); /* only its second one */
+    second = peer_expect(p, CBSNAP__ENVELOPE__BODY_HELLO);
+    if (second)
+        peer_hello(p, 7, second->id);
     answer_one(p);
 }
 
@@ -194,6 +198,28 @@ static void test_silent_peer(void **state)
     assert_non_null(strstr(e.msg, "cbsnap-agent does not run in the guest"));
     assert_non_null(strstr(e.msg, "systemctl start cbsnap-agent"));
     assert_in_range(mono_us() - began, 100 * MS, 2000 * MS);
+}
+
+/* An agent that heard us before it saw the host before us leave: what it is asked in between it
+ * forgets. It is asked nothing until it has met us. */
+static void late_to_see_us(struct peer *p)
+{
+    AUTO_MESSAGE Cbsnap__Envelope *theirs = peer_expect(p, CBSNAP__ENVELOPE__BODY_HELLO);
+
+    if (theirs)
+        peer_hello(p, 7, theirs->id);
+    (void)poll(NULL, 0, 150);
+    peer_hello(p, 7, 0);
+    answer_one(p);
+}
+
+static void test_waits_to_be_met(void **state)
+{
+    int64_t began = mono_us();
+
+    must_open(*state, late_to_see_us);
+    assert_in_range(mono_us() - began, 150 * MS, 4000 * MS);
+    must_answer(*state);
 }
 
 /* Who watches looks after other things between two tries. */
@@ -510,7 +536,6 @@ static void restarting(struct peer *p)
     peer_log_line(p, "old");
     peer_set_boot(p, "66666666-2222-3333-4444-555555555555");
     peer_set_clock(p, 5000000);
-    peer_hello(p, 8, 0);
     peer_greet(p, 8); /* the host greets the new one */
     answer_one(p);
 }
@@ -818,6 +843,7 @@ int main(void)
         TEST(test_hello),
         TEST(test_hello_is_sent_again),
         TEST(test_silent_peer),
+        TEST(test_waits_to_be_met),
         TEST(test_greet_in_steps),
         TEST(test_cancelled_by_a_signal),
         TEST(test_other_protocol),
