@@ -44,7 +44,12 @@ coord watch "$LAB_DOMAIN" --once >"$work/once" 2>&1
 is $? 0 "watch --once ends well"
 grep -q '^cbsnap.* live ' "$work/once" && grep -q '^MySQL' "$work/once" && grep -q '^disks' "$work/once"
 ok $? "and shows system, MySQL and disks" "$(cat "$work/once")"
-coord watch --json "$LAB_DOMAIN" --once >"$work/once.json" 2>"$work/err"
+# a guest that has just been reset takes a while to ask its server
+for _ in $(seq 60); do
+    coord watch --json "$LAB_DOMAIN" --once >"$work/once.json" 2>"$work/err"
+    jq -e '.metrics["mysql.uptime"]' "$work/once.json" >/dev/null && break
+    sleep 0.5
+done
 jq -e '.domain == "'"$LAB_DOMAIN"'" and .state == "live" and .metrics["system.cpu.idle"] >= 0 and
     .metrics["mysql.uptime"] > 0 and .metrics["innodb.lsn"] > 0 and
     (.transactions | type) == "array" and (.errors | type) == "array" and
