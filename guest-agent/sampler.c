@@ -143,14 +143,22 @@ static struct sample *read_one(struct sampler *s, int64_t due_us, int interval_m
 /* ---- the beat ----------------------------------------------------------------------------------
  */
 
+/* The loop hangs: its oldest goes, and the one after it tells of the gap. */
+static void drop_oldest(struct sampler *s)
+{
+    uint32_t lost = s->handed[0]->missed + 1;
+
+    sample_free(s->handed[0]);
+    s->handed_count--;
+    memmove(s->handed, s->handed + 1, s->handed_count * sizeof(s->handed[0]));
+    s->handed[0]->missed += lost;
+}
+
 /* Called with the mutex held. */
 static void hand_over(struct sampler *s, struct sample *sample)
 {
-    if (s->handed_count == HANDED_MAX) {
-        s->handed[0]->missed++;
-        sample_free(sample);
-        return;
-    }
+    if (s->handed_count == HANDED_MAX)
+        drop_oldest(s);
     s->handed[s->handed_count++] = sample;
     uv_async_send(&s->wake);
 }
