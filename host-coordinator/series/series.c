@@ -74,8 +74,8 @@ struct series_row *series_row(struct series *s, const char *name, bool host)
 
 void series_push(struct series *s, struct series_row *row, int64_t at_us, double value)
 {
-    /* a row is one side's: the guest cannot speak for the appliance */
-    if (!row || s->points == SERIES_POINTS_MAX || !isfinite(value) ||
+    /* a row is one side's: the guest cannot speak for the appliance, nor use up its room */
+    if (!row || (s->points >= SERIES_POINTS_MAX && !row->host) || !isfinite(value) ||
         (row->count > 0 && at_us <= row->points[row->count - 1].at_us)) {
         s->dropped++;
         return;

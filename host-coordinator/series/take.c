@@ -7,6 +7,12 @@
 
 #include "proto/base/buf.h"
 
+/* What an appliance measures is read by ourselves: the guest must not be the first to name it. */
+static bool of_host(const char *name)
+{
+    return strncmp(name, "volume.", strlen("volume.")) == 0;
+}
+
 void series_names(struct series *s, const Cbsnap__Names *m)
 {
     if (!s->by_id)
@@ -15,8 +21,8 @@ void series_names(struct series *s, const Cbsnap__Names *m)
         const Cbsnap__Name *name = m->name[n];
         struct series_row *row = NULL;
 
-        if (name->name && *name->name && strlen(name->name) <= SERIES_NAME_MAX && name->has_id &&
-            name->id < SERIES_NAMES_MAX)
+        if (name->name && *name->name && strlen(name->name) <= SERIES_NAME_MAX &&
+            !of_host(name->name) && name->has_id && name->id < SERIES_NAMES_MAX)
             row = series_row(s, name->name, false);
         if (row && !row->host)
             s->by_id[name->id] = (uint16_t)(row - s->rows + 1);
@@ -100,10 +106,21 @@ static void *with_room(struct series *s, void *list, size_t *count, size_t size,
     ((s)->list = with_room(s, (s)->list, &(s)->count, sizeof(*(s)->list), release),                \
      &(s)->list[(s)->count++])
 
-/* The guest's texts are kept as far as anybody reads them. */
+/* The guest's texts are kept as far as anybody reads them: in whole characters of UTF-8. */
+static size_t kept_length(const char *text)
+{
+    size_t len = strnlen(text, SERIES_TEXT_MAX + 1);
+
+    if (len <= SERIES_TEXT_MAX)
+        return len;
+    for (len = SERIES_TEXT_MAX; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;)
+        len--;
+    return len;
+}
+
 static char *copy(const char *text)
 {
-    char *to = text ? strndup(text, SERIES_TEXT_MAX) : NULL;
+    char *to = text ? strndup(text, kept_length(text)) : NULL;
 
     if (text && !to)
         abort(); /* like the allocators of buf.h */
@@ -113,7 +130,9 @@ static char *copy(const char *text)
 /* Is `kept` what is kept of `told`? */
 static bool same(const char *kept, const char *told)
 {
-    return kept && told && strncmp(kept, told, SERIES_TEXT_MAX) == 0;
+    size_t len = told ? kept_length(told) : 0;
+
+    return kept && told && strncmp(kept, told, len) == 0 && kept[len] == '\0';
 }
 
 static void take_text(struct series *s, const Cbsnap__TextValue *m, int64_t at_us)

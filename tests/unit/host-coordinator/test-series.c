@@ -116,6 +116,10 @@ static void lies_are_dropped_and_counted(void **state)
     name(s, 2, "volume.v.iops");
     sample(s, 40, 2, 99);
     assert_int_equal(series_dropped(s), 9);
+    name(s, 3, "volume.w.latency"); /* nor may the guest be first */
+    assert_int_equal(series_dropped(s), 10);
+    series_add(s, "volume.w.latency", 1, 7);
+    assert_true(series_find(s, "volume.w.latency", &metric) && series_is_host(s, metric));
     sample(s, INT64_MAX, 1, 3);
     series_set_clock(s, INT64_MIN);
     assert_true(series_find(s, "a", &metric));
@@ -183,6 +187,28 @@ static void text(struct series *s, int64_t at_us, uint32_t id, const char *value
     series_sample(s, &m);
 }
 
+static void a_long_text_that_stays_is_kept_once(void **state)
+{
+    struct series *s = series_new();
+    char endless[3 * SERIES_TEXT_MAX] = "x";
+    const struct series_text *texts;
+
+    (void)state;
+    for (size_t n = 1; n + 2 < sizeof(endless); n += 2)
+        memcpy(endless + n, "\xC3\xA4", 2);
+    name(s, 1, "repl.role");
+    text(s, 1, 1, endless);
+    text(s, 2, 1, endless);
+    assert_int_equal(series_texts(s, &texts), 1);
+    assert_int_equal(strlen(texts[0].text), SERIES_TEXT_MAX - 1); /* no half of a character */
+    endless[SERIES_TEXT_MAX - 1] = '\0';
+    text(s, 3, 1, endless);
+    assert_int_equal(series_texts(s, &texts), 1);
+    text(s, 4, 1, "x");
+    assert_int_equal(series_texts(s, &texts), 2);
+    series_free(s);
+}
+
 static void forgetting_keeps_what_still_holds(void **state)
 {
     struct series *s = series_new();
@@ -233,6 +259,7 @@ int main(void)
         cmocka_unit_test(lies_are_dropped_and_counted),
         cmocka_unit_test(names_are_bounded),
         cmocka_unit_test(lists_keep_each_once_as_last_told),
+        cmocka_unit_test(a_long_text_that_stays_is_kept_once),
         cmocka_unit_test(forgetting_keeps_what_still_holds),
     };
 
