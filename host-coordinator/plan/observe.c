@@ -19,7 +19,7 @@
 
 #define LOOK_AGAIN_MS 1000                    /* while a calm moment is waited for */
 #define STALE_US      (INT64_C(15) * 1000000) /* older readings say nothing of now */
-#define GLANCE_MS     3000 /* for the first sample to come, when nothing else is waited for */
+#define GLANCE_MS     3000 /* for a fresh sample to come, when nothing else is waited for */
 
 static bool never(void *arg)
 {
@@ -133,6 +133,20 @@ static void note_warnings(struct run *r)
     }
 }
 
+/* A long wait must not fill the series: what comes then is dropped, and the policy decides nothing
+ * any more. As much is kept as a run that does not wait begins with. */
+static void forget_old(struct run *r)
+{
+    int64_t window_us = ((int64_t)r->conf->history_ms + r->conf->before_ms) * 1000;
+    int64_t needed_us = STALE_US + policy_longest_us(r->conf->policy);
+    int64_t from_us = mono_us() - (window_us > needed_us ? window_us : needed_us);
+
+    if (from_us <= r->started_us - (int64_t)r->conf->history_ms * 1000)
+        return;
+    r->readings_from_us = from_us;
+    series_forget(r->series, from_us);
+}
+
 int step_policy(void *run, struct err *e)
 {
     struct run *r = run;
@@ -150,6 +164,7 @@ int step_policy(void *run, struct err *e)
         free(j.first);
         if (let_pass(r, LOOK_AGAIN_MS, e) < 0)
             return -1;
+        forget_old(r);
     }
     if (r->conf->wait_ms > 0)
         record_set_real(r->record, "policy.waited_s", (double)(mono_us() - began) / 1e6);
@@ -164,23 +179,33 @@ int step_policy(void *run, struct err *e)
     return -1;
 }
 
-static bool sample_came(void *arg)
-{
-    const struct run *r = arg;
-    int64_t newest, wall;
+struct glance {
+    struct run *run;
+    int64_t since_us;
+};
 
-    return series_newest(r->series, &newest, &wall);
+/* The ring's past comes first, its oldest at the front: what counts is read after we came. */
+static bool fresh_sample_came(void *arg)
+{
+    const struct glance *g = arg;
+    int64_t newest, wall, at_us;
+
+    if (!series_newest(g->run->series, &newest, &wall))
+        return false;
+    run_relate_clocks(g->run);
+    return run_from_guest(g->run, newest, &at_us) && at_us >= g->since_us;
 }
 
 int step_glance(void *run, struct err *e)
 {
     struct run *r = run;
+    struct glance g = {.run = r, .since_us = mono_us()};
     struct judgement j;
 
     if (!r->conf->policy || policy_count(r->conf->policy) == 0)
         return 0;
     run_subscribe(r);
-    (void)loop_wait_until(r->loop, sample_came, r, mono_in_ms(GLANCE_MS), NULL);
+    (void)loop_wait_until(r->loop, fresh_sample_came, &g, mono_in_ms(GLANCE_MS), NULL);
     j = judge(r);
     note_warnings(r);
     if (j.refusals > 0)

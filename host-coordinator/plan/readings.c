@@ -31,6 +31,8 @@ static struct windows windows_of(const struct run *r)
     struct windows w = {.started_us = r->started_us, .after_to_us = mono_us()};
 
     w.before_from_us = r->started_us - (int64_t)r->conf->history_ms * 1000;
+    if (r->readings_from_us > w.before_from_us)
+        w.before_from_us = r->readings_from_us;
     if (!r->freeze.started)
         return w;
     w.freeze_from_us = r->freeze.since_us;

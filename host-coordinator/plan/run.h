@@ -107,8 +107,9 @@ struct run {
     struct disk_writes *writes_before, *writes_after;
     size_t writes_before_count, writes_after_count;
     bool witness_held;
-    struct series *series;  /* all that was read around the freeze */
-    struct series_log *log; /* the same as it came, for the file beside the record */
+    int64_t readings_from_us; /* older ones were forgotten while the run waited; 0: none */
+    struct series *series;    /* all that was read around the freeze */
+    struct series_log *log;   /* the same as it came, for the file beside the record */
     struct volumes_watch *watch;
 };
 

@@ -162,13 +162,20 @@ static bool texts(const struct policy_rule *r, const struct window *w)
     return any;
 }
 
+/* What is old for a rule is not new because another one looks back further. */
+static int64_t later(int64_t from_us, int64_t by_us)
+{
+    return from_us > INT64_MAX - by_us ? INT64_MAX : from_us + by_us;
+}
+
 void policy_evaluate(const struct policy *p, const struct series *s, int64_t from_us, int64_t to_us,
                      void (*each)(void *arg, const struct policy_finding *f), void *arg)
 {
-    const struct window w = {s, from_us, to_us, each, arg};
+    int64_t longest = policy_longest_us(p);
 
     for (size_t n = 0; n < policy_count(p); n++) {
         const struct policy_rule *r = policy_rule_at(p, n);
+        const struct window w = {s, later(from_us, longest - r->for_us), to_us, each, arg};
         struct policy_finding none = {.rule = r,
                                       .metric = r->pattern,
                                       .absent = true,

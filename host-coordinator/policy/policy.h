@@ -82,7 +82,8 @@ struct policy_finding {
 };
 
 /* Calls `each` for every finding, by rule and then in the order in which metrics came. Readings
- * with from_us <= at_us < to_us count. */
+ * with from_us <= at_us < to_us count; from_us is for the rule with the longest `for`, and later
+ * for others by as much as theirs is shorter. */
 void policy_evaluate(const struct policy *p, const struct series *s, int64_t from_us, int64_t to_us,
                      void (*each)(void *arg, const struct policy_finding *f), void *arg);
 

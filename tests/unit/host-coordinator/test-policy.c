@@ -329,10 +329,27 @@ static void windows_of_any_size_are_safe(void **state)
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* A rule that looks back for hours does not make an hour-old reading new for the others. */
+static void each_rule_looks_back_as_far_as_it_needs(void **state)
+{
+    (void)state;
+    readings("innodb.trx_oldest", 500, 9000, 8000, 1000);
+    forget();
+    assert_int_equal(policy_add(policy, POLICY_REFUSE, "innodb.trx_oldest > 120", 1, NULL, NULL),
+                     0);
+    assert_int_equal(
+        policy_add(policy, POLICY_REFUSE, "innodb.trx_oldest > 120 for 9s", 2, NULL, NULL), 0);
+    policy_evaluate(policy, series, BEGIN, NOW, take, &found);
+    assert_int_equal(found.count, 2);
+    assert_true(found.f[0].absent);
+    assert_false(found.f[1].absent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(the_newest_reading_decides),
+        CASE(each_rule_looks_back_as_far_as_it_needs),
         CASE(operators_are_what_they_say),
         CASE(units_are_converted),
         CASE(for_wants_every_reading),
