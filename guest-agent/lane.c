@@ -58,6 +58,8 @@ bool source_item_read(struct source_item *item, int64_t due_us, struct sample *t
  */
 
 /* What one source has read. */
+#define LATE_US 1000000 /* a reading that takes so long keeps others from being made */
+
 struct part {
     struct sample *sample; /* its mono_us is when */
     unsigned freezes;
@@ -201,18 +203,20 @@ static bool any_due(const struct lane *l, int64_t due_us)
     return false;
 }
 
-bool lane_ask(struct lane *l, int64_t due_us, int64_t not_before_us)
+enum lane_answer lane_ask(struct lane *l, int64_t due_us, int64_t not_before_us)
 {
     AUTO_LOCK(held, &l->lock);
     sift(l, not_before_us);
-    if (l->busy || l->first)
-        return false;
+    if (l->busy)
+        return due_us - l->due_us >= LATE_US ? LANE_LATE : LANE_UNDER_WAY;
+    if (l->first)
+        return LANE_UNDER_WAY;
     if (!any_due(l, due_us))
-        return true;
+        return LANE_ASKED;
     l->busy = true;
     l->due_us = due_us;
     pthread_cond_signal(&l->work);
-    return true;
+    return LANE_ASKED;
 }
 
 bool lane_busy(struct lane *l)

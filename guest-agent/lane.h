@@ -57,12 +57,19 @@ struct lane *lane_new(const struct lane_config *config); /* the config is copied
  * for the process is to end. */
 int lane_free(struct lane *l, const struct timespec *until);
 
+enum lane_answer {
+    LANE_ASKED,     /* a round was started, or nothing is due: worth waiting for */
+    LANE_UNDER_WAY, /* in an earlier round, or with what came too late for the previous sample and
+                       counts for this one */
+    LANE_LATE,      /* in an earlier round for a second or more: a reading is missed */
+};
+
 /*
- * Starts a round, unless nothing is due. False: the lane is late, either still in an earlier round
- * or with something that came too late for the previous sample and counts for this one. What was
- * read before `not_before_us` is dropped.
+ * Starts a round, unless nothing is due. What was read before `not_before_us` is dropped. A reading
+ * that takes longer than a short interval, and less than a second, is none that is missed: its
+ * share of the time (pace.h) would not let it be read at each beat anyway.
  */
-bool lane_ask(struct lane *l, int64_t due_us, int64_t not_before_us);
+enum lane_answer lane_ask(struct lane *l, int64_t due_us, int64_t not_before_us);
 bool lane_busy(struct lane *l);
 /* Moves what was read into `to`; what does not count any more is dropped. */
 void lane_take(struct lane *l, struct sample *to, int64_t not_before_us);

@@ -65,10 +65,16 @@ static unsigned ask_lanes(struct sampler *s, int64_t due_us)
     for (int n = 0; n < LANE_COUNT; n++) {
         if (!s->lanes[n])
             continue;
-        if (lane_ask(s->lanes[n], due_us, s->previous_us))
+        switch (lane_ask(s->lanes[n], due_us, s->previous_us)) {
+        case LANE_ASKED:
             asked |= 1U << n;
-        else
+            break;
+        case LANE_LATE:
             s->missed++;
+            break;
+        case LANE_UNDER_WAY:
+            break;
+        }
     }
     return asked;
 }
