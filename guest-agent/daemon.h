@@ -42,6 +42,7 @@ struct call {
 struct daemon {
     struct agent_options options;
     uv_loop_t loop;
+    bool asking; /* the server is asked for its state */
     struct live *live;
     struct port *port;
     struct listener *listener;

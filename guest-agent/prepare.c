@@ -13,13 +13,14 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
-/* facts younger than this are told without asking again */
-#define FACTS_FRESH_US INT64_C(500000)
+#define FACTS_FRESH_US    INT64_C(500000) /* younger ones are told without asking again */
+#define STATE_PATIENCE_MS 1000 /* a server that is slow to answer keeps no status waiting */
 
 struct inquiry {
     struct worker_job job; /* first: the worker hands this back */
     struct daemon *daemon;
-    struct call *call;
+    struct call *call;    /* NULL: answered with what was known */
+    uv_timer_t *patience; /* of who only asks for the state; NULL: none */
     struct facts facts;
     bool prepare, flush;
     char run_id[SESSION_RUN_ID_SIZE];
@@ -98,22 +99,62 @@ static void send_prepared(struct inquiry *q)
     facts_view_release(&view);
 }
 
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void stop_waiting(struct inquiry *q)
+{
+    if (!q->patience)
+        return;
+    uv_close((uv_handle_t *)q->patience, on_timer_closed);
+    q->patience = NULL;
+}
+
+/* The question goes on, and what it brings is known to the next who asks. */
+static void on_impatient(uv_timer_t *timer)
+{
+    struct inquiry *q = timer->data;
+    struct facts *known = &q->daemon->facts;
+
+    if (!err_is_set(&known->problem))
+        err_set(&known->problem, ERR_TIMEOUT,
+                "the server has not answered for %d ms; what is told of it is from before",
+                STATE_PATIENCE_MS);
+    call_state(q->call);
+    q->call = NULL;
+    stop_waiting(q);
+}
+
+static void wait_no_longer(struct inquiry *q)
+{
+    q->patience = xcalloc(1, sizeof(*q->patience));
+    uv_timer_init(&q->daemon->loop, q->patience);
+    q->patience->data = q;
+    uv_timer_start(q->patience, on_impatient, STATE_PATIENCE_MS, 0);
+}
+
 static void inquiry_done(struct worker_job *job)
 {
     struct inquiry *q = (struct inquiry *)job;
     struct daemon *d = q->daemon;
+
+    stop_waiting(q);
 
     facts_release(&d->facts);
     d->facts = q->facts;
     /* last: a hook may have begun a freeze while this ran */
     if (q->prepare && !err_is_set(&q->err) && q->run_id[0])
         (void)session_prepare(live_session(d->live), q->run_id, q->lease_ms, &q->err);
-    if (!q->prepare)
-        call_state(q->call);
-    else if (err_is_set(&q->err))
+    if (q->prepare && err_is_set(&q->err))
         call_error(q->call, &q->err);
-    else
+    else if (q->prepare)
         send_prepared(q);
+    else if (q->call) /* not told already */
+        call_state(q->call);
+    if (!q->prepare)
+        d->asking = false;
     free(q);
 }
 
@@ -159,12 +200,15 @@ void state_begin(struct call *call)
     bool fresh = d->facts.read_us && mono_us() - d->facts.read_us < FACTS_FRESH_US;
     struct inquiry *q;
 
-    if (fresh || session_state(live_session(d->live)) != SESSION_IDLE) {
+    /* one question to a server that is slow is enough: the lock may come to wait behind it */
+    if (fresh || d->asking || session_state(live_session(d->live)) != SESSION_IDLE) {
         call_state(call);
         return;
     }
     q = xcalloc(1, sizeof(*q));
     q->daemon = d;
     q->call = call;
+    d->asking = true;
+    wait_no_longer(q);
     submit(q);
 }
