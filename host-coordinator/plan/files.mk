@@ -7,6 +7,7 @@ COORD_SRC += \
 	host-coordinator/plan/plan.c \
 	host-coordinator/plan/readings.c \
 	host-coordinator/plan/reach.c \
+	host-coordinator/plan/recheck.c \
 	host-coordinator/plan/report.c \
 	host-coordinator/plan/run.c \
 	host-coordinator/plan/snapshot.c \

@@ -184,9 +184,10 @@ int step_coverage(void *run, struct err *e); /* the set would hold the whole dat
 /* Readings around the freeze, and what the policy says of them; see observe.c. */
 int step_observe(void *run, struct err *e);
 int step_observe_undo(void *run, struct err *e);
-int step_policy(void *run, struct err *e); /* ERR_REFUSED, and the findings are in the record */
-int step_glance(void *run, struct err *e); /* both, at once, for who only wants to know */
-int step_after(void *run, struct err *e);  /* never fails */
+int step_policy(void *run, struct err *e);  /* ERR_REFUSED, and the findings are in the record */
+int step_glance(void *run, struct err *e);  /* both, at once, for who only wants to know */
+int step_recheck(void *run, struct err *e); /* it is still the VM that was looked at */
+int step_after(void *run, struct err *e);   /* never fails */
 
 /* Between freeze and thaw; see critical.c. */
 extern const struct step critical_steps[];

@@ -246,6 +246,7 @@ static const struct step steps[] = {
     {"inspect", inspect_step, NULL, UNDO_ALWAYS, .critical = false},
     {"observe", step_observe, step_observe_undo, UNDO_ALWAYS, .critical = false},
     {"policy", step_policy, NULL, UNDO_ALWAYS, .critical = false},
+    {"recheck", step_recheck, NULL, UNDO_ALWAYS, .critical = false},
     {"prepare", step_prepare, NULL, UNDO_ALWAYS, .critical = false},
     {"coverage", step_coverage, NULL, UNDO_ALWAYS, .critical = false},
     {"warm", warm_step, NULL, UNDO_ALWAYS, .critical = false},

@@ -128,7 +128,10 @@ sick=max-connections
 for _ in $(seq 25); do
     sql 'SELECT SLEEP(1000)' >/dev/null &
 done
-sleep 3
+for _ in $(seq 60); do # the sessions come one by one
+    sql 'SELECT 1' >/dev/null || break
+    sleep 0.5
+done
 sql 'SELECT 1' >/dev/null
 is "$?" 1 "$sick: nobody gets in any more"
 responsive $sick

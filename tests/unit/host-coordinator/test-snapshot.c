@@ -87,6 +87,7 @@ static struct {
     enum signal_moment signal_at;
     const char *vanish; /* a folder that is gone once the appliance has been asked */
     bool tells_load, calms;
+    char *swapped_xml; /* the domain's from step "policy" on */
     bool has_last_end;
     Cbsnap__FreezeEvent__Kind last_end;
 } w;
@@ -434,6 +435,8 @@ static void ignore_text(void *arg, const char *text)
 static void step_begins(void *arg, const char *what)
 {
     (void)arg;
+    if (w.swapped_xml && strcmp(what, "policy") == 0)
+        domain_fake_set_xml(w.swapped_xml);
     if (w.signal_at == SIGNAL_ANNOUNCE && strcmp(what, "announce") == 0)
         kill(getpid(), SIGTERM);
     if (w.signal_at == SIGNAL_CRITICAL && strcmp(what, "freeze") == 0)
@@ -1009,6 +1012,26 @@ static void a_calm_moment_is_waited_for(void **state)
     policy_free(w.conf.policy);
 }
 
+/* Somebody attaches another volume while the run waits: the set would name the old one. */
+static void disks_that_change_while_it_waits_refuse_the_run(void **state)
+{
+    AUTO_FREE char *other = make_xml(peer_path(w.peer), "elsewhere");
+    struct outcome out;
+
+    (void)state;
+    w.tells_load = w.calms = true;
+    w.conf.before_ms = 100;
+    w.conf.wait_ms = 10000;
+    w.swapped_xml = other;
+    add_rule("system.load1 > 8");
+    out = take();
+    assert_int_equal(out.status, 3);
+    assert_non_null(strstr(out.e.msg, "was changed since the run began"));
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
+    assert_int_equal(out.snapshots, 0);
+    policy_free(w.conf.policy);
+}
+
 /* A rule without readings is told, and refuses only where that was asked for. */
 static void what_cannot_be_decided_is_noted_or_refused(void **state)
 {
@@ -1073,6 +1096,7 @@ int main(void)
         CASE(a_set_may_lie_on_two_appliances),
         CASE(a_refusal_touches_nothing_and_leaves_its_record),
         CASE(a_calm_moment_is_waited_for),
+        CASE(disks_that_change_while_it_waits_refuse_the_run),
         CASE(what_cannot_be_decided_is_noted_or_refused),
         CASE(readings_around_the_freeze_are_kept),
     };
