@@ -83,7 +83,7 @@ start_time_of() {
     stat=${stat##*) } # the name may hold blanks
     # shellcheck disable=SC2086
     set -- $stat
-    [ "$1" != Z ] && echo "${20}"
+    [ "${1:-Z}" != Z ] && echo "${20}"
 }
 
 record_pid() { # NAME PID

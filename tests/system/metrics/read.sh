@@ -61,13 +61,18 @@ mean() { ask "$1" "$2" 'if ($v | length) == 0 then null else ($v | add) / ($v | 
 # a rate's integral: how many there were
 total() { ask "$1" "$2" '[range($v | length) | $v[.] * $d[.]] | add'; }
 
-# A mean over requests, from means over intervals: TIMES weighed by RATE.
-weighed() { # TIMES RATE FROM
-    jq -rn --arg a "$1" --arg b "$2" --argjson from "$3" --argjson to "${to:-9e18}" '
-        [inputs | select(.mono_us > $from and .mono_us <= $to and .m[$a] != null) |
-         {v: .m[$a], w: .m[$b]}]
+# A mean over requests, from means over intervals: JQ-VALUE weighed by how many there were, JQ-RATE
+# times seconds; both of a sample's metrics.
+weighed() { # JQ-VALUE JQ-RATE FROM
+    jq -rn --argjson from "$3" --argjson to "${to:-9e18}" '
+        [inputs | select(.mono_us >= $from and .mono_us <= $to)]
+        | [range(1; length) as $i | ((.[$i].mono_us - .[$i - 1].mono_us) / 1e6) as $d
+            | .[$i].m | {v: ('"$1"'), w: (('"$2"') * $d)} | select(.v != null)]
         | if length == 0 then null else (map(.v * .w) | add) / (map(.w) | add) end' "$work/samples"
 }
+
+# a rate's mean over the time since, however uneven the intervals
+steady() { ask "$1" "$2" '([range($v | length) | $v[.] * $d[.]] | add) / ($d | add)'; }
 
 # fresh_value NAME: the next reading of a metric that has a pace of its own, begun after now (what
 # comes first may have been begun before)
@@ -155,6 +160,24 @@ END-OF-SCRIPT"
 # column COLUMN OF-LINE: "column 4 '...'"
 column() {
     awk -v c="$1" '{print $c}' <<<"$2"
+}
+
+# Ticks of all CPUs so far: user system idle iowait all
+cpu_take() { # FILE
+    guest 'vmstat -s' >"$work/$1"
+}
+
+# cpu_share BEFORE AFTER WORDS...: of all ticks in between, in percent
+cpu_share() {
+    local before=$1 after=$2
+    shift 2
+    awk -v words="$*" '/ ticks$/ {
+            n = $1
+            sub(/^ *[0-9]+ /, "")
+            sign = FILENAME ~ /before$/ ? -1 : 1
+            all += sign * n
+            if (index("," words ",", "," $0 ",")) part += sign * n
+        } END { print (all > 0 ? 100 * part / all : "none") }' "$work/$before" "$work/$after"
 }
 
 # The server's own counters, all of them: status_take FILE; status_of FILE NAME
