@@ -54,6 +54,21 @@ struct disk_writes { /* of one disk, since the domain started */
 
 enum agent_freeze { AGENT_THAWED, AGENT_FROZEN };
 
+enum domain_state {
+    DOMAIN_OFF,   /* shut off, or crashed: no QEMU */
+    DOMAIN_RUNS,  /* or blocked */
+    DOMAIN_OTHER, /* paused, suspended, on its way down: QEMU is there */
+};
+
+enum domain_shutdown { DOMAIN_BY_AGENT, DOMAIN_BY_ACPI };
+
+/* What runs the domain; texts of the caller, "" when libvirt does not tell. */
+struct domain_host {
+    char *host;       /* name of the hypervisor */
+    char *hypervisor; /* "QEMU 7.2.22" */
+    char *libvirt;    /* "9.0.0" */
+};
+
 struct domain_ops {
     /* By name or UUID. Remote URIs too; "" is libvirt's default. The domain need not run. */
     int (*open)(struct domain **ret, const char *uri, const char *name, struct err *e);
@@ -93,9 +108,32 @@ struct domain_ops {
      * is not seen: the channel opens and nothing is heard (see port.h).
      */
     int (*channel)(struct domain *d, const char *name, int *ret_fd, struct err *e);
+
+    int (*state)(struct domain *d, enum domain_state *ret, struct err *e);
+    /* The definition that the next start takes, secrets left out; the caller frees. ERR_NOT_FOUND
+     * for a domain without one (transient). */
+    int (*definition)(struct domain *d, char **ret, struct err *e);
+    int (*host)(struct domain *d, struct domain_host *ret, struct err *e);
+    /* Defines a domain, or replaces the definition of the one with that name and UUID; *ret as from
+     * open(). ERR_REFUSED when one of the two is another domain's. Autostart of a new one is off. */
+    int (*define)(struct domain **ret, const char *uri, const char *xml, struct err *e);
+    /* Starts a transient domain that libvirt ends when this connection does, also when its owner is
+     * killed (VIR_DOMAIN_START_AUTODESTROY). */
+    int (*create)(struct domain **ret, const char *uri, const char *xml, struct err *e);
+    /* Of a defined domain that is off; one that runs already is a success. */
+    int (*start)(struct domain *d, struct err *e);
+    /* Asks the guest to shut down and returns; state() tells when it has. */
+    int (*shutdown)(struct domain *d, enum domain_shutdown how, struct err *e);
+    /* Ends QEMU at once; one that is off is a success. */
+    int (*destroy)(struct domain *d, struct err *e);
+    /* Forgets the definition, with NVRAM and managed save; it must be off. */
+    int (*undefine)(struct domain *d, struct err *e);
 };
 
 extern const struct domain_ops domain_libvirt;
+
+/* Frees the texts and empties it. */
+void domain_host_release(struct domain_host *h);
 
 /* Frees what the list holds and empties it. */
 void domain_fs_list_release(struct domain_fs_list *l);

@@ -27,6 +27,15 @@ struct volume {
     char *serial;       /* SCSI unit serial number that the exported disk shows; "" if unknown */
     char *group;        /* what the array can snapshot together (ElastiStor: TSM) */
     int64_t size_bytes; /* 0 if unknown */
+    int64_t free_bytes; /* what the array has left for it; -1 if unknown */
+};
+
+/* One snapshot as the array lists it. */
+struct volume_snapshot {
+    char *name;     /* the part after '@' */
+    char *path;     /* the array's full name of it */
+    char *time;     /* as the array tells it; "" if not told */
+    int64_t clones; /* -1 if not told */
 };
 
 /*
@@ -55,8 +64,11 @@ struct storage_op {
     bool unsure; /* failed, and the array may have done (or may yet do) what it was asked for */
     /* Monotonic: (first) request about to be written, (last) answer read. */
     int64_t started_us, ended_us;
-    struct volume *volumes; /* list_volumes */
+    struct volume *volumes; /* list_volumes; clone: one, the new volume */
     size_t volume_count;
+    struct volume_snapshot *snapshots; /* list_snapshots: oldest first */
+    size_t snapshot_count;
+    char *access;                /* access */
     bool found;                  /* find_snapshot */
     char *snapshot_path;         /* find_snapshot: the array's full name of it */
     char *snapshot_time;         /* find_snapshot: as the array tells it, unparsed */
@@ -110,6 +122,39 @@ struct storage_ops {
     /* Removing what is absent succeeds. */
     void (*remove_snapshot)(struct storage *s, const struct volume *v, const char *name,
                             int64_t deadline_us, struct storage_op *op);
+    /* Every snapshot of the volume, whoever made it, oldest first. None is an empty success. */
+    void (*list_snapshots)(struct storage *s, const struct volume *v, int64_t deadline_us,
+                           struct storage_op *op);
+    /*
+     * Puts the volume's content back to its snapshot `name`; ERR_NOT_FOUND when it has none of that
+     * name. What is newer than it is lost: an array may refuse while newer snapshots are there, or
+     * destroy them, so the caller removes them first. Nobody may be using the volume (set_access()).
+     * Doing it twice is as good as once: after an unknown outcome, ask again.
+     */
+    void (*rollback)(struct storage *s, const struct volume *v, const char *name,
+                     int64_t deadline_us, struct storage_op *op);
+    /*
+     * Makes a new volume called `clone` with the content of snapshot `name`, as op->volumes[0] with
+     * its IQN. Nobody may use it until set_access(). Never sent twice; after an unknown outcome
+     * list_volumes() tells by its name whether it came to be. ElastiStor: the clone spends the
+     * parent's IOPS, and takes seconds to minutes.
+     */
+    void (*clone)(struct storage *s, const struct volume *v, const char *name, const char *clone,
+                  int64_t deadline_us, struct storage_op *op);
+    /*
+     * Deletes a volume for good, with nobody using it any more (access is taken away first), and
+     * ends when the array has done it. Deleting what is absent succeeds. ERR_STORAGE when the array
+     * will not: it has snapshots or clones.
+     */
+    void (*remove_volume)(struct storage *s, const struct volume *v, int64_t deadline_us,
+                          struct storage_op *op);
+    /* Who may use the volume: a word of the array's own in op->access, for set_access() of this
+     * volume or of a clone of it. "" when nobody may. */
+    void (*access)(struct storage *s, const struct volume *v, int64_t deadline_us,
+                   struct storage_op *op);
+    /* Lets those use it that `access` names; "": nobody. Repeatable. */
+    void (*set_access)(struct storage *s, const struct volume *v, const char *access,
+                       int64_t deadline_us, struct storage_op *op);
     /* The volume's readings as of now. */
     void (*stats)(struct storage *s, const struct volume *v, int64_t deadline_us,
                   struct storage_op *op);
