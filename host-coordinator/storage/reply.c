@@ -208,6 +208,7 @@ static int read_volume(struct volume *ret, json_t *item, const char *api_key, st
         .serial = serial_of(id),
         .group = xstrdup(group),
         .size_bytes = size_member(item),
+        .free_bytes = -1,
     };
     return 0;
 }

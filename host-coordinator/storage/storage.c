@@ -68,7 +68,16 @@ void volume_copy(struct volume *to, const struct volume *from)
         .serial = xstrdup(from->serial),
         .group = xstrdup(from->group),
         .size_bytes = from->size_bytes,
+        .free_bytes = from->free_bytes,
     };
+}
+
+void volume_snapshot_release(struct volume_snapshot *s)
+{
+    free(s->name);
+    free(s->path);
+    free(s->time);
+    *s = (struct volume_snapshot){.name = NULL};
 }
 
 void storage_op_release(struct storage_op *op)
@@ -76,6 +85,10 @@ void storage_op_release(struct storage_op *op)
     for (size_t i = 0; i < op->volume_count; i++)
         volume_release(&op->volumes[i]);
     free(op->volumes);
+    for (size_t i = 0; i < op->snapshot_count; i++)
+        volume_snapshot_release(&op->snapshots[i]);
+    free(op->snapshots);
+    free(op->access);
     for (size_t i = 0; i < op->history_count; i++)
         free(op->history[i].time);
     free(op->history);

@@ -128,8 +128,8 @@ struct storage_ops {
     /*
      * Puts the volume's content back to its snapshot `name`; ERR_NOT_FOUND when it has none of that
      * name. What is newer than it is lost: an array may refuse while newer snapshots are there, or
-     * destroy them, so the caller removes them first. Nobody may be using the volume (set_access()).
-     * Doing it twice is as good as once: after an unknown outcome, ask again.
+     * destroy them, so the caller removes them first. Nobody may be using the volume: see
+     * set_access(). Doing it twice is as good as once: after an unknown outcome, ask again.
      */
     void (*rollback)(struct storage *s, const struct volume *v, const char *name,
                      int64_t deadline_us, struct storage_op *op);
@@ -181,6 +181,7 @@ void storage_cancel(struct storage *s, struct storage_op *op);
 
 void volume_release(struct volume *v);
 void volume_copy(struct volume *to, const struct volume *from);
+void volume_snapshot_release(struct volume_snapshot *s);
 /* Frees results, ready to be started again. The op must be done (or never started). */
 void storage_op_release(struct storage_op *op);
 

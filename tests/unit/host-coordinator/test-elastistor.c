@@ -323,7 +323,7 @@ static void test_snapshot_lists_that_lie(void **state)
 static int taken_from(const char *inner, char **ret_id, struct err *e)
 {
     char id[] = UUID, text[] = "";
-    const struct volume v = {id, text, text, text, text, 0};
+    const struct volume v = {.id = id, .name = text, .iqn = text, .serial = text, .group = text};
     char *body = xasprintf("{ \"createStorageSnapshotResponse\" :  {%s}  }", inner);
     json_t *answer = open_or_fail(200, body, "createStorageSnapshotResponse", e);
     int rc = answer ? reply_taken(ret_id, answer, &v, "snap1", KEY, e) : -1;
