@@ -42,7 +42,9 @@ bench: all $(LAB_TOOLS)
 
 # ---- storage drivers: the fake array, the contract of all drivers, their integration test -----
 
-STORAGE_TEST_OBJ := $(call objs,tests/contract/storage_contract.c tests/fake/storage_memory.c)
+STORAGE_MEMORY_OBJ := $(call objs,tests/fake/storage_memory.c tests/fake/memory_state.c)
+STORAGE_TEST_OBJ := $(STORAGE_MEMORY_OBJ) $(call objs,$(addprefix tests/contract/, \
+	storage_contract.c storage_contract_back.c storage_contract_clone.c storage_contract_util.c))
 
 $(STORAGE_TEST_OBJ) $(BUILD)/obj/tests/integration/storage-drive.o: \
 	CPPFLAGS += $(call pc_cflags,cmocka libuv)
@@ -93,8 +95,7 @@ COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c)
 
 $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
 $(addprefix $(BUILD)/unit/host-coordinator/,test-follow test-guest test-domain-fake test-snapshot): $(COORD_FAKE_OBJ)
-$(addprefix $(BUILD)/unit/host-coordinator/,test-snapshot test-volumes-watch): \
-	$(call objs,tests/fake/storage_memory.c)
+$(addprefix $(BUILD)/unit/host-coordinator/,test-snapshot test-volumes-watch): $(STORAGE_MEMORY_OBJ)
 
 DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The contract of a storage driver as test cases; see storage_contract.h. */
+/* The contract of a storage driver as test cases: snapshots and readings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,92 +10,7 @@
 #include <string.h>
 
 #include "proto/base/clock.h"
-#include "tests/contract/storage_contract.h"
-
-#define SECOND INT64_C(1000000)
-#define TRIO   3
-
-static struct {
-    struct loop *loop;
-    struct storage *array;
-    struct volume volumes[TRIO];
-} env;
-
-static int64_t soon(void)
-{
-    return mono_us() + 20 * SECOND;
-}
-
-static void wait_done(struct storage_op *op)
-{
-    struct err e = ERR_INIT;
-
-    if (loop_wait(env.loop, &op->done, mono_us() + 30 * SECOND, &e) < 0)
-        fail_msg("the operation was never done: %s", e.msg);
-}
-
-static void wait_good(struct storage_op *op)
-{
-    wait_done(op);
-    if (err_is_set(&op->err))
-        fail_msg("%s", op->err.msg);
-    assert_true(op->ended_us >= op->started_us && op->started_us > 0);
-}
-
-static void take(const struct volume *v, const char *name)
-{
-    struct storage_op op = {.done = false};
-
-    env.array->ops->snapshot(env.array, v, name, soon(), &op);
-    assert_false(op.done);
-    wait_good(&op);
-    storage_op_release(&op);
-}
-
-static bool has(const struct volume *v, const char *name)
-{
-    struct storage_op op = {.done = false};
-    bool found;
-
-    env.array->ops->find_snapshot(env.array, v, name, soon(), &op);
-    assert_false(op.done);
-    wait_good(&op);
-    found = op.found;
-    if (found) {
-        const char *at = strrchr(op.snapshot_path, '@');
-
-        assert_non_null(at);
-        assert_string_equal(at + 1, name);
-        assert_true(op.snapshot_time[0] != '\0');
-    } else {
-        assert_null(op.snapshot_path);
-    }
-    storage_op_release(&op);
-    assert_null(op.snapshot_path);
-    return found;
-}
-
-static void drop(const struct volume *v, const char *name)
-{
-    struct storage_op op = {.done = false};
-
-    env.array->ops->remove_snapshot(env.array, v, name, soon(), &op);
-    assert_false(op.done);
-    wait_good(&op);
-    storage_op_release(&op);
-}
-
-static int clean_up(void **state)
-{
-    static const char *const names[] = {"contract-a", "contract-b"};
-
-    (void)state;
-    for (size_t v = 0; v < TRIO; v++) {
-        for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
-            drop(&env.volumes[v], names[n]);
-    }
-    return 0;
-}
+#include "tests/contract/storage_contract_util.h"
 
 static void test_volumes_are_told_apart(void **state)
 {
@@ -311,29 +226,7 @@ static void test_closing_accepts_null(void **state)
     env.array->ops->close(NULL);
 }
 
-static int list_trio(void **state)
-{
-    struct storage_op op = {.done = false};
-
-    (void)state;
-    env.array->ops->list_volumes(env.array, soon(), &op);
-    wait_good(&op);
-    assert_true(op.volume_count >= TRIO);
-    for (size_t i = 0; i < TRIO; i++)
-        volume_copy(&env.volumes[i], &op.volumes[i]);
-    storage_op_release(&op);
-    return 0;
-}
-
-static int release_trio(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < TRIO; i++)
-        volume_release(&env.volumes[i]);
-    return 0;
-}
-
-int storage_contract_run(const char *title, struct loop *loop, struct storage *array)
+int storage_contract_run(const struct storage_contract *c)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_volumes_are_told_apart, clean_up),
@@ -351,7 +244,7 @@ int storage_contract_run(const char *title, struct loop *loop, struct storage *a
         cmocka_unit_test_teardown(test_closing_accepts_null, clean_up),
     };
 
-    env.loop = loop;
-    env.array = array;
-    return cmocka_run_group_tests_name(title, tests, list_trio, release_trio);
+    env = (struct contract_env){.c = c, .loop = c->loop, .array = c->array, .ops = c->array->ops};
+    return cmocka_run_group_tests_name(c->title, tests, list_trio, release_trio) +
+           storage_contract_run_back(c->title) + storage_contract_run_clone(c->title);
 }

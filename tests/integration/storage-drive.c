@@ -4,7 +4,7 @@
  * reads what it says.
  *
  *     storage-drive [--url URL] [--ca FILE] [--fingerprint PIN] [--key-file FILE]
- *                   [--deadline MS] [--warm] VERB [ARGUMENT...]
+ *                   [--deadline MS] [--warm] [--files DIR] VERB [ARGUMENT...]
  *
  *     list                   one line per volume: NAME ID IQN SERIAL GROUP BYTES
  *     snapshot NAME VOLUME.. all at once; a line per volume, then "window MS" from the first
@@ -14,7 +14,8 @@
  *     stats VOLUME           "iops N throughput N latency N throttle N used N"; what is not had: -
  *     history VOLUME         "IOPS TIME" for each reading remembered
  *     idle MS                opens, lists and stays, for a look from outside
- *     contract               the cases of tests/contract, as TAP
+ *     contract               the cases of tests/contract, as TAP; --files is where the stand-in
+ *                            keeps volumes, as NAME.img
  *
  * A failure prints "error CODE: MESSAGE" on stderr and ends with 1; a line "unsure" follows when
  * the array may have done it all the same.
@@ -37,6 +38,7 @@ struct drive {
     struct storage_op list;
     int deadline_ms;
     bool warm;
+    const char *files;
     struct storage_conf conf;
     char key[512];
 };
@@ -230,10 +232,48 @@ static int verb_idle(struct drive *d, int argc, char **argv)
     return 0;
 }
 
+static FILE *open_data(const struct drive *d, const struct volume *v, const char *mode)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s.img", d->files, v->name);
+    FILE *f = fopen(path, mode);
+
+    if (f)
+        return f;
+    fprintf(stderr, "error usage: cannot open '%s'\n", path);
+    exit(2);
+}
+
+/* A volume's content is its first byte. */
+static void write_data(void *arg, const struct volume *v, int content)
+{
+    AUTO_FCLOSE FILE *f = open_data(arg, v, "r+e");
+
+    if (fputc(content, f) == EOF || fflush(f) != 0) {
+        perror("error usage: cannot write a volume");
+        exit(2);
+    }
+}
+
+static int read_data(void *arg, const struct volume *v)
+{
+    AUTO_FCLOSE FILE *f = open_data(arg, v, "re");
+
+    return fgetc(f);
+}
+
 static int verb_contract(struct drive *d, int argc, char **argv)
 {
+    const struct storage_contract c = {
+        .title = "storage contract: elastistor",
+        .loop = d->loop,
+        .array = d->array,
+        .write = write_data,
+        .read = read_data,
+        .arg = d,
+    };
+
     (void)argc, (void)argv;
-    return storage_contract_run("storage contract: elastistor", d->loop, d->array) == 0 ? 0 : -1;
+    return storage_contract_run(&c) == 0 ? 0 : -1;
 }
 
 static const struct {
@@ -259,13 +299,10 @@ static void read_key(struct drive *d, const char *path)
 static void read_options(struct drive *d, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"url", required_argument, NULL, 'u'},
-        {"ca", required_argument, NULL, 'c'},
-        {"fingerprint", required_argument, NULL, 'f'},
-        {"key-file", required_argument, NULL, 'k'},
-        {"deadline", required_argument, NULL, 'd'},
-        {"warm", no_argument, NULL, 'w'},
-        {NULL, 0, NULL, 0},
+        {"url", required_argument, NULL, 'u'},         {"ca", required_argument, NULL, 'c'},
+        {"fingerprint", required_argument, NULL, 'f'}, {"key-file", required_argument, NULL, 'k'},
+        {"deadline", required_argument, NULL, 'd'},    {"warm", no_argument, NULL, 'w'},
+        {"files", required_argument, NULL, 'F'},       {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -282,6 +319,8 @@ static void read_options(struct drive *d, int argc, char **argv)
             d->deadline_ms = atoi(optarg);
         else if (c == 'w')
             d->warm = true;
+        else if (c == 'F')
+            d->files = optarg;
         else
             exit(2);
     }
@@ -314,6 +353,7 @@ int main(int argc, char **argv)
 {
     struct drive d = {
         .deadline_ms = 10000,
+        .files = ".",
         .conf = {.name = "east",
                  .driver = "elastistor",
                  .url = "",
