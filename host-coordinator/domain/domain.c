@@ -166,6 +166,14 @@ void domain_fs_list_release(struct domain_fs_list *l)
     *l = (struct domain_fs_list){.items = NULL};
 }
 
+void domain_host_release(struct domain_host *h)
+{
+    free(h->host);
+    free(h->hypervisor);
+    free(h->libvirt);
+    *h = (struct domain_host){.host = NULL};
+}
+
 const struct domain_ops domain_libvirt = {
     .open = domain_open,
     .close = domain_close,

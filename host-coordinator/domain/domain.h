@@ -113,9 +113,13 @@ struct domain_ops {
     /* The definition that the next start takes, secrets left out; the caller frees. ERR_NOT_FOUND
      * for a domain without one (transient). */
     int (*definition)(struct domain *d, char **ret, struct err *e);
+    /* The same with its secrets (the passwords of VNC and SPICE), which define() would otherwise
+     * take away from it. Not to be logged, recorded or shown. */
+    int (*secret_definition)(struct domain *d, char **ret, struct err *e);
     int (*host)(struct domain *d, struct domain_host *ret, struct err *e);
     /* Defines a domain, or replaces the definition of the one with that name and UUID; *ret as from
-     * open(). ERR_REFUSED when one of the two is another domain's. Autostart of a new one is off. */
+     * open(). ERR_REFUSED when one of the two is another domain's. Autostart of a new one is off.
+     */
     int (*define)(struct domain **ret, const char *uri, const char *xml, struct err *e);
     /* Starts a transient domain that libvirt ends when this connection does, also when its owner is
      * killed (VIR_DOMAIN_START_AUTODESTROY). */
