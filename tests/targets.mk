@@ -91,7 +91,8 @@ check-integration: $(BUILD)/mysql-drive $(BUILD)/metrics-drive $(BUILD)/fs-drive
 
 # ---- libvirt and the guest's end of the port: scripted stand-ins, a driver --------------------
 
-COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c)
+COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c \
+	tests/fake/domain_fake_estate.c tests/fake/domain_fake_life.c)
 
 $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
 $(addprefix $(BUILD)/unit/host-coordinator/,test-follow test-guest test-domain-fake test-snapshot): $(COORD_FAKE_OBJ)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A connection with its domain: opening, closing while calls hang, state, XML. See domain.h. */
+/* A connection with its domain: opening, closing while calls hang, live XML. See domain.h. */
 #include "host-coordinator/domain/domain_internal.h"
 
 #include <ctype.h>
@@ -68,10 +68,9 @@ static virDomainPtr look_up(virConnectPtr conn, const char *name, struct err *e)
     return dom;
 }
 
-static int domain_open(struct domain **ret, const char *uri, const char *name, struct err *e)
+int domain_connect(struct domain **ret, const char *uri, struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    char uuid[VIR_UUID_STRING_BUFLEN];
     struct domain *d;
 
     (void)pthread_once(&once, initialize);
@@ -83,15 +82,32 @@ static int domain_open(struct domain **ret, const char *uri, const char *name, s
         domain_drop(d);
         return -1;
     }
-    d->dom = look_up(d->conn, name, e);
-    if (!d->dom) {
+    *ret = d;
+    return 0;
+}
+
+int domain_adopt(struct domain **ret, struct domain *d, virDomainPtr dom)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    if (!dom) {
         domain_drop(d);
         return -1;
     }
-    d->name = xstrdup(virDomainGetName(d->dom));
-    d->uuid = xstrdup(virDomainGetUUIDString(d->dom, uuid) == 0 ? uuid : "");
+    d->dom = dom;
+    d->name = xstrdup(virDomainGetName(dom));
+    d->uuid = xstrdup(virDomainGetUUIDString(dom, uuid) == 0 ? uuid : "");
     *ret = d;
     return 0;
+}
+
+static int domain_open(struct domain **ret, const char *uri, const char *name, struct err *e)
+{
+    struct domain *d;
+
+    if (domain_connect(&d, uri, e) < 0)
+        return -1;
+    return domain_adopt(ret, d, look_up(d->conn, name, e));
 }
 
 static void domain_close(struct domain *d)
@@ -108,35 +124,6 @@ static const char *domain_name(const struct domain *d)
 static const char *domain_uuid(const struct domain *d)
 {
     return d->uuid;
-}
-
-static const char *state_name(int state)
-{
-    static const char *const names[] = {
-        [VIR_DOMAIN_NOSTATE] = "in no known state", [VIR_DOMAIN_RUNNING] = "running",
-        [VIR_DOMAIN_BLOCKED] = "blocked",           [VIR_DOMAIN_PAUSED] = "paused",
-        [VIR_DOMAIN_SHUTDOWN] = "shutting down",    [VIR_DOMAIN_SHUTOFF] = "shut off",
-        [VIR_DOMAIN_CRASHED] = "crashed",           [VIR_DOMAIN_PMSUSPENDED] = "asleep",
-    };
-
-    if (state < 0 || (size_t)state >= ARRAY_SIZE(names))
-        return "in a state we do not know";
-    return names[state];
-}
-
-static int domain_running(struct domain *d, struct err *e)
-{
-    HOLD(d);
-    int state, reason;
-
-    if (virDomainGetState(d->dom, &state, &reason, 0) < 0)
-        return libvirt_error(e, "read the state of", d->name);
-    /* Xen calls a running domain without work "blocked" */
-    if (state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED)
-        return 0;
-    return err_set(e, ERR_REFUSED, "domain '%s' is %s, not running; %s it: virsh %s %s", d->name,
-                   state_name(state), state == VIR_DOMAIN_PAUSED ? "resume" : "start",
-                   state == VIR_DOMAIN_PAUSED ? "resume" : "start", d->name);
 }
 
 static int domain_xml(struct domain *d, char **ret, struct err *e)
@@ -166,6 +153,14 @@ void domain_fs_list_release(struct domain_fs_list *l)
     *l = (struct domain_fs_list){.items = NULL};
 }
 
+void domain_host_release(struct domain_host *h)
+{
+    free(h->host);
+    free(h->hypervisor);
+    free(h->libvirt);
+    *h = (struct domain_host){.host = NULL};
+}
+
 const struct domain_ops domain_libvirt = {
     .open = domain_open,
     .close = domain_close,
@@ -182,4 +177,14 @@ const struct domain_ops domain_libvirt = {
     .writes = domain_writes,
     .local = domain_local,
     .channel = domain_channel,
+    .state = domain_state,
+    .definition = domain_definition,
+    .secret_definition = domain_secret_definition,
+    .host = domain_host,
+    .define = domain_define,
+    .create = domain_create,
+    .start = domain_start,
+    .shutdown = domain_shutdown,
+    .destroy = domain_destroy,
+    .undefine = domain_undefine,
 };

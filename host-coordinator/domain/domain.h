@@ -14,7 +14,8 @@
  * use the agent.
  *
  * Errors say in one sentence what was asked, of which domain, libvirt's words, what to do:
- * ERR_NOT_FOUND (no such domain), ERR_REFUSED (not running), ERR_AUTH (libvirt does not let us in),
+ * ERR_NOT_FOUND (no such domain), ERR_REFUSED (it is not in the state for that, or its name or UUID
+ * is taken), ERR_AUTH (libvirt does not let us in),
  * ERR_FREEZE (qemu-ga was there and did not freeze: its hook failed, the command is blocked, it is
  * frozen already), ERR_BUSY (another call has the domain), ERR_LIBVIRT (all else). libvirt's habit
  * of printing errors to stderr is switched off, for the whole process.
@@ -109,24 +110,35 @@ struct domain_ops {
      */
     int (*channel)(struct domain *d, const char *name, int *ret_fd, struct err *e);
 
+    /* ERR_NOT_FOUND for a transient domain that has ended. */
     int (*state)(struct domain *d, enum domain_state *ret, struct err *e);
     /* The definition that the next start takes, secrets left out; the caller frees. ERR_NOT_FOUND
      * for a domain without one (transient). */
     int (*definition)(struct domain *d, char **ret, struct err *e);
+    /* The same with its secrets (the passwords of VNC and SPICE), which define() would otherwise
+     * take away from it. Not to be logged, recorded or shown. ERR_AUTH on a libvirt that lets us
+     * read only. */
+    int (*secret_definition)(struct domain *d, char **ret, struct err *e);
     int (*host)(struct domain *d, struct domain_host *ret, struct err *e);
     /* Defines a domain, or replaces the definition of the one with that name and UUID; *ret as from
-     * open(). ERR_REFUSED when one of the two is another domain's. Autostart of a new one is off. */
+     * open(). ERR_REFUSED when one of the two is another domain's. Autostart of a new one is off.
+     */
     int (*define)(struct domain **ret, const char *uri, const char *xml, struct err *e);
     /* Starts a transient domain that libvirt ends when this connection does, also when its owner is
      * killed (VIR_DOMAIN_START_AUTODESTROY). */
     int (*create)(struct domain **ret, const char *uri, const char *xml, struct err *e);
-    /* Of a defined domain that is off; one that runs already is a success. */
+    /* Of a defined domain that is off; one that is up already is a success, though it may be
+     * paused: state() tells. Always a boot: the memory of a managed save is thrown away, for it
+     * knows nothing of disks that went back. */
     int (*start)(struct domain *d, struct err *e);
-    /* Asks the guest to shut down and returns; state() tells when it has. */
+    /* Asks the guest to shut down and returns; state() tells when it has, and it may never. By the
+     * agent it comes back within a minute, often when the guest has gone off; ERR_LIBVIRT when
+     * qemu-ga does not answer, and BY_ACPI is the other way. ERR_REFUSED when it is off. */
     int (*shutdown)(struct domain *d, enum domain_shutdown how, struct err *e);
     /* Ends QEMU at once; one that is off is a success. */
     int (*destroy)(struct domain *d, struct err *e);
-    /* Forgets the definition, with NVRAM and managed save; it must be off. */
+    /* Forgets the definition, with NVRAM, managed save, TPM state and what libvirt knows of its
+     * snapshots; the disks stay. ERR_REFUSED unless it is off. */
     int (*undefine)(struct domain *d, struct err *e);
 };
 

@@ -44,6 +44,30 @@ int writes_from_params(const virTypedParameter *params, int count, struct disk_w
 /* The return value of guest-fsfreeze-status in qemu-ga's answer. */
 int freeze_status_from(const char *answer, enum agent_freeze *ret);
 
+/* A connection that has no domain yet, */
+int domain_connect(struct domain **ret, const char *uri, struct err *e);
+/* and its domain, which it owns from now on. NULL, the error being set: -1, and d is gone. */
+int domain_adopt(struct domain **ret, struct domain *d, virDomainPtr dom);
+
+/* domain_ops: life.c */
+int domain_running(struct domain *d, struct err *e);
+int domain_state(struct domain *d, enum domain_state *ret, struct err *e);
+int domain_start(struct domain *d, struct err *e);
+int domain_shutdown(struct domain *d, enum domain_shutdown how, struct err *e);
+int domain_destroy(struct domain *d, struct err *e);
+/* domain_ops: definition.c */
+int domain_definition(struct domain *d, char **ret, struct err *e);
+int domain_secret_definition(struct domain *d, char **ret, struct err *e);
+int domain_host(struct domain *d, struct domain_host *ret, struct err *e);
+int domain_define(struct domain **ret, const char *uri, const char *xml, struct err *e);
+int domain_create(struct domain **ret, const char *uri, const char *xml, struct err *e);
+int domain_undefine(struct domain *d, struct err *e);
+
+/* The state of virDomainGetState; `active`: QEMU is there (virDomainIsActive). */
+enum domain_state state_from(int state, bool active);
+/* "7.2.22" of 7002022, as libvirt counts; the caller frees. "" of 0. */
+char *version_text(unsigned long version);
+
 /* domain_ops: agent.c */
 int domain_agent_ping(struct domain *d, int timeout_s, struct err *e);
 int domain_agent_status(struct domain *d, int timeout_s, enum agent_freeze *ret, struct err *e);

@@ -46,6 +46,12 @@ static const struct {
      "done"},
     {ANY, "cannot find channel", ERR_REFUSED,
      "give domain '%s' the channel: <channel type='unix'><target type='virtio' name='...'/>"},
+    /* both a name and a UUID that are taken; libvirt names the other domain */
+    {VIR_ERR_OPERATION_FAILED, "already exists with uuid", ERR_REFUSED,
+     "the name '%s' is another domain's: virsh list --all --name --uuid shows whose"},
+    {VIR_ERR_OPERATION_FAILED, "already defined with uuid", ERR_REFUSED,
+     "the UUID meant for '%s' is another domain's: virsh list --all --name --uuid shows whose"},
+    {VIR_ERR_OPERATION_INVALID, "already active", ERR_REFUSED, "end it first: virsh shutdown %s"},
     {VIR_ERR_OPERATION_INVALID, "not running", ERR_REFUSED, "start it: virsh start %s"},
     {ANY, "unable to execute QEMU agent command", ERR_FREEZE, NULL},
     {VIR_ERR_AUTH_FAILED, NULL, ERR_AUTH, NULL},

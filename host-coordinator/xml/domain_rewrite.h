@@ -27,19 +27,19 @@ enum rewrite_kind {
      * addresses of sockets, VNC ports or NVRAM files; disks that are not moved are left out, as
      * they are the first one's. */
     REWRITE_COPY,
-    /* A copy that can reach nobody: also without interfaces, host devices, shared folders, redirected
-     * devices, QEMU arguments of its own, graphics, or console files; its channels get sockets of
-     * their own; disks of host devices (/dev/disk/by-path/...-iscsi-...) become network disks of
-     * QEMU's own initiator, so that the host need not log in; on_poweroff, on_reboot and on_crash
-     * are "destroy". */
+    /* A copy that can reach nobody: also without interfaces, host devices, shared folders,
+     * redirected devices, QEMU arguments of its own, graphics, or console files; its channels get
+     * sockets of their own; disks of host devices (/dev/disk/by-path/...-iscsi-...) become network
+     * disks of QEMU's own initiator, so that the host need not log in; on_poweroff, on_reboot and
+     * on_crash are "destroy". */
     REWRITE_THROWAWAY,
 };
 
 struct domain_rewrite {
     enum rewrite_kind kind;
     const char *name, *uuid; /* COPY, THROWAWAY */
-    const char *asset; /* chassis asset tag that the guest sees (SMBIOS); NULL: as it is */
-    int memory_mib;    /* 0: as it is */
+    const char *asset;       /* chassis asset tag that the guest sees (SMBIOS); NULL: as it is */
+    int memory_mib;          /* 0: as it is */
     const struct disk_move *disks;
     size_t disk_count;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The scripted domain; see domain_fake.h. */
-#include "tests/fake/domain_fake.h"
+#include "tests/fake/domain_fake_internal.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -15,13 +15,6 @@
 #include "proto/base/cleanup.h"
 
 #define ACTS_MAX 16
-
-/* domain_ops keeps this type to its implementation */
-struct domain {
-    char name[64];
-    unsigned refs;  /* under the mutex */
-    unsigned round; /* the reset() since which it was opened */
-};
 
 struct line {
     struct fake_act acts[ACTS_MAX];
@@ -51,28 +44,30 @@ static struct {
 } fake = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static const char *const fn_names[] = {
-    [FAKE_OPEN] = "open",       [FAKE_RUNNING] = "running", [FAKE_XML] = "xml",
-    [FAKE_FILESYSTEMS] = "fs",  [FAKE_PING] = "ping",       [FAKE_STATUS] = "status",
-    [FAKE_FREEZE] = "freeze",   [FAKE_THAW] = "thaw",       [FAKE_WRITES] = "writes",
-    [FAKE_CHANNEL] = "channel",
+    [FAKE_OPEN] = "open",         [FAKE_RUNNING] = "running",   [FAKE_XML] = "xml",
+    [FAKE_FILESYSTEMS] = "fs",    [FAKE_PING] = "ping",         [FAKE_STATUS] = "status",
+    [FAKE_FREEZE] = "freeze",     [FAKE_THAW] = "thaw",         [FAKE_WRITES] = "writes",
+    [FAKE_CHANNEL] = "channel",   [FAKE_STATE] = "state",       [FAKE_DEFINITION] = "definition",
+    [FAKE_HOST] = "host",         [FAKE_DEFINE] = "define",     [FAKE_CREATE] = "create",
+    [FAKE_START] = "start",       [FAKE_SHUTDOWN] = "shutdown", [FAKE_DESTROY] = "destroy",
+    [FAKE_UNDEFINE] = "undefine",
 };
 
 /* A call is under way until its result is written: reset() must not come back before that. */
-static int enter(void)
+int fake_enter(void)
 {
     AUTO_LOCK(lock, &fake.mutex);
     fake.inside++;
     return 0;
 }
 
-static void leave(int *entered)
+void fake_leave(int *entered)
 {
     (void)entered;
     AUTO_LOCK(lock, &fake.mutex);
     fake.inside--;
     (void)pthread_cond_broadcast(&fake.changed);
 }
-#define CALL __attribute__((cleanup(leave), unused)) int entered_ = enter()
 
 /* ---- acting ---------------------------------------------------------------------------------- */
 
@@ -96,8 +91,7 @@ static void sleep_ms(int ms)
     (void)nanosleep(&t, NULL);
 }
 
-/* The whole of a call but its result. */
-static int act(enum domain_fn fn, struct err *e)
+int fake_begin(enum domain_fn fn, struct err *e)
 {
     struct fake_act a;
     void (*hook)(void *arg);
@@ -138,21 +132,41 @@ static int connect_to(const char *path)
 
 /* ---- domain_ops ------------------------------------------------------------------------------ */
 
+struct domain *fake_handle_locked(const char *name, struct fake_vm *vm)
+{
+    struct domain *d = xcalloc(1, sizeof(*d));
+
+    (void)snprintf(d->name, sizeof(d->name), "%s", vm ? estate_name(vm) : name);
+    (void)snprintf(d->uuid, sizeof(d->uuid), "%s", vm ? estate_uuid(vm) : FAKE_UUID);
+    d->refs = 1;
+    d->vm = vm;
+    d->round = fake.round;
+    fake.open++;
+    return d;
+}
+
+pthread_mutex_t *fake_mutex(void)
+{
+    return &fake.mutex;
+}
+
+struct fake_vm *fake_vm_locked(const struct domain *d)
+{
+    return d->round == fake.round ? d->vm : NULL;
+}
+
 static int fake_open(struct domain **ret, const char *uri, const char *name, struct err *e)
 {
     CALL;
-    struct domain *d;
+    struct fake_vm *vm;
 
     (void)uri;
-    if (act(FAKE_OPEN, e) < 0)
+    if (fake_begin(FAKE_OPEN, e) < 0)
         return -1;
-    d = xcalloc(1, sizeof(*d));
-    (void)snprintf(d->name, sizeof(d->name), "%s", name);
-    d->refs = 1;
     AUTO_LOCK(lock, &fake.mutex);
-    d->round = fake.round;
-    fake.open++;
-    *ret = d;
+    if (estate_find(name, &vm, e) < 0)
+        return -1;
+    *ret = fake_handle_locked(name, vm);
     return 0;
 }
 
@@ -163,7 +177,11 @@ static void fake_close(struct domain *d)
     AUTO_LOCK(lock, &fake.mutex);
     if (--d->refs > 0)
         return;
-    fake.open -= d->round == fake.round;
+    if (d->round == fake.round) {
+        fake.open--;
+        if (d->creator)
+            estate_owner_gone(d->vm);
+    }
     free(d);
 }
 
@@ -181,26 +199,34 @@ static const char *fake_name(const struct domain *d)
 
 static const char *fake_uuid(const struct domain *d)
 {
-    (void)d;
-    return "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11";
+    return d ? d->uuid : FAKE_UUID;
 }
 
 static int fake_running(struct domain *d, struct err *e)
 {
     CALL;
-    (void)d;
-    return act(FAKE_RUNNING, e);
+    if (fake_begin(FAKE_RUNNING, e) < 0)
+        return -1;
+    AUTO_LOCK(lock, &fake.mutex);
+    return estate_running(fake_vm_locked(d), e);
+}
+
+char *fake_xml_locked(const struct domain *d)
+{
+    const char *own = estate_xml(fake_vm_locked(d));
+
+    if (own || fake.xml)
+        return xstrdup(own ? own : fake.xml);
+    return xasprintf("<domain><name>%s</name><uuid>%s</uuid></domain>", d->name, d->uuid);
 }
 
 static int fake_xml(struct domain *d, char **ret, struct err *e)
 {
     CALL;
-    if (act(FAKE_XML, e) < 0)
+    if (fake_begin(FAKE_XML, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
-    *ret = fake.xml ? xstrdup(fake.xml)
-                    : xasprintf("<domain><name>%s</name><uuid>%s</uuid></domain>", d->name,
-                                fake_uuid(d));
+    *ret = fake_xml_locked(d);
     return 0;
 }
 
@@ -221,7 +247,7 @@ static int fake_filesystems(struct domain *d, struct domain_fs_list *ret, struct
 {
     CALL;
     (void)d;
-    if (act(FAKE_FILESYSTEMS, e) < 0)
+    if (fake_begin(FAKE_FILESYSTEMS, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
     ret->count = fake.fs_count;
@@ -236,7 +262,7 @@ static int fake_ping(struct domain *d, int timeout_s, struct err *e)
     CALL;
     (void)d;
     (void)timeout_s;
-    return act(FAKE_PING, e);
+    return fake_begin(FAKE_PING, e);
 }
 
 static int fake_status(struct domain *d, int timeout_s, enum agent_freeze *ret, struct err *e)
@@ -244,7 +270,7 @@ static int fake_status(struct domain *d, int timeout_s, enum agent_freeze *ret, 
     CALL;
     (void)d;
     (void)timeout_s;
-    if (act(FAKE_STATUS, e) < 0)
+    if (fake_begin(FAKE_STATUS, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
     *ret = fake.status;
@@ -255,7 +281,7 @@ static int fake_freeze(struct domain *d, unsigned *ret_count, struct err *e)
 {
     CALL;
     (void)d;
-    if (act(FAKE_FREEZE, e) < 0)
+    if (fake_begin(FAKE_FREEZE, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
     *ret_count = fake.frozen;
@@ -266,7 +292,7 @@ static int fake_thaw(struct domain *d, unsigned *ret_count, struct err *e)
 {
     CALL;
     (void)d;
-    if (act(FAKE_THAW, e) < 0)
+    if (fake_begin(FAKE_THAW, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
     *ret_count = fake.thawed;
@@ -277,7 +303,7 @@ static int fake_writes(struct domain *d, struct disk_writes **ret, size_t *ret_c
 {
     CALL;
     (void)d;
-    if (act(FAKE_WRITES, e) < 0)
+    if (fake_begin(FAKE_WRITES, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
     *ret = xcalloc(fake.write_count, sizeof(**ret));
@@ -302,7 +328,7 @@ static int fake_channel(struct domain *d, const char *name, int *ret_fd, struct 
 
     (void)d;
     (void)name;
-    if (act(FAKE_CHANNEL, e) < 0)
+    if (fake_begin(FAKE_CHANNEL, e) < 0)
         return -1;
     {
         AUTO_LOCK(lock, &fake.mutex);
@@ -331,6 +357,16 @@ const struct domain_ops domain_fake = {
     .writes = fake_writes,
     .local = fake_local,
     .channel = fake_channel,
+    .state = fake_state,
+    .definition = fake_definition,
+    .secret_definition = fake_definition,
+    .host = fake_host,
+    .define = fake_define,
+    .create = fake_create,
+    .start = fake_start,
+    .shutdown = fake_shutdown,
+    .destroy = fake_destroy,
+    .undefine = fake_undefine,
 };
 
 /* ---- the test's side ------------------------------------------------------------------------- */
@@ -352,6 +388,7 @@ void domain_fake_reset(void)
     }
     memset(fake.lines, 0, sizeof(fake.lines));
     buf_release(&fake.log);
+    estate_reset();
     fake.open = 0;
     fake.round++;
     fake.xml = NULL;

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A domain that does what a test says: canned results, delays, failures and hangs for each function
- * of domain_ops, and a log of what was called. One domain for the process, as domain_ops.open() has
- * no argument to tell several apart.
+ * of domain_ops, and a log of what was called. These are one for the process, whichever domain is
+ * meant.
+ *
+ * With domain_fake_define() it is a libvirt of several domains, each with a name, a UUID, a
+ * definition and a state, which define(), create(), start(), shutdown(), destroy() and undefine()
+ * change as libvirt does; what a call's act lets fail changes nothing. From the first
+ * domain_fake_define() on, open() of any other name is ERR_NOT_FOUND. Before, every name is a
+ * domain that runs, and what would change its life succeeds and does nothing.
  *
  * domain_fake_reset() -> set results, script acts -> the code under test -> domain_fake_log().
  * Thread-safe: the functions are called from job threads. By default everything succeeds at once
@@ -26,6 +32,15 @@ enum domain_fn {
     FAKE_THAW,
     FAKE_WRITES,
     FAKE_CHANNEL,
+    FAKE_STATE,
+    FAKE_DEFINITION, /* secret_definition() too */
+    FAKE_HOST,
+    FAKE_DEFINE,
+    FAKE_CREATE,
+    FAKE_START,
+    FAKE_SHUTDOWN,
+    FAKE_DESTROY,
+    FAKE_UNDEFINE,
     FAKE_FN_COUNT
 };
 
@@ -51,8 +66,36 @@ void domain_fake_set_filesystems(const struct domain_fs *items, size_t count);
 void domain_fake_set_status(enum agent_freeze status);
 void domain_fake_set_counts(unsigned frozen, unsigned thawed);
 void domain_fake_set_writes(const struct disk_writes *items, size_t count);
-/* Called at the start of freeze() or thaw() in the job's thread, to let a scripted agent act. */
+/* Called at the start of each call of fn in the job's thread, to let a scripted agent act. */
 void domain_fake_on(enum domain_fn fn, void (*hook)(void *arg), void *arg);
+
+/* ---- several domains ---- */
+
+/* As if an admin had done it: a domain of that name (at most 31), defined with that XML, whose
+ * <uuid> is its UUID; without one it gets one. The text is copied. Again for the same name: its
+ * definition and state are these now. */
+void domain_fake_define(const char *name, const char *xml, bool running);
+/* An admin starts it, or pulls its plug. */
+void domain_fake_power(const char *name, bool on);
+
+#define FAKE_NEVER  (-1) /* the guest is asked and stays up */
+#define FAKE_ABSENT (-2) /* nobody is there to be asked: shutdown() fails with ERR_LIBVIRT */
+/* How long any guest takes from now on to go off when asked so: ms, FAKE_NEVER or FAKE_ABSENT.
+ * 0 after reset: it is off when shutdown() returns. */
+void domain_fake_set_shutdown(enum domain_shutdown how, int ms);
+/* host() tells these; borrowed until the next reset. */
+void domain_fake_set_host(const char *host, const char *hypervisor, const char *libvirt);
+
+/* Its definition, or NULL: not defined, or transient. Static until it is defined anew, or reset. */
+const char *domain_fake_definition(const char *name);
+/* The XML that its QEMU was started with, or NULL: it does not run. Static as above. */
+const char *domain_fake_live(const char *name);
+bool domain_fake_runs(const char *name);
+/* Calls of fn that changed the domain of that name: FAKE_START does not count one that ran already.
+ * FAKE_DEFINE, _CREATE, _START, _SHUTDOWN, _DESTROY, _UNDEFINE; also of a domain that is gone. */
+unsigned domain_fake_did(const char *name, enum domain_fn fn);
+
+/* ---- what was called ---- */
 
 /* "open running xml freeze": calls in the order in which they began; static until the next call
  * of this function, which is the main thread's. */

@@ -59,6 +59,15 @@ static const struct {
     {VIR_ERR_OPERATION_TIMEOUT,
      "Timed out during operation: cannot acquire state change lock (held by agent=remote)",
      ERR_BUSY, "under way"},
+    {VIR_ERR_OPERATION_FAILED,
+     "operation failed: domain 'db1' already exists with uuid 6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11",
+     ERR_REFUSED, "the name 'db1' is another domain's"},
+    {VIR_ERR_OPERATION_FAILED,
+     "operation failed: domain 'x' is already defined with uuid "
+     "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11",
+     ERR_REFUSED, "the UUID meant for 'db1' is another domain's"},
+    {VIR_ERR_OPERATION_INVALID, "Requested operation is not valid: domain is already active as 'x'",
+     ERR_REFUSED, "virsh shutdown db1"},
     {VIR_ERR_AUTH_FAILED, "authentication failed: no polkit agent", ERR_AUTH, "polkit"},
     {VIR_ERR_RPC, "Cannot write data: Broken pipe", ERR_LIBVIRT, "Broken pipe"},
     {VIR_ERR_INTERNAL_ERROR, NULL, ERR_LIBVIRT, "libvirt gives no reason"},
@@ -201,6 +210,33 @@ static void test_freeze_status(void **state)
         assert_int_equal(freeze_status_from(bad[n], &s), -1);
 }
 
+/* "off" is what lets somebody change the disks: only when no QEMU can have them. */
+static void test_states(void **state)
+{
+    (void)state;
+    assert_int_equal(state_from(VIR_DOMAIN_RUNNING, true), DOMAIN_RUNS);
+    assert_int_equal(state_from(VIR_DOMAIN_BLOCKED, true), DOMAIN_RUNS);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTOFF, false), DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, false), DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_PAUSED, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTDOWN, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_PMSUSPENDED, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_NOSTATE, false), DOMAIN_OTHER);
+    assert_int_equal(state_from(99, false), DOMAIN_OTHER);
+}
+
+static void test_versions(void **state)
+{
+    AUTO_FREE char *qemu = version_text(7002022), *old = version_text(1002002);
+    AUTO_FREE char *none = version_text(0);
+
+    (void)state;
+    assert_string_equal(qemu, "7.2.22");
+    assert_string_equal(old, "1.2.2");
+    assert_string_equal(none, "");
+}
+
 /* Where QEMU's sockets are files of this machine, and where they are not. */
 static void test_local_uris(void **state)
 {
@@ -223,6 +259,8 @@ int main(void)
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_no_counters),
         cmocka_unit_test(test_freeze_status),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_versions),
         cmocka_unit_test(test_local_uris),
     };
 
