@@ -8,6 +8,7 @@ include host-coordinator/plan/files.mk
 include host-coordinator/policy/files.mk
 include host-coordinator/rank/files.mk
 include host-coordinator/record/files.mk
+include host-coordinator/retain/files.mk
 include host-coordinator/series/files.mk
 include host-coordinator/storage/files.mk
 include host-coordinator/xml/files.mk
