@@ -5,6 +5,7 @@ include host-coordinator/command/files.mk
 include host-coordinator/config/files.mk
 include host-coordinator/index/files.mk
 include host-coordinator/plan/files.mk
+include host-coordinator/back/files.mk
 include host-coordinator/policy/files.mk
 include host-coordinator/rank/files.mk
 include host-coordinator/record/files.mk

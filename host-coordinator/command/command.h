@@ -15,10 +15,11 @@
 /* Exit statuses: the manual's list. */
 enum {
     EXIT_DONE = 0,
-    EXIT_USAGE = 2,   /* usage or configuration */
-    EXIT_REFUSED = 3, /* before anything was touched */
-    EXIT_FAILED = 4,  /* the VM is thawed and unlocked, what was half made is removed */
-    EXIT_LOOK = 5,    /* a person must look */
+    EXIT_USAGE = 2,     /* usage or configuration */
+    EXIT_REFUSED = 3,   /* before anything was touched */
+    EXIT_FAILED = 4,    /* the VM is thawed and unlocked, what was half made is removed */
+    EXIT_LOOK = 5,      /* a person must look */
+    EXIT_DIFFERENT = 6, /* verification found a difference */
 };
 
 /* An option of one command, beside those that all have. */
@@ -72,10 +73,16 @@ extern const size_t command_count;
 
 int cmd_best(const struct command_context *c, struct err *e);
 int cmd_check(const struct command_context *c, struct err *e);
+int cmd_delete(const struct command_context *c, struct err *e);
+int cmd_import(const struct command_context *c, struct err *e);
 int cmd_list(const struct command_context *c, struct err *e);
+int cmd_prune(const struct command_context *c, struct err *e);
+int cmd_recover(const struct command_context *c, struct err *e);
+int cmd_restore(const struct command_context *c, struct err *e);
 int cmd_show(const struct command_context *c, struct err *e);
 int cmd_snapshot(const struct command_context *c, struct err *e);
 int cmd_thaw(const struct command_context *c, struct err *e);
+int cmd_verify(const struct command_context *c, struct err *e);
 int cmd_watch(const struct command_context *c, struct err *e);
 
 /* Prints the document on stdout: the only one, whatever the command does later. */

@@ -21,6 +21,47 @@ static const struct command_option show_options[] = {
     {NULL},
 };
 
+static const struct command_option restore_options[] = {
+    {"to", "NAME", "make another VM of that name; this one is left alone"},
+    {"in-place", NULL, "roll the VM's own volumes back; newer sets are lost, see --force"},
+    {"no-safety", NULL, "keep no set of the present state"},
+    {"no-start", NULL, "leave the VM off"},
+    {"force", NULL, "end a guest that does not shut down; lose what preflight lists"},
+    {NULL},
+};
+
+static const struct command_option verify_options[] = {
+    {"tables", "LIST", "read these only: schema.table,schema.table"},
+    {"certificate-only", NULL, "compare positions, read no data"},
+    {"memory", "MIB", "of the throw-away VM"},
+    {NULL},
+};
+
+static const struct command_option delete_options[] = {
+    {"force", NULL, "also the last set that can be gone back to"},
+    {NULL},
+};
+
+static const struct command_option prune_options[] = {
+    {"keep-last", "N", "the newest N"},
+    {"keep-hourly", "N", "the newest of each of the last N hours that have one"},
+    {"keep-daily", "N", "of each day; weekly, monthly, yearly likewise (UTC)"},
+    {"keep-weekly", "N", ""},
+    {"keep-monthly", "N", ""},
+    {"keep-yearly", "N", ""},
+    {"keep-verified", "N", "the newest N that passed verification"},
+    {"keep-within", "TIME", "all as young as that: 2h, 3d"},
+    {"dry-run", NULL, "say it only"},
+    {"orphans", NULL, "list what is there on one side only"},
+    {"repair", NULL, "with --orphans: remove it, or make the record say so"},
+    {NULL},
+};
+
+static const struct command_option import_options[] = {
+    {"domain", "NAME", "only of this domain"},
+    {NULL},
+};
+
 const struct command commands[] = {
     {"check", "DOMAIN", "say what snapshot would do and what would stop it; changes nothing", 1, 1,
      NEED_LOOP | NEED_APPLIANCES, NULL, cmd_check},
@@ -29,6 +70,18 @@ const struct command commands[] = {
     {"list", "[DOMAIN]", "sets, newest first", 0, 1, 0, NULL, cmd_list},
     {"best", "DOMAIN", "sets to go back to, best first", 1, 1, 0, best_options, cmd_best},
     {"show", "SET", "one record, with its run as a timeline", 1, 1, 0, show_options, cmd_show},
+    {"restore", "SET", "go back to it", 1, 1, NEED_LOOP | NEED_APPLIANCES, restore_options,
+     cmd_restore},
+    {"verify", "SET", "prove it on clones, in a VM that nobody can reach", 1, 1,
+     NEED_LOOP | NEED_APPLIANCES, verify_options, cmd_verify},
+    {"recover", "", "finish or undo what a dead run left", 0, 0, NEED_LOOP | NEED_APPLIANCES, NULL,
+     cmd_recover},
+    {"delete", "SET", "its snapshots and its record", 1, 1, NEED_LOOP | NEED_APPLIANCES,
+     delete_options, cmd_delete},
+    {"prune", "DOMAIN", "delete the sets that no rule keeps", 1, 1, NEED_LOOP | NEED_APPLIANCES,
+     prune_options, cmd_prune},
+    {"import", "DIR", "records from the manifests on a root volume mounted at DIR", 1, 1,
+     NEED_LOOP | NEED_APPLIANCES, import_options, cmd_import},
     {"thaw", "DOMAIN", "let go of whatever is frozen or locked, now", 1, 1, NEED_LOOP, NULL,
      cmd_thaw},
     {"watch", "DOMAIN", "live metrics; a run that starts meanwhile goes first", 1, 1,

@@ -3,8 +3,11 @@ COORD_SRC += \
 	host-coordinator/command/catalogue.c \
 	host-coordinator/command/check.c \
 	host-coordinator/command/commands.c \
+	host-coordinator/command/import.c \
 	host-coordinator/command/list.c \
 	host-coordinator/command/progress.c \
+	host-coordinator/command/prune.c \
+	host-coordinator/command/restore.c \
 	host-coordinator/command/show.c \
 	host-coordinator/command/show_around.c \
 	host-coordinator/command/show_series.c \

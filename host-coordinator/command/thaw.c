@@ -22,8 +22,8 @@ static int open_domain(struct run *r, struct err *e)
 
     if (run_open_domain(r, e) < 0)
         return -1;
-    job = domain_start(r, call_xml);
-    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "read the XML", e) < 0)
+    job = domain_job_start(r, call_xml);
+    if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "read the XML", e) < 0)
         return -1;
     if (domain_xml_parse(&r->xml, c->xml, e) < 0) {
         domain_call_free(c);
@@ -58,10 +58,10 @@ static int thaw_by_agent(struct run *r, struct record *result, struct err *e)
 
 static int thaw_by_libvirt(struct run *r, struct record *result, struct err *e)
 {
-    struct domain_job job = domain_start(r, domain_call_thaw);
+    struct domain_job job = domain_job_start(r, domain_call_thaw);
     struct domain_call *c;
 
-    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
+    if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
         return -1;
     record_set_int(result, "libvirt.thawed", c->filesystems);
     domain_call_free(c);

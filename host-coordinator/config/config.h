@@ -36,6 +36,12 @@ struct config {
     int after_ms;      /* how long after the thaw */
     int fast_ms;       /* interval asked of the agent meanwhile */
     int history_ms;    /* how much of the agent's past is taken */
+    int clone_ms;      /* how long the appliance may take for a clone, a roll back, a removal */
+    int stop_ms;       /* how long a guest may take to shut down, for each way of asking */
+    int boot_ms;       /* how long a started VM may take until its agent answers */
+    int recovery_ms;   /* and then its server, which recovers */
+    int check_ms;      /* how long reading all data may take */
+    int verify_mib;    /* memory of a throw-away VM; 0: as the set's */
 
     struct policy *policy; /* of [policy]; never NULL in a loaded one */
     int wait_ms;           /* how long to wait for a moment that it does not refuse; 0: not */

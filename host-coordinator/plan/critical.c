@@ -78,7 +78,7 @@ static int freeze_result(struct run *r, struct domain_job *job, struct err *e)
     struct domain_call *c;
 
     /* it has settled, so this waits only where the guest let go while qemu-ga is still at work */
-    if (domain_wait(r, job, mono_us(), &c, "freeze", e) < 0) {
+    if (domain_job_wait(r, job, mono_us(), &c, "freeze", e) < 0) {
         r->freeze.in_flight = e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED;
         if (e->code == ERR_TIMEOUT)
             err_set(e, ERR_TIMEOUT,
@@ -122,9 +122,9 @@ static int freeze_step(void *run, struct err *e)
                        r->domain_name);
     r->freeze.started = true;
     r->freeze.since_us = mono_us();
-    job = domain_start(r, call_freeze);
+    job = domain_job_start(r, call_freeze);
     wait.job = job.job;
-    /* a timeout or a signal shows again in domain_wait(), which abandons the call */
+    /* a timeout or a signal shows again in domain_job_wait(), which abandons the call */
     if (loop_wait_until(r->loop, lock_settled, &wait, end, NULL) == 0)
         (void)loop_wait_until(r->loop, freeze_settled, &wait,
                               stall_deadline(r) < end ? stall_deadline(r) : end, NULL);
@@ -174,10 +174,10 @@ static bool release_by_port(struct run *r, struct err *e)
 /* qemu-ga must hear of the thaw too, or it refuses the next freeze. */
 static int release_by_libvirt(struct run *r, struct err *e)
 {
-    struct domain_job job = domain_start(r, domain_call_thaw);
+    struct domain_job job = domain_job_start(r, domain_call_thaw);
     struct domain_call *c;
 
-    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
+    if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
         return -1;
     domain_call_free(c);
     return 0;
@@ -237,7 +237,7 @@ static int read_writes(struct run *r, struct domain_job *job, struct disk_writes
 {
     struct domain_call *c;
 
-    if (domain_wait(r, job, stall_deadline(r), &c, "read the disks' write counters", e) < 0)
+    if (domain_job_wait(r, job, stall_deadline(r), &c, "read the disks' write counters", e) < 0)
         return -1;
     *ret = STEAL_PTR(c->writes);
     *ret_count = c->count;
@@ -324,7 +324,7 @@ static int confirm_step(void *run, struct err *e)
     Cbsnap__StateQuery query = CBSNAP__STATE_QUERY__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
     struct guest_request req = {.done = false};
-    struct domain_job job = domain_start(r, call_writes);
+    struct domain_job job = domain_job_start(r, call_writes);
     int rc;
 
     MSG_SET(&query, probe_frozen, 1);
@@ -451,7 +451,7 @@ static int compare_writes(struct run *r, struct err *e)
 static int witness_step(void *run, struct err *e)
 {
     struct run *r = run;
-    struct domain_job job = domain_start(r, call_writes);
+    struct domain_job job = domain_job_start(r, call_writes);
 
     if (read_writes(r, &job, &r->writes_after, &r->writes_after_count, e) < 0 ||
         compare_writes(r, e) < 0)

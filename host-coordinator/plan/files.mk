@@ -3,6 +3,7 @@ COORD_SRC += \
 	host-coordinator/plan/critical.c \
 	host-coordinator/plan/events.c \
 	host-coordinator/plan/inbound.c \
+	host-coordinator/plan/instance.c \
 	host-coordinator/plan/observe.c \
 	host-coordinator/plan/plan.c \
 	host-coordinator/plan/readings.c \

@@ -35,8 +35,8 @@ int step_domain(void *run, struct err *e)
     if (run_open_domain(r, e) < 0)
         return -1;
 
-    job = domain_start(r, call_look);
-    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)
+    job = domain_job_start(r, call_look);
+    if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)
         return -1;
     r->fs = c->fs;
     c->fs = (struct domain_fs_list){.count = 0};
@@ -90,6 +90,18 @@ static int open_storage(struct run *r, size_t n, struct err *e)
     return storage_open(&r->storages[n], &conf, r->loop, e);
 }
 
+int run_open_storages(struct run *r, struct err *e)
+{
+    if (!r->storages)
+        r->storages = xcalloc(r->conf->appliance_count, sizeof(struct storage *));
+    for (size_t n = 0; n < r->conf->appliance_count; n++) {
+        /* tests bring their own array */
+        if (!r->storages[n] && open_storage(r, n, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static void add_volume(struct run *r, size_t disk, const struct volume *v, size_t storage)
 {
     struct set_volume *added;
@@ -124,15 +136,12 @@ int step_storage(void *run, struct err *e)
 {
     struct run *r = run;
 
-    if (!r->storages)
-        r->storages = xcalloc(r->conf->appliance_count, sizeof(struct storage *));
+    if (run_open_storages(r, e) < 0)
+        return -1;
     for (size_t n = 0; n < r->conf->appliance_count; n++) {
         struct storage_op op = {.done = false};
         int64_t deadline = mono_in_ms(r->conf->appliances[n].timeout_ms);
 
-        /* tests bring their own array */
-        if (!r->storages[n] && open_storage(r, n, e) < 0)
-            return -1;
         r->storages[n]->ops->list_volumes(r->storages[n], deadline, &op);
         if (loop_wait(r->loop, &op.done, deadline + 1000000, e) < 0)
             storage_cancel(r->storages[n], &op);
@@ -221,14 +230,19 @@ static int refuse_frozen(struct run *r, const Cbsnap__State *state, struct err *
     return 0;
 }
 
+int run_ask(struct run *r, struct guest_request *req, Cbsnap__Envelope *m,
+            Cbsnap__Envelope__BodyCase expected, struct err *e)
+{
+    return guest_call(r->guest, req, m, expected, mono_in_ms(r->conf->answer_ms), e);
+}
+
 static int ask_state(struct run *r, struct guest_request *req, struct err *e)
 {
     Cbsnap__StateQuery query = CBSNAP__STATE_QUERY__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
 
     MSG_BODY(&m, state_query, STATE_QUERY, &query);
-    return guest_call(r->guest, req, &m, CBSNAP__ENVELOPE__BODY_STATE,
-                      mono_in_ms(r->conf->answer_ms), e);
+    return run_ask(r, req, &m, CBSNAP__ENVELOPE__BODY_STATE, e);
 }
 
 static int ask_prepare(struct run *r, bool dry, struct err *e)
@@ -304,9 +318,9 @@ int step_prepare(void *run, struct err *e)
         return -1;
     if (r->agent_frozen) {
         /* the lease ended an earlier freeze; qemu-ga must hear of it before it freezes again */
-        struct domain_job job = domain_start(r, domain_call_thaw);
+        struct domain_job job = domain_job_start(r, domain_call_thaw);
 
-        if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
+        if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "thaw", e) < 0)
             return err_prefix(e, "qemu-ga still believes in an earlier freeze");
         domain_call_free(c);
         run_note(r, "qemu-ga still believed in an earlier freeze that had ended; corrected");

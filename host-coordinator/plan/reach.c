@@ -24,9 +24,9 @@ static bool never(void *arg)
 static int ask_channel(struct run *r, int64_t deadline_us, int *ret_fd, struct err *e)
 {
     struct domain_call *c;
-    struct domain_job job = domain_start(r, call_channel);
+    struct domain_job job = domain_job_start(r, call_channel);
 
-    if (domain_wait(r, &job, deadline_us, &c, "open the channel", e) < 0)
+    if (domain_job_wait(r, &job, deadline_us, &c, "open the channel", e) < 0)
         return -1;
     *ret_fd = STEAL_FD(c->fd);
     domain_call_free(c);

@@ -56,12 +56,12 @@ static int compare_boot(const struct run *r, struct err *e)
 int step_recheck(void *run, struct err *e)
 {
     struct run *r = run;
-    struct domain_job job = domain_start(r, call_look_again);
+    struct domain_job job = domain_job_start(r, call_look_again);
     struct domain_xml now = {.disk_count = 0};
     struct domain_call *c;
     int rc;
 
-    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)
+    if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)
         return -1;
     rc = domain_xml_parse(&now, c->xml, e);
     domain_call_free(c);

@@ -55,7 +55,7 @@ static const char *snapshot_state(const struct set_volume *v)
     return "unknown";
 }
 
-static void report_snapshots(struct run *r)
+void report_snapshots(struct run *r)
 {
     for (size_t n = 0; n < r->volume_count; n++) {
         const struct set_volume *v = &r->volumes[n];

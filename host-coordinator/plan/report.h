@@ -9,6 +9,8 @@
 void report_begun(struct run *r);
 /* The volumes of the set, without their snapshots. */
 void report_volumes(struct run *r);
+/* What became of the snapshots. */
+void report_snapshots(struct run *r);
 /* The first link of the chain that was not seen to hold, in words; NULL when all were. */
 const char *report_missing_link(const struct run *r);
 /* At the end: verdict with reasons, position, times, witness, snapshots. `why` is NULL on success.

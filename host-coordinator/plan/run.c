@@ -200,7 +200,10 @@ void domain_call_free(void *call)
     free(c->uri);
     free(c->name);
     free(c->channel);
+    free(c->text);
     free(c->xml);
+    free(c->definition);
+    domain_host_release(&c->host);
     domain_fs_list_release(&c->fs);
     free(c->writes);
     if (c->fd >= 0)
@@ -231,7 +234,13 @@ int run_check_released(const Cbsnap__Released *rel, struct err *e)
     return 0;
 }
 
-struct domain_job domain_start(struct run *r, domain_call_fn *fn)
+struct domain_job domain_job_start(struct run *r, domain_call_fn *fn)
+{
+    return domain_job_start_with(r, fn, NULL, DOMAIN_BY_AGENT);
+}
+
+struct domain_job domain_job_start_with(struct run *r, domain_call_fn *fn, const char *text,
+                                        enum domain_shutdown how)
 {
     struct domain_thread *t = xcalloc(1, sizeof(*t));
 
@@ -242,14 +251,16 @@ struct domain_job domain_start(struct run *r, domain_call_fn *fn)
     t->call.uri = xstrdup(r->uri);
     t->call.name = xstrdup(r->domain_name);
     t->call.channel = xstrdup(r->conf->channel);
+    t->call.text = text ? xstrdup(text) : NULL;
+    t->call.how = how;
     return (struct domain_job){
         .call = &t->call,
         .job = job_start(r->loop, domain_thread_run, t, domain_call_free),
     };
 }
 
-int domain_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
-                struct domain_call **ret_call, const char *what, struct err *e)
+int domain_job_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
+                    struct domain_call **ret_call, const char *what, struct err *e)
 {
     bool abandoned = false;
     int rc = job_wait(r->loop, j->job, deadline_us, &abandoned, e);
@@ -267,10 +278,10 @@ int domain_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
 
 int run_open_domain(struct run *r, struct err *e)
 {
-    struct domain_job job = domain_start(r, domain_call_open);
+    struct domain_job job = domain_job_start(r, domain_call_open);
     struct domain_call *c;
 
-    if (domain_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
+    if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "open", e) < 0)
         return -1;
     r->domain = STEAL_PTR(c->opened);
     domain_call_free(c);

@@ -84,6 +84,7 @@ struct run {
     bool recorded; /* a failed or refused attempt has its record */
     bool look;     /* the critical plan left something: a person must look */
     bool reported; /* the facts are in the record; verdict and snapshots may still change */
+    bool manifest; /* the guest may keep one of this set */
 
     struct domain *domain;
     struct domain_xml xml;
@@ -138,8 +139,13 @@ struct domain_call {
     struct domain *domain; /* held: the run may close its own while the thread works on */
     char *uri, *name;      /* for opening */
     char *channel;         /* name of the agent's */
+    char *text;            /* an XML to define or create */
+    enum domain_shutdown how;
     struct domain *opened; /* results, by what was called */
     char *xml;
+    char *definition; /* NULL: it has none */
+    struct domain_host host;
+    enum domain_state state;
     struct domain_fs_list fs;
     struct disk_writes *writes;
     size_t count;
@@ -151,6 +157,11 @@ typedef int domain_call_fn(struct domain_call *c, struct err *e);
 domain_call_fn domain_call_thaw;
 /* Opens the domain that the run names, as r->domain. */
 int run_open_domain(struct run *r, struct err *e);
+/* One storage per configured appliance, as r->storages; those that a test has brought stay. */
+int run_open_storages(struct run *r, struct err *e);
+/* Asks the agent over the open link, as guest_call() with the configured patience. */
+int run_ask(struct run *r, struct guest_request *req, Cbsnap__Envelope *m,
+            Cbsnap__Envelope__BodyCase expected, struct err *e);
 
 /* The agent's port of the open domain: QEMU's socket here, or libvirt's channel to elsewhere. Waits
  * for its turn until the deadline. For guest_open(). */
@@ -161,10 +172,13 @@ struct domain_job {
     struct domain_call *call;
     struct job *job;
 };
-struct domain_job domain_start(struct run *r, domain_call_fn *fn);
+struct domain_job domain_job_start(struct run *r, domain_call_fn *fn);
+/* The same with what define(), create() and shutdown() need. `text` may be NULL; it is copied. */
+struct domain_job domain_job_start_with(struct run *r, domain_call_fn *fn, const char *text,
+                                        enum domain_shutdown how);
 /* On success *ret_call is the caller's (domain_call_free()); else it was freed or abandoned. */
-int domain_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
-                struct domain_call **ret_call, const char *what, struct err *e);
+int domain_job_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
+                    struct domain_call **ret_call, const char *what, struct err *e);
 void domain_call_free(void *call);
 
 /* ERR_FREEZE names the first filesystem that the agent could not thaw. */
@@ -188,6 +202,11 @@ int step_policy(void *run, struct err *e);  /* ERR_REFUSED, and the findings are
 int step_glance(void *run, struct err *e);  /* both, at once, for who only wants to know */
 int step_recheck(void *run, struct err *e); /* it is still the VM that was looked at */
 int step_after(void *run, struct err *e);   /* never fails */
+
+/* What the VM is, into the record and onto its root volume; see instance.c. */
+int step_instance(void *run, struct err *e);
+int step_manifest(void *run, struct err *e);
+int step_manifest_undo(void *run, struct err *e);
 
 /* Between freeze and thaw; see critical.c. */
 extern const struct step critical_steps[];

@@ -10,9 +10,12 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct journal {
@@ -20,14 +23,32 @@ struct journal {
     char *path;
 };
 
+/* Whose journal it is lives as long as the lock, whatever becomes of its process. */
+static int open_locked(const char *path, int flags, int *ret_fd, struct err *e)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    AUTO_CLOSE int fd = open(path, flags | O_CLOEXEC, 0640);
+
+    if (fd < 0)
+        return err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
+                           "cannot open the journal '%s'", path);
+    if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        if (errno == EAGAIN || errno == EACCES)
+            return err_set(e, ERR_BUSY, "the run of journal '%s' is still at work", path);
+        return err_set_sys(e, ERR_IO, errno, "cannot lock the journal '%s'", path);
+    }
+    *ret_fd = STEAL_FD(fd);
+    return 0;
+}
+
 int journal_open(struct journal **ret, const char *state_dir, const char *set, struct err *e)
 {
     AUTO_FREE char *path = xasprintf("%s/journal/%s.jsonl", state_dir, set);
-    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    AUTO_CLOSE int fd = -1;
     struct journal *j;
 
-    if (fd < 0)
-        return err_set_sys(e, ERR_IO, errno, "cannot open the journal '%s'", path);
+    if (open_locked(path, O_WRONLY | O_CREAT | O_APPEND, &fd, e) < 0)
+        return -1;
     j = xcalloc(1, sizeof(*j));
     j->fd = STEAL_FD(fd);
     j->path = STEAL_PTR(path);
@@ -68,4 +89,102 @@ void journal_close(struct journal *j, bool done)
         (void)unlink(j->path);
     free(j->path);
     free(j);
+}
+
+/* ---- left ones ------------------------------------------------------------------------------- */
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int journal_names(struct store_names *ret, const char *state_dir, struct err *e)
+{
+    AUTO_FREE char *dir = xasprintf("%s/journal", state_dir);
+    struct store_names l = {.count = 0};
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+
+    if (!d && errno != ENOENT)
+        return err_set_sys(e, ERR_IO, errno, "cannot list the journals in '%s'", dir);
+    while (d && (entry = readdir(d))) {
+        size_t len = strlen(entry->d_name);
+
+        if (len <= 6 || strcmp(entry->d_name + len - 6, ".jsonl") != 0)
+            continue;
+        l.names = xrealloc(l.names, (l.count + 1) * sizeof(*l.names));
+        l.names[l.count++] = strndup(entry->d_name, len - 6);
+    }
+    if (d)
+        closedir(d);
+    if (l.count > 1)
+        qsort(l.names, l.count, sizeof(*l.names), compare_text);
+    *ret = l;
+    return 0;
+}
+
+/* A line of a step goes into begun[]; the members of every other line into the whole. */
+static void take_line(json_t *whole, json_t *line)
+{
+    const char *step = json_string_value(json_object_get(line, "step"));
+    const char *event = json_string_value(json_object_get(line, "event"));
+    json_t *begun = json_object_get(whole, "begun");
+
+    if (step && event) {
+        if (strcmp(event, "begin") == 0)
+            json_array_append_new(begun, json_string(step));
+        return;
+    }
+    json_object_update(whole, line);
+}
+
+static void read_lines(FILE *f, json_t *whole)
+{
+    char *line = NULL;
+    size_t cap = 0;
+
+    while (getline(&line, &cap, f) > 0) {
+        json_t *one = json_loads(line, 0, NULL);
+
+        if (json_is_object(one))
+            take_line(whole, one);
+        json_decref(one);
+    }
+    free(line);
+}
+
+struct record *journal_read(const char *state_dir, const char *set, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/journal/%s.jsonl", state_dir, set);
+    AUTO_FCLOSE FILE *f = fopen(path, "re");
+    json_t *whole;
+
+    if (!f) {
+        err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
+                    "cannot read the journal '%s'", path);
+        return NULL;
+    }
+    whole = json_object();
+    json_object_set_new(whole, "begun", json_array());
+    read_lines(f, whole);
+    return (struct record *)whole;
+}
+
+int journal_take_over(struct journal **ret_journal, struct record **ret, const char *state_dir,
+                      const char *set, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/journal/%s.jsonl", state_dir, set);
+    AUTO_CLOSE int fd = -1;
+    struct record *whole;
+    struct journal *j;
+
+    if (open_locked(path, O_WRONLY | O_APPEND, &fd, e) < 0 ||
+        !(whole = journal_read(state_dir, set, e)))
+        return -1;
+    j = xcalloc(1, sizeof(*j));
+    j->fd = STEAL_FD(fd);
+    j->path = STEAL_PTR(path);
+    *ret_journal = j;
+    *ret = whole;
+    return 0;
 }

@@ -215,6 +215,30 @@ void record_set_empty(struct record *r, const char *path)
     set_new(r, path, json_array());
 }
 
+void record_copy(struct record *to, const struct record *from, const char *path)
+{
+    json_t *value = get(from, path);
+
+    if (value)
+        set_new(to, path, json_deep_copy(value));
+}
+
+void record_put(struct record *to, const char *path, const struct record *from)
+{
+    set_new(to, path, json_deep_copy(json(from)));
+}
+
+void record_append_copy(struct record *to, const char *path, const struct record *from)
+{
+    json_t *list = get(to, path);
+
+    if (!list) {
+        list = json_array();
+        set_new(to, path, list);
+    }
+    json_array_append_new(list, json_deep_copy(json(from)));
+}
+
 void record_clear(struct record *r, const char *path)
 {
     const char *key;

@@ -50,6 +50,12 @@ void record_append_real(struct record *r, const char *path, double value);
 size_t record_keep_last(struct record *r, const char *path, size_t max);
 /* An array without items, so that a reader finds one. */
 void record_set_empty(struct record *r, const char *path);
+/* What is at `path` of `from`, whatever it is, to the same path of `to`; nothing when it is not
+ * there. A copy: later changes of one are not the other's. */
+void record_copy(struct record *to, const struct record *from, const char *path);
+/* A copy of the whole document as the object at `path` of `to`; as one more item of the array. */
+void record_put(struct record *to, const char *path, const struct record *from);
+void record_append_copy(struct record *to, const char *path, const struct record *from);
 /* Removes what is at `path`, if anything. */
 void record_clear(struct record *r, const char *path);
 

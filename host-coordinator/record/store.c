@@ -81,6 +81,23 @@ int store_save(const char *state_dir, const char *domain, const char *set, const
     return 0;
 }
 
+int store_remove(const char *state_dir, const char *domain, const char *set, struct err *e)
+{
+    /* the record last: while it is there, it names the rest */
+    static const char *const suffixes[] = {".series", ".json"};
+    AUTO_FREE char *dir = xasprintf("%s/records/%s", state_dir, domain);
+
+    for (size_t n = 0; n < ARRAY_SIZE(suffixes); n++) {
+        AUTO_FREE char *path = xasprintf("%s/%s%s", dir, set, suffixes[n]);
+
+        if (unlink(path) < 0 && errno != ENOENT)
+            return err_set_sys(e, ERR_IO, errno, "cannot remove '%s'", path);
+    }
+    return sync_dir(dir) < 0 && errno != ENOENT
+               ? err_set_sys(e, ERR_IO, errno, "cannot write the folder '%s'", dir)
+               : 0;
+}
+
 /* A newer one may mean other things by the same names. */
 static struct record *check_schema(struct record *r, const char *path, struct err *e)
 {

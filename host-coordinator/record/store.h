@@ -20,6 +20,9 @@ int store_prepare(const char *state_dir, const char *domain, struct err *e);
 int store_save(const char *state_dir, const char *domain, const char *set, const struct record *r,
                struct err *e);
 
+/* Removes a record with what lies beside it; one that is gone already is a success. */
+int store_remove(const char *state_dir, const char *domain, const char *set, struct err *e);
+
 /* By set id, in whichever domain's folder; ERR_NOT_FOUND otherwise. A unique prefix will do. */
 struct record *store_load(const char *state_dir, const char *set, struct err *e);
 
@@ -54,11 +57,25 @@ bool store_run_has(int fd, long *ret_pid);
 
 /* The journal of one run. `sync` waits for the disk: not between freeze and thaw. */
 struct journal;
+/* The file is locked while the run lives: one that is not locked is a dead run's. */
 int journal_open(struct journal **ret, const char *state_dir, const char *set, struct err *e);
 void journal_step(struct journal *j, const char *step, const char *event, bool sync);
 /* A whole object as one line, such as the volumes and names that are about to be used. */
 void journal_note(struct journal *j, const struct record *r, bool sync);
 /* `done`: the record tells all now, so the file is removed. Accepts NULL. */
 void journal_close(struct journal *j, bool done);
+
+/* The ids of all runs that have a journal, oldest first. */
+int journal_names(struct store_names *ret, const char *state_dir, struct err *e);
+/* What a journal says, of a live run or a dead one; as below. NULL: see e. */
+struct record *journal_read(const char *state_dir, const char *set, struct err *e);
+/*
+ * Takes over a dead run's journal, to finish or undo it: its lines as one record with the members
+ * that they had, a later line's before an earlier's, and the names of the steps that were begun in
+ * `begun[]`. ERR_BUSY: the run lives. A last line cut short by a power cut is left out. What is
+ * written to *ret_journal goes on behind the old lines. Free both.
+ */
+int journal_take_over(struct journal **ret_journal, struct record **ret, const char *state_dir,
+                      const char *set, struct err *e);
 
 #endif

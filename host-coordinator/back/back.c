@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The life of an act that goes back to a set; see back.h. */
+#include "host-coordinator/back/back.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+#include <string.h>
+
+void back_init(struct back *b, const struct config *conf, const struct domain_ops *ops,
+               struct loop *loop, const char *uri, struct record *set)
+{
+    *b = (struct back){.set = set, .safety = true, .start = true};
+    run_init(&b->run, conf, ops, loop, uri, record_text(set, "domain.name") ?: "");
+    b->id = record_text(set, "set") ?: "";
+}
+
+static void release_snapshots(struct back_volume *v)
+{
+    for (size_t n = 0; n < v->snapshot_count; n++)
+        volume_snapshot_release(&v->snapshots[n]);
+    free(v->snapshots);
+}
+
+static void release_volume(struct back_volume *v)
+{
+    storage_op_release(&v->op);
+    release_snapshots(v);
+    volume_release(&v->volume);
+    volume_release(&v->clone);
+    free(v->clone_name);
+    free(v->access);
+}
+
+void back_release(struct back *b)
+{
+    for (size_t n = 0; n < b->count; n++)
+        release_volume(&b->volumes[n]);
+    free(b->volumes);
+    free(b->old_definition);
+    free(b->new_definition);
+    message_free(b->certificate);
+    message_free(b->checked);
+    certificate_release(&b->result);
+    run_release(&b->run);
+    record_free(b->set);
+}
+
+int step_set(void *back, struct err *e)
+{
+    struct back *b = back;
+    const char *verdict = record_text(b->set, "verdict");
+
+    if (!*b->id || !record_text(b->set, "domain.name"))
+        return err_set(e, ERR_REFUSED, "the record names no set or no domain");
+    if (!verdict || strcmp(verdict, "void") == 0)
+        return err_set(e, ERR_REFUSED, "set '%s' is void: %s", b->id,
+                       record_text_at(b->set, "reasons", 0) ?: "its record gives no reason");
+    return 0;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Clones of a set's snapshots, which become a throw-away VM's volumes, another VM's, or the VM's
+ * own. A clone that was asked for and not heard of again may still come to be: the undo waits for
+ * it to show, so that none is made behind our back after it was "removed".
+ */
+#include "host-coordinator/back/back.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+
+#include <string.h>
+
+#define LOOK_AGAIN_MS 500
+
+/* "lab-root-20161104T101500Z-7f3a" restored again is "lab-root-20161105T080000Z-01ab". */
+static size_t base_length(const char *name)
+{
+    size_t len = strlen(name);
+    const char *tail = len > 22 ? name + len - 22 : NULL;
+
+    return tail && tail[0] == '-' && tail[9] == 'T' && tail[16] == 'Z' && tail[17] == '-' ? len - 22
+                                                                                          : len;
+}
+
+static char *clone_name(const struct back *b, const struct back_volume *v)
+{
+    if (b->method == BACK_VERIFY)
+        return xasprintf("%s%s-%s", BACK_VERIFY_PREFIX, b->run.set, v->target);
+    return xasprintf("%.*s-%s", (int)base_length(v->volume.name), v->volume.name, b->run.set);
+}
+
+static bool ask_access(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    (void)b;
+    v->storage->ops->access(v->storage, &v->volume, deadline_us, &v->op);
+    return true;
+}
+
+static bool ask_clone(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    (void)b;
+    v->clone_asked = true;
+    v->storage->ops->clone(v->storage, &v->volume, v->snapshots[v->at].name, v->clone_name,
+                           deadline_us, &v->op);
+    return true;
+}
+
+static bool give_access(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    (void)b;
+    v->storage->ops->set_access(v->storage, &v->clone, v->access, deadline_us, &v->op);
+    return true;
+}
+
+/* Written down before they are asked for: whoever recovers must know what to look for. */
+static void note_names(struct back *b)
+{
+    struct record *names = record_new();
+
+    for (size_t n = 0; n < b->count; n++) {
+        struct record *one = record_append(names, "clones");
+
+        free(b->volumes[n].clone_name);
+        b->volumes[n].clone_name = clone_name(b, &b->volumes[n]);
+        record_set_text(one, "target", b->volumes[n].target);
+        record_set_text(one, "name", b->volumes[n].clone_name);
+    }
+    journal_note(b->run.journal, names, true);
+    record_free(names);
+}
+
+static void keep_clones(struct back *b)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        struct back_volume *v = &b->volumes[n];
+
+        if (v->op.done && !err_is_set(&v->op.err) && v->op.volume_count == 1) {
+            volume_copy(&v->clone, &v->op.volumes[0]);
+            v->clone_made = true;
+        }
+    }
+}
+
+/* Fenced volumes have an access of "": a clone of them would serve nobody. */
+static int read_access(struct back *b, struct err *e)
+{
+    if (back_all(b, ask_access, b->run.conf->answer_ms + 60000, "ask who may use a volume", e) < 0)
+        return -1;
+    for (size_t n = 0; n < b->count; n++) {
+        struct back_volume *v = &b->volumes[n];
+
+        free(v->access);
+        v->access = xstrdup(v->op.access ? v->op.access : "");
+        if (!*v->access)
+            return err_set(e, ERR_REFUSED,
+                           "volume '%s' (disk '%s') may be used by nobody, so its clone could not "
+                           "be either; give it an initiator group on appliance '%s'",
+                           v->volume.name, v->target, v->appliance);
+    }
+    return 0;
+}
+
+int step_clone(void *back, struct err *e)
+{
+    struct back *b = back;
+    int rc;
+
+    if (loop_check(b->run.loop, e) < 0 || read_access(b, e) < 0)
+        return -1;
+    note_names(b);
+    rc = back_all(b, ask_clone, b->run.conf->clone_ms, "clone the snapshot", e);
+    keep_clones(b);
+    if (rc < 0)
+        return -1;
+    return back_all(b, give_access, b->run.conf->clone_ms, "make the clone usable", e);
+}
+
+/* ---- removing -------------------------------------------------------------------------------- */
+
+static int find_volume(struct back *b, struct back_volume *v, const char *name, struct volume *ret,
+                       bool *ret_found, struct err *e)
+{
+    int64_t deadline = mono_in_ms(v->timeout_ms);
+
+    storage_op_release(&v->op);
+    v->storage->ops->list_volumes(v->storage, deadline, &v->op);
+    if (back_wait(b, v, deadline, e) < 0)
+        return -1;
+    *ret_found = false;
+    for (size_t n = 0; n < v->op.volume_count && !*ret_found; n++) {
+        if (strcmp(v->op.volumes[n].name, name) != 0)
+            continue;
+        volume_copy(ret, &v->op.volumes[n]);
+        *ret_found = true;
+    }
+    return 0;
+}
+
+static int remove_found(struct back *b, struct back_volume *v, const struct volume *found,
+                        struct err *e)
+{
+    int64_t deadline = mono_in_ms(b->run.conf->clone_ms);
+
+    storage_op_release(&v->op);
+    v->storage->ops->remove_volume(v->storage, found, deadline, &v->op);
+    return back_wait(b, v, deadline, e);
+}
+
+int back_remove_volume(struct back *b, struct back_volume *v, const char *name, bool may_come,
+                       struct err *e)
+{
+    int64_t end = mono_in_ms(may_come ? b->run.conf->late_ms : 0);
+    struct volume found = {.id = NULL};
+    bool there = false, never = false;
+    int rc;
+
+    for (;;) {
+        if (find_volume(b, v, name, &found, &there, e) < 0)
+            return -1;
+        if (there || mono_us() >= end)
+            break;
+        (void)loop_wait(b->run.loop, &never, mono_in_ms(LOOK_AGAIN_MS), NULL);
+    }
+    rc = there ? remove_found(b, v, &found, e) : 0;
+    if (there)
+        volume_release(&found);
+    return rc;
+}
+
+int step_clone_undo(void *back, struct err *e)
+{
+    struct back *b = back;
+    int rc = 0;
+
+    if (b->defined) /* they are the VM's now */
+        return 0;
+    for (size_t n = 0; n < b->count; n++) {
+        struct back_volume *v = &b->volumes[n];
+        struct err why = ERR_INIT;
+
+        if (!v->clone_asked)
+            continue;
+        if (back_remove_volume(b, v, v->clone_name, !v->clone_made, &why) == 0) {
+            v->clone_asked = v->clone_made = false;
+            continue;
+        }
+        rc = err_set(e, ERR_LOOK,
+                     "volume '%s', a clone for disk '%s', may be left on appliance '%s': "
+                     "cbsnap-coord recover removes it (%.200s)",
+                     v->clone_name, v->target, v->appliance, why.msg);
+    }
+    return rc;
+}

@@ -1,0 +1,15 @@
+COORD_SRC += \
+	host-coordinator/back/back.c \
+	host-coordinator/back/certificate.c \
+	host-coordinator/back/clones.c \
+	host-coordinator/back/inventory.c \
+	host-coordinator/back/proof.c \
+	host-coordinator/back/recover.c \
+	host-coordinator/back/report.c \
+	host-coordinator/back/restore.c \
+	host-coordinator/back/rollback.c \
+	host-coordinator/back/safety.c \
+	host-coordinator/back/tidy.c \
+	host-coordinator/back/verify.c \
+	host-coordinator/back/vm.c \
+	host-coordinator/back/volumes.c

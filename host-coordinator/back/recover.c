@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * recover: what a dead act left is finished or undone, by what its journal says it was about to do
+ * and what libvirt and the appliances say is there. See back.h.
+ *
+ *   a snapshot                 its snapshots are removed, unless its record says that it is whole
+ *   verify                     throw-away VM and clones are removed
+ *   restore, not yet defined   clones are removed, and the VM is started if it had run
+ *   restore, defined           the VM is as the set says; it is started
+ *   in place, not committed    the volumes are opened again, and the VM is started if it had run
+ *   in place, committed        all volumes are rolled back, and the rest of the plan is done
+ *
+ * Each outcome may be reached again by a second recover that follows one that was killed.
+ */
+#include "host-coordinator/back/back.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void recovery_release(struct recovery *r)
+{
+    free(r->set);
+    free(r->domain);
+    free(r->outcome);
+    *r = (struct recovery){.what = NULL};
+}
+
+static void told(struct recovery *ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void told(struct recovery *ret, const char *fmt, ...)
+{
+    char text[ERR_TEXT];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    free(ret->outcome);
+    ret->outcome = xstrdup(text);
+}
+
+/* ---- what the journal says ------------------------------------------------------------------- */
+
+static bool begun(const struct record *j, const char *step)
+{
+    for (size_t n = 0; n < record_count(j, "begun"); n++) {
+        if (strcmp(record_text_at(j, "begun", n), step) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const struct record *item(const struct record *j, const char *list, const char *target)
+{
+    for (size_t n = 0; n < record_count(j, list); n++) {
+        const struct record *one = record_at(j, list, n);
+        const char *text = record_text(one, "target");
+
+        if (text && strcmp(text, target) == 0)
+            return one;
+    }
+    return NULL;
+}
+
+static bool method_of(const struct record *j, enum back_method *ret)
+{
+    static const struct {
+        const char *act;
+        enum back_method method;
+    } acts[] = {{"switch", BACK_SWITCH},
+                {"in-place", BACK_IN_PLACE},
+                {"copy", BACK_COPY},
+                {"verify", BACK_VERIFY}};
+    const char *act = record_text(j, "act");
+
+    for (size_t n = 0; n < ARRAY_SIZE(acts) && act; n++) {
+        if (strcmp(acts[n].act, act) == 0) {
+            *ret = acts[n].method;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The act as it was when it died. */
+static void take_state(struct back *b, const struct record *j)
+{
+    const char *old = record_text(j, "old_definition"), *id = record_text(j, "id");
+
+    b->to = record_text(j, "to");
+    b->ran = record_bool(j, "ran");
+    b->start = record_bool(j, "start");
+    b->committed = record_bool(j, "committed");
+    b->stopped = b->ran;
+    b->safety = begun(j, "safety");
+    b->old_definition = old ? xstrdup(old) : NULL;
+    if (id)
+        (void)snprintf(b->run.set, sizeof(b->run.set), "%s", id);
+    for (size_t n = 0; n < b->count; n++) {
+        struct back_volume *v = &b->volumes[n];
+        const struct record *clone = item(j, "clones", v->target);
+        const struct record *access = item(j, "access", v->target);
+        const char *word = access ? record_text(access, "word") : NULL;
+
+        if (clone && record_text(clone, "name")) {
+            v->clone_name = xstrdup(record_text(clone, "name"));
+            v->clone_asked = true; /* and nobody knows whether it was made */
+        }
+        if (word) {
+            v->access = xstrdup(word);
+            b->fenced = true;
+        }
+    }
+}
+
+/* ---- what is there --------------------------------------------------------------------------- */
+
+static int call_look(struct domain_call *c, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    if (c->ops->open(&c->opened, c->uri, c->text, e) < 0 ||
+        c->ops->state(c->opened, &c->state, e) < 0)
+        return -1;
+    if (c->ops->definition(c->opened, &c->definition, &why) < 0 && why.code != ERR_NOT_FOUND) {
+        *e = why;
+        return -1;
+    }
+    return 0;
+}
+
+/* 1: it is there, as b->run.domain; 0: there is none of that name; -1: nobody knows. */
+static int look_at(struct back *b, const char *name, char **ret_definition, enum domain_state *ret,
+                   struct err *e)
+{
+    struct domain_job job = domain_job_start_with(&b->run, call_look, name, DOMAIN_BY_AGENT);
+    struct domain_call *c;
+    struct err why = ERR_INIT;
+
+    if (domain_job_wait(&b->run, &job, mono_in_ms(b->run.conf->libvirt_ms), &c, "look", &why) < 0) {
+        if (why.code == ERR_NOT_FOUND)
+            return 0;
+        *e = why;
+        return -1;
+    }
+    b->run.ops->close(b->run.domain);
+    b->run.domain = STEAL_PTR(c->opened);
+    *ret_definition = STEAL_PTR(c->definition);
+    *ret = c->state;
+    domain_call_free(c);
+    return 1;
+}
+
+/* Every clone's IQN stands in the definition: it is the one that the restore had made. */
+static int is_defined(struct back *b, const char *definition, bool *ret, struct err *e)
+{
+    size_t found = 0;
+
+    *ret = false;
+    for (size_t n = 0; n < b->count && definition; n++) {
+        struct back_volume *v = &b->volumes[n];
+        int64_t deadline = mono_in_ms(v->timeout_ms);
+
+        if (!v->clone_asked)
+            return 0;
+        storage_op_release(&v->op);
+        v->storage->ops->list_volumes(v->storage, deadline, &v->op);
+        if (back_wait(b, v, deadline, e) < 0)
+            return -1;
+        for (size_t i = 0; i < v->op.volume_count; i++) {
+            if (strcmp(v->op.volumes[i].name, v->clone_name) == 0 && *v->op.volumes[i].iqn &&
+                strstr(definition, v->op.volumes[i].iqn))
+                found++;
+        }
+    }
+    *ret = b->count > 0 && found == b->count;
+    return 0;
+}
+
+/* ---- each kind ------------------------------------------------------------------------------- */
+
+static int call_destroy(struct domain_call *c, struct err *e)
+{
+    return c->ops->destroy(c->domain, e);
+}
+
+static int recover_verify(struct back *b, struct recovery *ret, struct err *e)
+{
+    AUTO_FREE char *name = xasprintf("%s%s", BACK_VERIFY_PREFIX, b->run.set);
+    AUTO_FREE char *definition = NULL;
+    enum domain_state state;
+    struct domain_call *c;
+    int there = look_at(b, name, &definition, &state, e);
+
+    if (there < 0)
+        return -1;
+    if (there > 0) {
+        struct domain_job job = domain_job_start(&b->run, call_destroy);
+
+        if (domain_job_wait(&b->run, &job, mono_in_ms(b->run.conf->libvirt_ms + 30000), &c,
+                            "end the throw-away VM", e) < 0)
+            return -1;
+        domain_call_free(c);
+    }
+    if (step_clone_undo(b, e) < 0)
+        return -1;
+    told(ret, "throw-away VM and clones of the verification are gone");
+    return 0;
+}
+
+static int start_if(struct back *b, bool wanted, enum domain_state state, struct err *e)
+{
+    if (!wanted || state != DOMAIN_OFF)
+        return 0;
+    b->start = true;
+    return step_start(b, e);
+}
+
+/* The VM stays as it was, so there is nothing to keep safe. */
+static int remove_safety(struct back *b, struct err *e)
+{
+    if (!b->safety)
+        return 0;
+    if (domain_xml_parse(&b->run.xml, b->old_definition ?: "", e) < 0 ||
+        step_storage(&b->run, e) < 0)
+        return -1;
+    for (size_t n = 0; n < b->run.volume_count; n++) {
+        b->run.volumes[n].asked = true; /* perhaps */
+        b->run.volumes[n].op.done = true;
+    }
+    return step_safety_undo(b, e);
+}
+
+static int recover_switch(struct back *b, struct recovery *ret, struct err *e)
+{
+    const char *name = b->method == BACK_COPY ? b->to : b->run.domain_name;
+    AUTO_FREE char *definition = NULL;
+    enum domain_state state = DOMAIN_OFF;
+    bool defined = false, start = b->start;
+    int there = look_at(b, name, &definition, &state, e);
+
+    if (there < 0 || (there > 0 && is_defined(b, definition, &defined, e) < 0))
+        return -1;
+    if (defined) {
+        b->defined = true;
+        if (start_if(b, start, state, e) < 0)
+            return -1;
+        told(ret, "domain '%s' is what set %s says%s", name, b->id,
+             start ? ", and runs; verify the set, or look at it" : "");
+        return 0;
+    }
+    if (there == 0 && b->method == BACK_SWITCH)
+        return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
+    if (step_clone_undo(b, e) < 0 || remove_safety(b, e) < 0)
+        return -1;
+    if (b->method == BACK_COPY) {
+        told(ret, "no domain '%s' was made, and its clones are gone", name);
+        return 0;
+    }
+    if (start_if(b, b->ran, state, e) < 0)
+        return -1;
+    told(ret, "domain '%s' is as before%s", name, b->ran ? ", and runs" : "");
+    return 0;
+}
+
+static int recover_in_place(struct back *b, struct recovery *ret, struct err *e)
+{
+    AUTO_FREE char *definition = NULL;
+    enum domain_state state = DOMAIN_OFF;
+    bool start = b->start;
+    int there = look_at(b, b->run.domain_name, &definition, &state, e);
+
+    if (there < 0)
+        return -1;
+    if (there == 0)
+        return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to",
+                       b->run.domain_name);
+    if (!b->committed) {
+        if (step_unfence(b, e) < 0 || start_if(b, b->ran, state, e) < 0)
+            return -1;
+        told(ret, "domain '%s' is as before%s", b->run.domain_name, b->ran ? ", and runs" : "");
+        return 0;
+    }
+    /* one that somebody has started meanwhile has no volumes that it could use */
+    if (state != DOMAIN_OFF && b->fenced)
+        return err_set(e, ERR_LOOK,
+                       "domain '%s' runs while its volumes are rolled back in part; end it (virsh "
+                       "destroy %s) and run cbsnap-coord recover again",
+                       b->run.domain_name, b->run.domain_name);
+    if (step_newer(b, e) < 0 || step_rollback(b, e) < 0 || step_define(b, e) < 0 ||
+        step_unfence(b, e) < 0 || start_if(b, start, state, e) < 0)
+        return -1;
+    told(ret, "domain '%s' is what set %s says%s", b->run.domain_name, b->id,
+         start ? ", and runs; look at it" : "");
+    return 0;
+}
+
+/* ---- a snapshot's ---------------------------------------------------------------------------- */
+
+static bool ask_remove(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    if (v->at < 0)
+        return false;
+    v->storage->ops->remove_snapshot(v->storage, &v->volume, b->id, deadline_us, &v->op);
+    return true;
+}
+
+/* The guest has let go by its lease since. */
+static int recover_snapshot(struct back *b, struct recovery *ret, struct err *e)
+{
+    const char *verdict = record_text(b->set, "verdict");
+
+    if (verdict && strcmp(verdict, "void") != 0) {
+        told(ret, "set %s is whole", b->id);
+        return 0;
+    }
+    if (back_all(b, ask_remove, b->run.conf->clone_ms, "remove the snapshot", e) < 0)
+        return -1;
+    for (size_t n = 0; n < b->count; n++)
+        record_set_text(record_at(b->set, "volumes", n), "snapshot.state", "removed");
+    if (store_save(b->run.conf->state_dir, b->run.domain_name, b->id, b->set, e) < 0)
+        return -1;
+    told(ret, "set %s did not come to be, and its snapshots are gone", b->id);
+    return 0;
+}
+
+/* ---- one journal ----------------------------------------------------------------------------- */
+
+static int act(struct back *b, bool of_set, const struct record *j, struct recovery *ret,
+               struct err *e)
+{
+    if (step_back_storage(b, e) < 0)
+        return -1;
+    if (of_set) {
+        ret->what = "snapshot";
+        return recover_snapshot(b, ret, e);
+    }
+    take_state(b, j);
+    ret->what = b->method == BACK_VERIFY ? "verify" : "restore";
+    if (b->method == BACK_VERIFY)
+        return recover_verify(b, ret, e);
+    return b->method == BACK_IN_PLACE ? recover_in_place(b, ret, e) : recover_switch(b, ret, e);
+}
+
+/* A run that has the VM now is not to be disturbed, nor shall one begin meanwhile. */
+static int lock_vm(struct back *b, const struct record *j, struct err *e)
+{
+    const char *uuid = record_text(j, "domain.uuid");
+
+    if (!uuid || b->method == BACK_VERIFY || b->method == BACK_COPY)
+        return 0;
+    return store_lock(b->run.conf->state_dir, uuid, &b->run.lock_fd, e);
+}
+
+static struct record *set_of(const struct config *conf, const struct record *j, bool of_set,
+                             struct err *e)
+{
+    struct err why = ERR_INIT;
+    const char *id = record_text(j, "set");
+    struct record *set = id ? store_load(conf->state_dir, id, &why) : NULL;
+
+    if (set)
+        return set;
+    if (of_set && id && why.code == ERR_NOT_FOUND) {
+        /* the journal's first line is the record as it was when the run was announced */
+        set = record_new();
+        record_copy(set, j, "set");
+        record_copy(set, j, "domain");
+        record_copy(set, j, "volumes");
+        record_copy(set, j, "schema");
+        record_copy(set, j, "cbsnap");
+        record_copy(set, j, "verdict");
+        record_copy(set, j, "reasons");
+        record_copy(set, j, "started");
+        return set;
+    }
+    *e = why;
+    if (!err_is_set(e))
+        err_set(e, ERR_CONFIG, "it names no set");
+    return NULL;
+}
+
+int recover_journal(const struct config *conf, const struct domain_ops *ops, struct loop *loop,
+                    const char *uri, const char *id, struct storage **storages,
+                    struct run_reporter report, struct recovery *ret, struct err *e)
+{
+    enum back_method method = BACK_SWITCH;
+    struct journal *journal;
+    struct record *j, *set;
+    struct back b;
+    bool of_set;
+    int rc;
+
+    *ret = (struct recovery){.what = "run"};
+    if (journal_take_over(&journal, &j, conf->state_dir, id, e) < 0)
+        return -1;
+    of_set = !method_of(j, &method);
+    set = set_of(conf, j, of_set, e);
+    if (!set) {
+        record_free(j);
+        journal_close(journal, false);
+        return err_prefix(e, "the journal of run '%s'", id);
+    }
+    back_init(&b, conf, ops, loop, record_text(j, "uri") ?: uri, set);
+    b.run.storages = storages;
+    b.run.report = report;
+    b.run.journal = journal;
+    b.method = method;
+    ret->set = xstrdup(b.id);
+    ret->domain = xstrdup(b.run.domain_name);
+    loop_shield(loop, true);
+    rc = lock_vm(&b, j, e) < 0 ? -1 : act(&b, of_set, j, ret, e);
+    loop_shield(loop, false);
+    journal_close(b.run.journal, rc == 0);
+    b.run.journal = NULL;
+    record_free(j);
+    back_release(&b);
+    return rc < 0 ? err_prefix(e, "recover %s of set '%s'", ret->what, ret->set) : 0;
+}

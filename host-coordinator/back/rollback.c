@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * In place: the VM's own volumes are rolled back, one by one, which no appliance does at once. So
+ * before the first it is written down that there is only forward from here; until the last the VM
+ * cannot be started by accident, for nobody may use the volumes. See back.h.
+ *
+ * ZFS destroys all snapshots that are newer than the one rolled back to, which is why this is not
+ * how a restore is done by default, and why it can keep no safety set.
+ */
+#include "host-coordinator/back/back.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+
+#include <string.h>
+
+#define TRIES    3
+#define PAUSE_MS 2000
+
+/* ---- the fence ------------------------------------------------------------------------------- */
+
+static bool ask_access(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    (void)b;
+    v->storage->ops->access(v->storage, &v->volume, deadline_us, &v->op);
+    return true;
+}
+
+static bool take_access(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    (void)b;
+    v->storage->ops->set_access(v->storage, &v->volume, "", deadline_us, &v->op);
+    return true;
+}
+
+static bool give_access(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    (void)b;
+    if (v->access && *v->access)
+        v->storage->ops->set_access(v->storage, &v->volume, v->access, deadline_us, &v->op);
+    return v->access && *v->access;
+}
+
+static void note_access(struct back *b)
+{
+    struct record *note = record_new();
+
+    for (size_t n = 0; n < b->count; n++) {
+        struct record *one = record_append(note, "access");
+
+        record_set_text(one, "target", b->volumes[n].target);
+        record_set_text(one, "word", b->volumes[n].access);
+    }
+    journal_note(b->run.journal, note, true);
+    record_free(note);
+}
+
+int step_fence(void *back, struct err *e)
+{
+    struct back *b = back;
+    int ms = b->run.conf->clone_ms;
+
+    if (back_all(b, ask_access, ms, "ask who may use a volume", e) < 0)
+        return -1;
+    for (size_t n = 0; n < b->count; n++) {
+        free(b->volumes[n].access);
+        b->volumes[n].access = xstrdup(b->volumes[n].op.access ? b->volumes[n].op.access : "");
+    }
+    note_access(b);
+    b->fenced = true;
+    return back_all(b, take_access, ms, "close a volume to everybody", e);
+}
+
+int step_unfence(void *back, struct err *e)
+{
+    struct back *b = back;
+
+    if (!b->fenced)
+        return 0;
+    if (b->committed)
+        loop_shield(b->run.loop, true);
+    if (back_all(b, give_access, b->run.conf->clone_ms, "open a volume again", e) < 0)
+        return -1;
+    b->fenced = false;
+    return 0;
+}
+
+int step_fence_undo(void *back, struct err *e)
+{
+    struct back *b = back;
+
+    if (b->committed || step_unfence(b, e) == 0)
+        return 0;
+    return err_set(e, ERR_LOOK,
+                   "a volume may still be closed: cbsnap-coord recover opens it "
+                   "(%.200s)",
+                   e->msg);
+}
+
+/* ---- what is newer --------------------------------------------------------------------------- */
+
+/* A record must not promise what is about to go: it is told first. */
+static int tell_record(struct back *b, const char *set, struct err *e)
+{
+    struct err why = ERR_INIT;
+    struct record *r = store_load(b->run.conf->state_dir, set, &why);
+    AUTO_FREE char *reason = NULL;
+    int rc;
+
+    if (!r) { /* nobody's snapshot */
+        if (why.code == ERR_NOT_FOUND)
+            return 0;
+        *e = why;
+        return -1;
+    }
+    reason = xasprintf("its snapshots were removed when set %s was restored in place", b->id);
+    record_set_text(r, "verdict", "void");
+    record_clear(r, "reasons");
+    record_append_text(r, "reasons", reason);
+    for (size_t n = 0; n < record_count(r, "volumes"); n++)
+        record_set_text(record_at(r, "volumes", n), "snapshot.state", "removed");
+    rc = store_save(b->run.conf->state_dir, record_text(r, "domain.name"), set, r, e);
+    record_free(r);
+    return rc;
+}
+
+static int remove_newer(struct back *b, struct back_volume *v, struct err *e)
+{
+    int64_t deadline;
+
+    for (size_t i = v->snapshot_count; i-- > (size_t)(v->at + 1);) {
+        storage_op_release(&v->op);
+        deadline = mono_in_ms(b->run.conf->clone_ms);
+        v->storage->ops->remove_snapshot(v->storage, &v->volume, v->snapshots[i].name, deadline,
+                                         &v->op);
+        if (back_wait(b, v, deadline, e) < 0)
+            return err_prefix(e, "remove the newer snapshot '%s' of disk '%s'",
+                              v->snapshots[i].name, v->target);
+        v->snapshot_count = i;
+        volume_snapshot_release(&v->snapshots[i]);
+    }
+    return 0;
+}
+
+int step_newer(void *back, struct err *e)
+{
+    struct back *b = back;
+    char **newer;
+    size_t count = back_newer(b, &newer);
+    int rc = 0;
+
+    for (size_t n = 0; n < count; n++) {
+        if (rc == 0 && !strchr(newer[n], '@'))
+            rc = tell_record(b, newer[n], e);
+        if (rc == 0)
+            record_append_text(b->run.record, "removed", newer[n]);
+        free(newer[n]);
+    }
+    free(newer);
+    for (size_t n = 0; n < b->count && rc == 0; n++)
+        rc = remove_newer(b, &b->volumes[n], e);
+    return rc;
+}
+
+/* ---- rolling back ---------------------------------------------------------------------------- */
+
+static bool ask_rollback(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    (void)b;
+    v->storage->ops->rollback(v->storage, &v->volume, v->snapshots[v->at].name, deadline_us,
+                              &v->op);
+    return true;
+}
+
+static void note_committed(struct back *b)
+{
+    struct record *note = record_new();
+
+    record_set_bool(note, "committed", true);
+    journal_note(b->run.journal, note, true);
+    record_free(note);
+}
+
+int step_rollback(void *back, struct err *e)
+{
+    struct back *b = back;
+    struct err why = ERR_INIT;
+    bool never = false;
+
+    if (loop_check(b->run.loop, e) < 0)
+        return -1;
+    note_committed(b);
+    b->committed = true;
+    /* half of them rolled back serve nobody: a signal has to wait */
+    loop_shield(b->run.loop, true);
+    for (int n = 0; n < TRIES; n++) {
+        why = ERR_INIT;
+        if (n > 0)
+            (void)loop_wait(b->run.loop, &never, mono_in_ms(PAUSE_MS), NULL);
+        if (back_all(b, ask_rollback, b->run.conf->clone_ms, "roll back", &why) == 0)
+            return 0;
+    }
+    return err_set(e, ERR_LOOK,
+                   "domain '%s' stays off, for its volumes may be rolled back in part: once the "
+                   "appliance works again, cbsnap-coord recover finishes it (%.200s)",
+                   b->run.domain_name, why.msg);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Removing sets, and what is left on one side only; see inventory.h. A record never promises what
+ * is about to go: it says so before the first snapshot is removed, and a removal that was
+ * interrupted is one that can be asked for again.
+ */
+#include "host-coordinator/back/inventory.h"
+
+#include "host-coordinator/back/back.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+
+#include <string.h>
+
+static int op_wait(struct inventory *inv, struct storage *s, struct storage_op *op,
+                   int64_t deadline_us, struct err *e)
+{
+    if (loop_wait(inv->run->loop, &op->done, deadline_us + 1000000, e) < 0)
+        storage_cancel(s, op);
+    else if (err_is_set(&op->err))
+        *e = op->err;
+    storage_op_release(op);
+    return err_is_set(e) ? -1 : 0;
+}
+
+static int save_set(struct inventory *inv, struct record *set, struct err *e)
+{
+    return store_save(inv->run->conf->state_dir, record_text(set, "domain.name"),
+                      record_text(set, "set"), set, e);
+}
+
+static int tell_gone(struct inventory *inv, struct record *set, const char *reason, struct err *e)
+{
+    const char *verdict = record_text(set, "verdict");
+
+    if (!verdict || strcmp(verdict, "void") != 0) {
+        record_set_text(set, "verdict", "void");
+        record_clear(set, "reasons");
+    }
+    record_append_text(set, "reasons", reason);
+    return save_set(inv, set, e);
+}
+
+/* ---- sets ------------------------------------------------------------------------------------ */
+
+static struct inventory_volume *volume_of(struct inventory *inv, const struct record *rec)
+{
+    const char *appliance = record_text(rec, "appliance"), *id = record_text(rec, "id");
+
+    for (size_t n = 0; n < inv->count && appliance && id; n++) {
+        if (strcmp(inv->volumes[n].appliance, appliance) == 0 &&
+            strcmp(inv->volumes[n].volume.id, id) == 0)
+            return &inv->volumes[n];
+    }
+    return NULL;
+}
+
+static int remove_snapshots(struct inventory *inv, const struct record *set, struct err *e)
+{
+    for (size_t n = 0; n < record_count(set, "volumes"); n++) {
+        const struct record *rec = record_at(set, "volumes", n);
+        struct inventory_volume *v = volume_of(inv, rec);
+        const char *name = record_text(rec, "snapshot.name");
+        struct storage_op op = {.done = false};
+        int64_t deadline = mono_in_ms(inv->run->conf->clone_ms);
+
+        if (!v || !name) /* the volume is gone, and its snapshots with it */
+            continue;
+        v->storage->ops->remove_snapshot(v->storage, &v->volume, name, deadline, &op);
+        if (op_wait(inv, v->storage, &op, deadline, e) < 0)
+            return err_prefix(e, "set '%s'", record_text(set, "set"));
+    }
+    return 0;
+}
+
+/* A volume on an appliance that coord.conf does not name would keep its snapshots for ever. */
+static int check_appliances(struct inventory *inv, const struct record *set, struct err *e)
+{
+    const struct config *conf = inv->run->conf;
+
+    for (size_t n = 0; n < record_count(set, "volumes"); n++) {
+        const char *name = record_text(record_at(set, "volumes", n), "appliance");
+        bool known = false;
+
+        for (size_t a = 0; a < conf->appliance_count && name; a++)
+            known = known || strcmp(conf->appliances[a].name, name) == 0;
+        if (!known)
+            return err_set(e, ERR_CONFIG,
+                           "set '%s' has snapshots on appliance '%s', which coord.conf does not "
+                           "name",
+                           record_text(set, "set"), name ? name : "?");
+    }
+    return 0;
+}
+
+int inventory_remove(struct inventory *inv, struct record *set, struct err *e)
+{
+    const char *id = record_text(set, "set");
+    struct standing s;
+
+    inventory_judge(inv, set, &s);
+    if (s.clones)
+        return err_set(e, ERR_REFUSED,
+                       "a snapshot of set '%s' has clones: volumes that were restored from it; it "
+                       "can go when they have gone",
+                       id);
+    if (s.journal)
+        return err_set(e, ERR_REFUSED,
+                       "a run that works with set '%s' is not over; if it died: cbsnap-coord "
+                       "recover",
+                       id);
+    if (check_appliances(inv, set, e) < 0 || tell_gone(inv, set, "it is being removed", e) < 0 ||
+        remove_snapshots(inv, set, e) < 0)
+        return -1;
+    return store_remove(inv->run->conf->state_dir, record_text(set, "domain.name"), id, e);
+}
+
+/* ---- orphans --------------------------------------------------------------------------------- */
+
+static bool digits(const char *text, size_t count)
+{
+    for (size_t n = 0; n < count; n++) {
+        if (text[n] < '0' || text[n] > '9')
+            return false;
+    }
+    return true;
+}
+
+/* "20161104T101500Z-7f3a": nobody else calls a snapshot so. */
+static bool is_set_id(const char *name)
+{
+    return strlen(name) == 21 && digits(name, 8) && name[8] == 'T' && digits(name + 9, 6) &&
+           name[15] == 'Z' && name[16] == '-' && strspn(name + 17, "0123456789abcdef") == 4;
+}
+
+static void add(struct orphan **list, size_t *count, struct orphan o)
+{
+    *list = xrealloc(*list, (*count + 1) * sizeof(**list));
+    (*list)[(*count)++] = o;
+}
+
+static bool in_journal(const struct inventory *inv, const char *id)
+{
+    for (size_t n = 0; n < inv->journal_count; n++) {
+        const char *own = record_text(inv->journals[n], "id");
+        const char *set = record_text(inv->journals[n], "set");
+
+        if ((own && strcmp(own, id) == 0) || (set && strcmp(set, id) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* A record of a failed attempt does not own what it says it has removed. */
+static bool owned(const struct inventory *inv, const char *id)
+{
+    const struct record *set = inventory_set(inv, id);
+    const char *verdict = set ? record_text(set, "verdict") : NULL;
+
+    return set && verdict && strcmp(verdict, "void") != 0;
+}
+
+static void find_snapshots(const struct inventory *inv, struct orphan **list, size_t *count)
+{
+    for (size_t n = 0; n < inv->count; n++) {
+        struct inventory_volume *v = &inv->volumes[n];
+
+        for (size_t i = 0; i < v->count; i++) {
+            if (!is_set_id(v->snapshots[i].name) || owned(inv, v->snapshots[i].name) ||
+                in_journal(inv, v->snapshots[i].name))
+                continue;
+            add(list, count,
+                (struct orphan){
+                    .kind = ORPHAN_SNAPSHOT,
+                    .volume = v,
+                    .snapshot = i,
+                    .text = xasprintf("snapshot %s: no record has it", v->snapshots[i].path)});
+        }
+    }
+}
+
+static void find_records(const struct inventory *inv, struct orphan **list, size_t *count)
+{
+    for (size_t n = 0; n < inv->set_count; n++) {
+        const char *verdict = record_text(inv->sets[n], "verdict");
+        struct standing s;
+
+        inventory_judge(inv, inv->sets[n], &s);
+        if (!verdict || strcmp(verdict, "void") == 0 || s.present == s.volumes || s.journal)
+            continue;
+        add(list, count,
+            (struct orphan){.kind = ORPHAN_RECORD,
+                            .set = inv->sets[n],
+                            .text = xasprintf("record %s: %zu of its %zu snapshots are gone",
+                                              record_text(inv->sets[n], "set"),
+                                              s.volumes - s.present, s.volumes)});
+    }
+}
+
+static void find_temporary(const struct inventory *inv, struct orphan **list, size_t *count)
+{
+    for (size_t n = 0; n < inv->temporary_count; n++) {
+        struct inventory_volume *v = &inv->temporary[n];
+        AUTO_FREE char *id = strndup(v->volume.name + strlen(BACK_VERIFY_PREFIX), 21);
+
+        if (in_journal(inv, id))
+            continue;
+        add(list, count,
+            (struct orphan){.kind = ORPHAN_VOLUME,
+                            .volume = v,
+                            .text = xasprintf("volume %s: a clone of a verification that is over",
+                                              v->volume.name)});
+    }
+}
+
+size_t inventory_orphans(const struct inventory *inv, struct orphan **ret)
+{
+    struct orphan *list = NULL;
+    size_t count = 0;
+
+    /* whose snapshots those of an unreadable record are cannot be told */
+    if (inv->unreadable == 0)
+        find_snapshots(inv, &list, &count);
+    find_records(inv, &list, &count);
+    find_temporary(inv, &list, &count);
+    *ret = list;
+    return count;
+}
+
+void orphans_release(struct orphan *orphans, size_t count)
+{
+    for (size_t n = 0; n < count; n++)
+        free(orphans[n].text);
+    free(orphans);
+}
+
+int orphan_repair(struct inventory *inv, struct orphan *o, struct err *e)
+{
+    struct storage_op op = {.done = false};
+    int64_t deadline = mono_in_ms(inv->run->conf->clone_ms);
+    struct inventory_volume *v = o->volume;
+
+    if (o->kind == ORPHAN_RECORD)
+        return tell_gone(inv, o->set, "its snapshots are not on the appliance any more", e);
+    if (o->kind == ORPHAN_SNAPSHOT)
+        v->storage->ops->remove_snapshot(v->storage, &v->volume, v->snapshots[o->snapshot].name,
+                                         deadline, &op);
+    else
+        v->storage->ops->remove_volume(v->storage, &v->volume, deadline, &op);
+    return op_wait(inv, v->storage, &op, deadline, e);
+}

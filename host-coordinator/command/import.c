@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cbsnap-coord import DIR: the host and its records are lost, and a clone of a root volume is
+ * mounted at DIR. The manifests on it become records again.
+ *
+ * A manifest was written before its set's freeze. So of the newest set nothing is known but what it
+ * would hold; if its snapshots are all there it is called `crash`, and verify can prove more. Of
+ * earlier sets the manifests of later ones tell verdict and position. What a guest's disk says is
+ * taken as such: the records name where they come from.
+ */
+#include "host-coordinator/back/back.h"
+#include "host-coordinator/command/command.h"
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/plain.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MANIFEST_DIR "var/lib/cbsnap/instance"
+
+struct import {
+    const struct command_context *c;
+    const char *domain; /* NULL: all */
+    char *dir;
+    struct record *answer;
+    size_t made;
+};
+
+/* ---- one record ------------------------------------------------------------------------------ */
+
+static void copy_members(struct record *to, const struct record *from)
+{
+    static const char *const members[] = {"schema",  "cbsnap", "set",      "verdict",  "reasons",
+                                          "started", "ended",  "domain",   "position", "volumes",
+                                          "witness", "stall",  "instance", "server"};
+
+    for (size_t n = 0; n < ARRAY_SIZE(members); n++)
+        record_copy(to, from, members[n]);
+}
+
+static bool plain_id(const char *id)
+{
+    return id && strlen(id) == 21 && strspn(id, "0123456789abcdefTZ-") == 21;
+}
+
+static bool known(const struct import *im, const char *id)
+{
+    struct record *r = store_load(im->c->conf->state_dir, id, NULL);
+    bool there = r != NULL;
+
+    record_free(r);
+    return there;
+}
+
+static void tell(struct import *im, const char *id, const char *words)
+{
+    if (im->c->json) {
+        struct record *one = record_append(im->answer, "sets");
+
+        record_set_text(one, "set", id);
+        record_set_text(one, "outcome", words);
+    } else {
+        plain_line(stdout, "%s  %s", id, words);
+    }
+}
+
+static int keep(struct import *im, struct record *r, const char *from, struct err *e)
+{
+    const char *id = record_text(r, "set"), *domain = record_text(r, "domain.name");
+    char at[32];
+
+    record_set_text(r, "imported.from", from);
+    record_set_text(r, "imported.at", clock_iso(wall_us(), at));
+    if (store_prepare(im->c->conf->state_dir, domain, e) < 0 ||
+        store_save(im->c->conf->state_dir, domain, id, r, e) < 0)
+        return -1;
+    im->made++;
+    tell(im, id, record_text(r, "verdict"));
+    return 0;
+}
+
+static bool wanted(const struct import *im, const struct record *r)
+{
+    const char *id = record_text(r, "set"), *domain = record_text(r, "domain.name");
+
+    return plain_id(id) && domain && (!im->domain || strcmp(im->domain, domain) == 0) &&
+           !known(im, id);
+}
+
+/* ---- the manifest's own set ------------------------------------------------------------------ */
+
+static void judge(struct record *r, struct back *b, const struct err *why)
+{
+    record_clear(r, "reasons");
+    record_set_text(r, "verdict", why ? "void" : "crash");
+    record_append_text(r, "reasons",
+                       why ? why->msg
+                           : "rebuilt from its manifest: its snapshots are there, what was seen "
+                             "while they were made is lost");
+    for (size_t n = 0; n < b->count; n++) {
+        struct record *v = record_at(r, "volumes", n);
+        const struct back_volume *found = &b->volumes[n];
+
+        record_set_text(v, "snapshot.name", record_text(r, "set"));
+        record_set_text(v, "snapshot.state", found->at >= 0 ? "kept" : "unknown");
+        if (found->at >= 0)
+            record_set_text(v, "snapshot.path", found->snapshots[found->at].path);
+    }
+}
+
+static int import_own(struct import *im, const struct record *manifest, const char *path,
+                      struct err *e)
+{
+    struct record *r = record_new(), *set = record_new();
+    struct err why = ERR_INIT;
+    struct back b;
+    int rc;
+
+    copy_members(r, manifest);
+    record_set_text(r, "verdict", "void");
+    /* the agent had it when it was written: it is on the root volume, for here it is */
+    record_set_text(r, "instance.manifest.path", path + strlen(im->dir));
+    copy_members(set, r);
+    back_init(&b, im->c->conf, &domain_libvirt, im->c->loop, im->c->uri, set);
+    rc = step_back_storage(&b, &why);
+    if (rc == 0)
+        rc = back_check_whole(&b, &why);
+    if (rc < 0 && why.code != ERR_NOT_FOUND) {
+        *e = why;
+    } else {
+        judge(r, &b, rc < 0 ? &why : NULL);
+        rc = keep(im, r, path, e);
+    }
+    back_release(&b);
+    record_free(r);
+    return rc < 0 && err_is_set(e) ? -1 : 0;
+}
+
+static int import_earlier(struct import *im, const struct record *manifest, const char *path,
+                          struct err *e)
+{
+    for (size_t n = 0; n < record_count(manifest, "earlier"); n++) {
+        const struct record *one = record_at(manifest, "earlier", n);
+        struct record *r;
+        int rc;
+
+        if (!wanted(im, one))
+            continue;
+        r = record_new();
+        copy_members(r, one);
+        rc = keep(im, r, path, e);
+        record_free(r);
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the folder ------------------------------------------------------------------------------ */
+
+static int newest_first(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)b, *(char *const *)a);
+}
+
+static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struct err *e)
+{
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+    char **list = NULL;
+    size_t count = 0;
+
+    if (!d)
+        return err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
+                           "cannot list the manifests in '%s'", dir);
+    while ((entry = readdir(d))) {
+        AUTO_FREE char *id = xstrdup(entry->d_name);
+        char *dot = strrchr(id, '.');
+
+        if (!dot || strcmp(dot, ".json") != 0)
+            continue;
+        *dot = '\0';
+        if (!plain_id(id))
+            continue;
+        list = xrealloc(list, (count + 1) * sizeof(*list));
+        list[count++] = xasprintf("%s/%s", dir, entry->d_name);
+    }
+    closedir(d);
+    if (count > 1)
+        qsort(list, count, sizeof(*list), newest_first);
+    *ret = list;
+    *ret_count = count;
+    return 0;
+}
+
+/* Later sets tell more of an earlier one than its own manifest does: newest first. */
+static int import_file(struct import *im, const char *path, struct err *e)
+{
+    struct err why = ERR_INIT;
+    struct record *manifest = store_read(path, &why);
+    int rc = 0;
+
+    if (!manifest) {
+        log_warn("%s", why.msg);
+        return 0;
+    }
+    if (wanted(im, manifest))
+        rc = import_own(im, manifest, path, e);
+    if (rc == 0)
+        rc = import_earlier(im, manifest, path, e);
+    record_free(manifest);
+    return rc;
+}
+
+int cmd_import(const struct command_context *c, struct err *e)
+{
+    struct import im = {.c = c, .domain = command_option(c, "domain")};
+    AUTO_FREE char *inner = xasprintf("%s/%s", c->args[0], MANIFEST_DIR);
+    char **paths = NULL;
+    size_t count = 0;
+    int rc;
+
+    im.dir = c->args[0];
+    im.answer = record_new();
+    record_set_empty(im.answer, "sets");
+    rc = list_manifests(inner, &paths, &count, e);
+    for (size_t n = 0; n < count; n++) {
+        if (rc == 0)
+            rc = import_file(&im, paths[n], e);
+        free(paths[n]);
+    }
+    free(paths);
+    if (c->json && rc == 0)
+        command_answer(c, im.answer);
+    else if (rc == 0 && im.made == 0)
+        printf("no set that has no record yet\n");
+    record_free(im.answer);
+    return rc == 0 ? EXIT_DONE : e->code == ERR_NOT_FOUND ? EXIT_USAGE : EXIT_FAILED;
+}
