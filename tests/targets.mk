@@ -46,12 +46,13 @@ STORAGE_MEMORY_OBJ := $(call objs,tests/fake/storage_memory.c tests/fake/memory_
 STORAGE_TEST_OBJ := $(STORAGE_MEMORY_OBJ) $(call objs,$(addprefix tests/contract/, \
 	storage_contract.c storage_contract_back.c storage_contract_clone.c storage_contract_util.c))
 
-$(STORAGE_TEST_OBJ) $(BUILD)/obj/tests/integration/storage-drive.o: \
+STORAGE_DRIVE_OBJ := $(call objs,$(addprefix tests/integration/,storage-drive.c storage-drive-back.c))
+
+$(STORAGE_TEST_OBJ) $(STORAGE_DRIVE_OBJ): \
 	CPPFLAGS += $(call pc_cflags,cmocka libuv)
 $(BUILD)/unit/host-coordinator/test-storage: $(STORAGE_TEST_OBJ)
 
-$(BUILD)/storage-drive: $(call objs,tests/integration/storage-drive.c) $(STORAGE_TEST_OBJ) \
-		$(BUILD)/libcoord.a $(BUILD)/libproto.a
+$(BUILD)/storage-drive: $(STORAGE_DRIVE_OBJ) $(STORAGE_TEST_OBJ) $(BUILD)/libcoord.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,cmocka $(COORD_PC)) -lpthread
 
 check-integration: $(BUILD)/storage-drive

@@ -1,4 +1,4 @@
-COORD_SRC += host-coordinator/storage/elastistor.c host-coordinator/storage/http.c \
-	host-coordinator/storage/http_loop.c host-coordinator/storage/query.c \
-	host-coordinator/storage/reply.c host-coordinator/storage/secret.c \
-	host-coordinator/storage/storage.c
+COORD_SRC += $(addprefix host-coordinator/storage/, \
+	storage.c elastistor.c calls.c going_back.c access.c words.c \
+	reply.c reply_volume.c reply_snapshot.c reply_access.c \
+	http.c http_loop.c query.c secret.c)

@@ -40,6 +40,9 @@ struct reply_source {
 int reply_open(json_t **ret, const struct reply_source *from, const char *key, bool *ret_refused,
                struct err *e);
 
+/* "Failed to create clone due to timeout": what it was waiting for may still be done. */
+bool reply_tells_of_timeout(const char *text);
+
 /* listFileSystem. The caller releases each volume and frees the array. */
 int reply_volumes(struct volume **ret, size_t *ret_count, json_t *answer, const char *api_key,
                   struct err *e);
@@ -71,7 +74,60 @@ struct reply_snapshot {
 int reply_find(struct reply_snapshot *ret, json_t *answer, const char *name, const char *api_key,
                struct err *e);
 
+/* listStorageSnapshots, all of them in the order listed, which is that of their making. The caller
+ * releases each and frees the array. */
+int reply_snapshots(struct volume_snapshot **ret, size_t *ret_count, json_t *answer,
+                    const char *api_key, struct err *e);
+
 /* deleteSnapshot */
 int reply_deleted(json_t *answer, struct err *e);
+
+/* rollbackToSnapshot */
+int reply_rolled_back(json_t *answer, struct err *e);
+
+/*
+ * cloneDatasetSnapshot: is it a volume of that name, and not the parent? Also the id of the account
+ * that it belongs to, NULL if not told. The caller releases the one and frees the other.
+ */
+int reply_cloned(struct volume *ret, char **ret_account, json_t *answer,
+                 const struct volume *parent, const char *name, const char *api_key, struct err *e);
+
+/* listFileSystem: the id of the account that volume v belongs to. ERR_NOT_FOUND when v is not
+ * listed; an error too when its id is that of a volume with another name. */
+int reply_account(char **ret, json_t *answer, const struct volume *v, const char *api_key,
+                  struct err *e);
+
+/*
+ * listiSCSIInitiator: the id of the group that lets nobody in, which every account has; and is
+ * group `id` (may be NULL) listed? *ret_nobody is the caller's.
+ */
+int reply_groups(char **ret_nobody, bool *ret_listed, json_t *answer, const char *id,
+                 const char *api_key, struct err *e);
+
+struct reply_service {
+    char *id;    /* of the volume's iSCSI service */
+    char *group; /* the id of the initiator group that may log in */
+};
+
+/* listVolumeiSCSIService: the one of that volume. The strings are the caller's. */
+int reply_service(struct reply_service *ret, json_t *answer, const char *volume_id,
+                  const char *api_key, struct err *e);
+
+/* updateVolumeiSCSIService. What it says of the group is not read: look at reply_service() after.
+ */
+int reply_service_set(json_t *answer, struct err *e);
+
+/* deleteFileSystem: the job that does it. */
+int reply_job_begun(char **ret, json_t *answer, const char *api_key, struct err *e);
+
+struct reply_job {
+    enum { REPLY_JOB_UNKNOWN, REPLY_JOB_RUNNING, REPLY_JOB_DONE, REPLY_JOB_FAILED } state;
+    bool unsure; /* of a failure: may what it was to do be done all the same? */
+};
+
+/* queryAsyncJobResult about `job`. -1 also when the job has failed, which comes under HTTP 200:
+ * then the state is REPLY_JOB_FAILED, and e has the array's reason. */
+int reply_job(struct reply_job *ret, json_t *answer, const char *job, const char *api_key,
+              struct err *e);
 
 #endif

@@ -87,7 +87,10 @@ struct storage_conf {
     const char
         *fingerprint; /* "sha256//BASE64" of the public key; "" = none. Replaces the CA check */
     const char *api_key;
-    int timeout_ms; /* of one request when the caller has no nearer deadline */
+    /* Of one request when the caller has no nearer deadline; rollback(), clone() and
+     * remove_volume() may take as long as their caller lets them, only looking around on the
+     * way is bound by it. */
+    int timeout_ms;
 };
 
 struct storage;
@@ -135,24 +138,27 @@ struct storage_ops {
                      int64_t deadline_us, struct storage_op *op);
     /*
      * Makes a new volume called `clone` with the content of snapshot `name`, as op->volumes[0] with
-     * its IQN. Nobody may use it until set_access(). Never sent twice; after an unknown outcome
-     * list_volumes() tells by its name whether it came to be. ElastiStor: the clone spends the
-     * parent's IOPS, and takes seconds to minutes.
+     * its IQN. Nobody may use it until set_access(), which this sees to. ERR_NOT_FOUND when there
+     * is no snapshot of that name. Never sent twice; after an unknown outcome list_volumes() tells
+     * by its name whether it came to be. ElastiStor: the clone spends the parent's IOPS, and takes
+     * seconds to minutes.
      */
     void (*clone)(struct storage *s, const struct volume *v, const char *name, const char *clone,
                   int64_t deadline_us, struct storage_op *op);
     /*
-     * Deletes a volume for good, with nobody using it any more (access is taken away first), and
-     * ends when the array has done it. Deleting what is absent succeeds. ERR_STORAGE when the array
-     * will not: it has snapshots or clones.
+     * Deletes a volume for good, with nobody using it any more: access is taken away first, and
+     * stays so when the array will not. Ends when the array has done it. Deleting what is absent
+     * succeeds, so after an unknown outcome ask again. ERR_STORAGE when it has snapshots, whatever
+     * the array would do with them: remove those before; or when the array will not.
      */
     void (*remove_volume)(struct storage *s, const struct volume *v, int64_t deadline_us,
                           struct storage_op *op);
     /* Who may use the volume: a word of the array's own in op->access, for set_access() of this
-     * volume or of a clone of it. "" when nobody may. */
+     * volume or of a clone of it, now or after months. "" when nobody may. */
     void (*access)(struct storage *s, const struct volume *v, int64_t deadline_us,
                    struct storage_op *op);
-    /* Lets those use it that `access` names; "": nobody. Repeatable. */
+    /* Lets those use it that `access` names; "": nobody. Read back before it succeeds; repeatable.
+     * ERR_STORAGE when the array does not know that word. */
     void (*set_access)(struct storage *s, const struct volume *v, const char *access,
                        int64_t deadline_us, struct storage_op *op);
     /* The volume's readings as of now. */

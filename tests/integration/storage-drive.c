@@ -4,13 +4,20 @@
  * reads what it says.
  *
  *     storage-drive [--url URL] [--ca FILE] [--fingerprint PIN] [--key-file FILE]
- *                   [--deadline MS] [--warm] [--files DIR] VERB [ARGUMENT...]
+ *                   [--deadline MS] [--timeout MS] [--cancel MS] [--warm] [--files DIR] VERB
+ * [ARGUMENT...]
  *
- *     list                   one line per volume: NAME ID IQN SERIAL GROUP BYTES
+ *     list                   one line per volume: NAME ID IQN SERIAL GROUP BYTES FREE
  *     snapshot NAME VOLUME.. all at once; a line per volume, then "window MS" from the first
  *                            request to the last answer; --warm prepares the connections first
  *     find NAME VOLUME       "found PATH" or "absent"
  *     remove NAME VOLUME
+ *     snapshots VOLUME       "NAME PATH CLONES TIME" for each, oldest first
+ *     rollback NAME VOLUME
+ *     clone NAME VOLUME CLONE  the new volume's line, as in list
+ *     delete VOLUME
+ *     access VOLUME          the array's word for who may use it; "-": nobody
+ *     set-access VOLUME WORD "-" as word: nobody
  *     stats VOLUME           "iops N throughput N latency N throttle N used N"; what is not had: -
  *     history VOLUME         "IOPS TIME" for each reading remembered
  *     idle MS                opens, lists and stays, for a look from outside
@@ -18,7 +25,8 @@
  *                            keeps volumes, as NAME.img
  *
  * A failure prints "error CODE: MESSAGE" on stderr and ends with 1; a line "unsure" follows when
- * the array may have done it all the same.
+ * the array may have done it all the same. --timeout is that of one request; with --cancel the
+ * operation is taken back after that time.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -26,24 +34,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host-coordinator/storage/storage.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "tests/contract/storage_contract.h"
+#include "tests/integration/storage-drive.h"
 
-struct drive {
-    struct loop *loop;
-    struct storage *array;
-    struct storage_op list;
-    int deadline_ms;
-    bool warm;
-    const char *files;
-    struct storage_conf conf;
-    char key[512];
-};
-
-static int64_t deadline(const struct drive *d)
+int64_t drive_deadline(const struct drive *d)
 {
     return mono_us() + (int64_t)d->deadline_ms * 1000;
 }
@@ -55,11 +52,16 @@ static int fail(const struct err *e)
 }
 
 /* The driver itself must keep the deadline; the wait here only catches one that does not. */
-static int finish(struct drive *d, struct storage_op *op)
+int drive_finish(struct drive *d, struct storage_op *op)
 {
     struct err e = ERR_INIT;
 
-    if (loop_wait(d->loop, &op->done, deadline(d) + 500000, &e) < 0) {
+    if (d->cancel_ms > 0 && op != &d->list) {
+        (void)loop_wait(d->loop, &op->done, mono_us() + (int64_t)d->cancel_ms * 1000, &e);
+        storage_cancel(d->array, op);
+    }
+    e = ERR_INIT;
+    if (loop_wait(d->loop, &op->done, drive_deadline(d) + 500000, &e) < 0) {
         fprintf(stderr, "error overdue: the driver did not keep its deadline: %s\n", e.msg);
         storage_cancel(d->array, op);
         return -1;
@@ -72,27 +74,29 @@ static int finish(struct drive *d, struct storage_op *op)
     return -1;
 }
 
-static int list(struct drive *d)
+int drive_list(struct drive *d)
 {
-    d->array->ops->list_volumes(d->array, deadline(d), &d->list);
-    return finish(d, &d->list);
+    d->array->ops->list_volumes(d->array, drive_deadline(d), &d->list);
+    return drive_finish(d, &d->list);
+}
+
+void drive_put_volume(const struct volume *v)
+{
+    printf("%s %s %s %s %s %" PRId64 " %" PRId64 "\n", v->name, v->id, v->iqn, v->serial, v->group,
+           v->size_bytes, v->free_bytes);
 }
 
 static int verb_list(struct drive *d, int argc, char **argv)
 {
     (void)argc, (void)argv;
-    if (list(d) < 0)
+    if (drive_list(d) < 0)
         return -1;
-    for (size_t i = 0; i < d->list.volume_count; i++) {
-        const struct volume *v = &d->list.volumes[i];
-
-        printf("%s %s %s %s %s %" PRId64 "\n", v->name, v->id, v->iqn, v->serial, v->group,
-               v->size_bytes);
-    }
+    for (size_t i = 0; i < d->list.volume_count; i++)
+        drive_put_volume(&d->list.volumes[i]);
     return 0;
 }
 
-static const struct volume *named(const struct drive *d, const char *name)
+const struct volume *drive_volume(const struct drive *d, const char *name)
 {
     for (size_t i = 0; i < d->list.volume_count; i++) {
         if (strcmp(d->list.volumes[i].name, name) == 0)
@@ -109,9 +113,9 @@ static int prepare(struct drive *d, int argc, char **argv)
     int rc;
 
     for (int i = 0; i < argc; i++)
-        volumes[i] = *named(d, argv[i]);
-    d->array->ops->prepare(d->array, volumes, (size_t)argc, deadline(d), &op);
-    rc = finish(d, &op);
+        volumes[i] = *drive_volume(d, argv[i]);
+    d->array->ops->prepare(d->array, volumes, (size_t)argc, drive_deadline(d), &op);
+    rc = drive_finish(d, &op);
     storage_op_release(&op);
     free(volumes);
     return rc;
@@ -123,17 +127,18 @@ static int verb_snapshot(struct drive *d, int argc, char **argv)
     int64_t began;
     int rc = 0;
 
-    if (argc < 2 || argc > 17 || list(d) < 0)
+    if (argc < 2 || argc > 17 || drive_list(d) < 0)
         return -1;
     if (d->warm && prepare(d, argc - 1, argv + 1) < 0)
         return -1;
     began = mono_us();
     for (int i = 1; i < argc; i++)
-        d->array->ops->snapshot(d->array, named(d, argv[i]), argv[0], deadline(d), &ops[i - 1]);
+        d->array->ops->snapshot(d->array, drive_volume(d, argv[i]), argv[0], drive_deadline(d),
+                                &ops[i - 1]);
     for (int i = 1; i < argc; i++) {
         struct storage_op *op = &ops[i - 1];
 
-        if (finish(d, op) < 0)
+        if (drive_finish(d, op) < 0)
             rc = -1;
         else
             printf("%s %.1f %.1f\n", argv[i], (double)(op->started_us - began) / 1e3,
@@ -150,10 +155,11 @@ static int verb_find(struct drive *d, int argc, char **argv)
     struct storage_op op = {.done = false};
     int rc;
 
-    if (argc != 2 || list(d) < 0)
+    if (argc != 2 || drive_list(d) < 0)
         return -1;
-    d->array->ops->find_snapshot(d->array, named(d, argv[1]), argv[0], deadline(d), &op);
-    rc = finish(d, &op);
+    d->array->ops->find_snapshot(d->array, drive_volume(d, argv[1]), argv[0], drive_deadline(d),
+                                 &op);
+    rc = drive_finish(d, &op);
     if (rc == 0 && op.found)
         printf("found %s\n", op.snapshot_path);
     else if (rc == 0)
@@ -167,10 +173,11 @@ static int verb_remove(struct drive *d, int argc, char **argv)
     struct storage_op op = {.done = false};
     int rc;
 
-    if (argc != 2 || list(d) < 0)
+    if (argc != 2 || drive_list(d) < 0)
         return -1;
-    d->array->ops->remove_snapshot(d->array, named(d, argv[1]), argv[0], deadline(d), &op);
-    rc = finish(d, &op);
+    d->array->ops->remove_snapshot(d->array, drive_volume(d, argv[1]), argv[0], drive_deadline(d),
+                                   &op);
+    rc = drive_finish(d, &op);
     storage_op_release(&op);
     return rc;
 }
@@ -189,10 +196,10 @@ static int verb_stats(struct drive *d, int argc, char **argv)
     const struct volume_stats *s = &op.stats;
     int rc;
 
-    if (argc != 1 || list(d) < 0)
+    if (argc != 1 || drive_list(d) < 0)
         return -1;
-    d->array->ops->stats(d->array, named(d, argv[0]), deadline(d), &op);
-    rc = finish(d, &op);
+    d->array->ops->stats(d->array, drive_volume(d, argv[0]), drive_deadline(d), &op);
+    rc = drive_finish(d, &op);
     if (rc == 0) {
         put_reading("iops", s->has_iops, s->iops);
         put_reading("throughput", s->has_throughput, s->throughput_kb_s);
@@ -210,10 +217,10 @@ static int verb_history(struct drive *d, int argc, char **argv)
     struct storage_op op = {.done = false};
     int rc;
 
-    if (argc != 1 || list(d) < 0)
+    if (argc != 1 || drive_list(d) < 0)
         return -1;
-    d->array->ops->history(d->array, named(d, argv[0]), deadline(d), &op);
-    rc = finish(d, &op);
+    d->array->ops->history(d->array, drive_volume(d, argv[0]), drive_deadline(d), &op);
+    rc = drive_finish(d, &op);
     for (size_t i = 0; rc == 0 && i < op.history_count; i++)
         printf("%.0f %s\n", op.history[i].iops, op.history[i].time);
     storage_op_release(&op);
@@ -224,7 +231,7 @@ static int verb_idle(struct drive *d, int argc, char **argv)
 {
     bool never = false;
 
-    if (argc != 1 || list(d) < 0)
+    if (argc != 1 || drive_list(d) < 0)
         return -1;
     puts("ready");
     (void)fflush(stdout);
@@ -280,9 +287,11 @@ static const struct {
     const char *name;
     int (*run)(struct drive *d, int argc, char **argv);
 } verbs[] = {
-    {"list", verb_list},     {"snapshot", verb_snapshot}, {"find", verb_find},
-    {"remove", verb_remove}, {"stats", verb_stats},       {"history", verb_history},
-    {"idle", verb_idle},     {"contract", verb_contract},
+    {"list", verb_list},         {"snapshot", verb_snapshot},     {"find", verb_find},
+    {"remove", verb_remove},     {"stats", verb_stats},           {"history", verb_history},
+    {"idle", verb_idle},         {"contract", verb_contract},     {"snapshots", verb_snapshots},
+    {"rollback", verb_rollback}, {"clone", verb_clone},           {"delete", verb_delete},
+    {"access", verb_access},     {"set-access", verb_set_access},
 };
 
 static void read_key(struct drive *d, const char *path)
@@ -317,6 +326,10 @@ static void read_options(struct drive *d, int argc, char **argv)
             read_key(d, optarg);
         else if (c == 'd')
             d->deadline_ms = atoi(optarg);
+        else if (c == 't')
+            d->conf.timeout_ms = atoi(optarg);
+        else if (c == 'C')
+            d->cancel_ms = atoi(optarg);
         else if (c == 'w')
             d->warm = true;
         else if (c == 'F')

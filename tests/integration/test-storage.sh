@@ -3,99 +3,18 @@
 # a network or a certificate lets it down. No root; loopback only. TAP.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-BUILD=${BUILD:-build}
-SIM=${ELASTISTOR_SIM:-$BUILD/elastistor-sim}
-DRIVE=${STORAGE_DRIVE:-$BUILD/storage-drive}
-for program in "$SIM" "$DRIVE"; do
-    [ -x "$program" ] || { echo "not ok 1 - '$program' is built: make check-integration"; exit 1; }
-done
-dir=$(mktemp -d) || exit 1
-sim_pid=
-n=0 bad=0
-trap '[ -z "$sim_pid" ] || kill "$sim_pid" 2>/dev/null; rm -rf "$dir"' EXIT
-
-result() { # STATUS TEXT
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        bad=$((bad + 1))
-        sed 's/^/#   /' "$dir/out" "$dir/err"
-    fi
-}
-
-# ---- the stand-in ---------------------------------------------------------------------------
-
-make_cert() { # NAME SUBJECT_ALT_NAME
-    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/$1.key" -out "$dir/$1.pem" \
-        -days 2 -subj "/CN=$1" -addext "subjectAltName=$2" 2>/dev/null
-}
+. tests/integration/storage-sim.sh
 
 pin_of() { # PEM
     printf 'sha256//%s' "$(openssl x509 -in "$1" -pubkey -noout |
         openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)"
 }
 
-. tests/integration/storage-sim.sh
-
-# drive [OPTION...] VERB...: output in $dir/out and $dir/err, status as the driver's
-drive() {
-    "$DRIVE" --url "$url" --key-file "$dir/key" "$trust" "$trust_value" "$@" \
-        >"$dir/out" 2>"$dir/err"
-    status=$?
-    cat "$dir/out" "$dir/err" >>"$dir/everything"
-    return $status
-}
-
-says() { # PATTERN (extended) in what the driver printed on stderr
-    grep -Eq "$1" "$dir/err"
-}
-
-# fails CODE PATTERN TEXT OPTIONS...: drive must fail with this code and these words
-fails() {
-    code=$1 pattern=$2 text=$3
-    shift 3
-    drive "$@"
-    failed=$?
-    [ "$failed" -eq 1 ] && says "^error $code: " && says "$pattern"
-    result $? "$text"
-}
-
-# The last failure: was it a no of the array, or may the thing be done all the same? The plan looks
-# once for the one, and again and again for the other.
-sure() {
-    says '^error' && ! says '^unsure$'
-    result $? 'and that is a sure no'
-}
-
-unsure() {
-    says '^unsure$'
-    result $? 'and the outcome is called unsure'
-}
-
-works() { # TEXT OPTIONS...
-    text=$1
-    shift
-    drive "$@"
-    result $? "$text"
-}
-
-absent() { # NAME VOLUME TEXT
-    sim clear
-    drive find "$1" "$2" && grep -qx absent "$dir/out"
-    result $? "$3"
-}
-
 window() {
     sed -n 's/^window //p' "$dir/out"
 }
 
-make_cert good IP:127.0.0.1
 make_cert other IP:192.0.2.1
-head -c 64 /dev/urandom | base64 | tr -d '=\n' | tr '+/' '-_' >"$dir/key"
-trust=--ca trust_value=$dir/good.pem
-sim_start || { echo "not ok 1 - the stand-in starts"; exit 1; }
 
 # ---- operations -----------------------------------------------------------------------------
 
@@ -277,7 +196,7 @@ grep -q '^iops 209 throughput 750 latency 2328708 throttle 22 used [0-9]* $' "$d
 result $? 'as the appliance measured them'
 drive stats log && grep -q '^iops 0 throughput [0-9]* latency 0 ' "$dir/out"
 result $? 'each volume has its own'
-file=$(sim 'volume?name=log' && sed -n 's/.*"path": *"\([^"]*\)".*/\1/p' "$dir/sim-answer" | head -n 1)
+file=$(file_of log)
 drive stats log && used=$(sed 's/.* used //' "$dir/out")
 dd if=/dev/urandom of="$file" bs=1M count=16 conv=notrunc,fsync status=none
 drive stats log && [ "$(sed 's/.* used //' "$dir/out")" -ge $((used + 16 * 1048576)) ]
@@ -320,8 +239,10 @@ result $? 'the key is in nothing that the driver ever printed here'
 # ---- the contract ---------------------------------------------------------------------------
 
 sim clear
+drive set-access root "$(group_id ALL)"
+result $? 'somebody may use the first volume'
 CMOCKA_MESSAGE_OUTPUT=TAP "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" \
-    contract >"$dir/out" 2>"$dir/err"
+    --files "$(dirname "$(file_of root)")" contract >"$dir/out" 2>"$dir/err"
 result $? "all of the drivers' contract holds ($(grep -c '^ok' "$dir/out") cases)"
 
 echo "1..$n"
