@@ -37,5 +37,9 @@ int catalogue_read(const struct command_context *c, const char *domain, struct i
 
 const char *catalogue_verified(const struct set_facts *f)
 {
-    return !f->verified ? "-" : strcmp(f->verified, "same") == 0 ? "yes" : "FAILED";
+    if (!f->verified)
+        return "-";
+    if (strcmp(f->verified, "sound") == 0)
+        return "sound";
+    return strcmp(f->verified, "same") == 0 ? "yes" : "FAILED";
 }

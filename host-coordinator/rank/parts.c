@@ -102,10 +102,17 @@ static double judge_age(const struct rank_view *set, char *words)
 /* rank_judge() has left out the sets that were found to differ. */
 static double judge_proof(const struct rank_view *set, char *words)
 {
-    bool proven = set->facts->verified != NULL;
+    const char *verified = set->facts->verified;
 
-    add_words(words, proven ? "verified: what came back is what was taken" : "never verified");
-    return proven ? 0 : COST_UNPROVEN;
+    if (!verified)
+        add_words(words, "never verified");
+    else if (strcmp(verified, "same") == 0)
+        add_words(words, "verified: what came back is what was taken");
+    else
+        add_words(words, "recovers and is sound, but has no position to compare with");
+    if (verified && strcmp(verified, "same") == 0)
+        return 0;
+    return verified ? COST_UNPROVEN / 2 : COST_UNPROVEN;
 }
 
 /* A cost that grows with a number, up to a most; fmin() would pass over what is absent. */

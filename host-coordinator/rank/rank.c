@@ -33,7 +33,7 @@ enum rank_out rank_judge(const struct set_facts *f, int64_t wanted_us)
 
     if (verdict_order(f->verdict) < 0)
         return RANK_OUT_VOID;
-    if (f->verified && strcmp(f->verified, "same") != 0)
+    if (f->verified && strcmp(f->verified, "same") != 0 && strcmp(f->verified, "sound") != 0)
         return RANK_OUT_DIFFERENT;
     if (f->snapshots_kept < f->volumes)
         return RANK_OUT_GONE;
