@@ -109,6 +109,7 @@ install-agent: $(BUILD)/cbsnap-agent
 	$(INSTALL) -m 0755 $(BUILD)/fsfreeze-hook.sh.out $(DESTDIR)$(LIBEXECDIR)/fsfreeze-hook
 	$(call fill,guest-agent/cbsnap-agent.service)
 	$(INSTALL) -m 0644 $(BUILD)/cbsnap-agent.service.out $(DESTDIR)$(UNITDIR)/cbsnap-agent.service
+	install -d -m 0700 $(DESTDIR)/var/lib/cbsnap/instance
 	test -e $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf || \
 	    $(INSTALL) -m 0644 guest-agent/agent.conf.example $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf
 

@@ -235,6 +235,11 @@ static void take_hook_request(struct client *c, const Cbsnap__Envelope *m)
     }
 }
 
+static void take_manifest(struct client *c, const Cbsnap__Envelope *m)
+{
+    evidence_manifest(c->daemon->evidence, call_new(c, m), m->manifest);
+}
+
 static const struct {
     Cbsnap__Envelope__BodyCase body;
     void (*take)(struct client *c, const Cbsnap__Envelope *m);
@@ -246,6 +251,7 @@ static const struct {
     {CBSNAP__ENVELOPE__BODY_RENEW, take_renew},
     {CBSNAP__ENVELOPE__BODY_RELEASE, take_release},
     {CBSNAP__ENVELOPE__BODY_HOOK_REQUEST, take_hook_request},
+    {CBSNAP__ENVELOPE__BODY_MANIFEST, take_manifest},
 };
 
 void requests_take(struct client *c, const Cbsnap__Envelope *m)

@@ -109,7 +109,10 @@ check-integration: $(BUILD)/domain-drive
 
 # ---- the host's end of the agent's port, for test-agent.sh ------------------------------------
 
-$(BUILD)/agent-host: $(call objs,tests/integration/agent-host.c) $(BUILD)/libproto.a
+AGENT_HOST_OBJ := $(call objs,tests/integration/agent-host.c tests/integration/agent-host-evidence.c)
+
+$(AGENT_HOST_OBJ): CPPFLAGS += $(call pc_cflags,$(PROTO_PC))
+$(BUILD)/agent-host: $(AGENT_HOST_OBJ) $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(PROTO_PC))
 
 check-integration: $(BUILD)/agent-host

@@ -6,6 +6,7 @@ AGENT_SRC += \
 	guest-agent/mysql/errlog_table.c \
 	guest-agent/mysql/identity.c \
 	guest-agent/mysql/lock.c \
+	guest-agent/mysql/mark.c \
 	guest-agent/mysql/plan.c \
 	guest-agent/mysql/position.c \
 	guest-agent/mysql/replication.c \

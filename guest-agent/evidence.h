@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What going back needs of the guest: manifest and mark before a set is taken; certificate and data
+ * check after a guest has started from one. Answers the host's requests (proto/cbsnap.proto,
+ * 50-56).
+ *
+ * All that blocks runs on a worker of its own, so that lock, freeze and thaw never queue behind it.
+ * While a freeze is under way everything is ERR_BUSY, and what had begun before ends at its next
+ * step. Loop's thread only.
+ */
+#ifndef CBSNAP_AGENT_EVIDENCE_H
+#define CBSNAP_AGENT_EVIDENCE_H
+
+#include <stdbool.h>
+
+#include "proto/message.h"
+
+struct call;
+struct client;
+struct daemon;
+struct evidence;
+
+struct evidence *evidence_new(struct daemon *d);
+/* -1 when its thread hangs: end the process. */
+int evidence_free(struct evidence *ev, int wait_ms);
+
+/* A freeze begins, or is over. */
+void evidence_quiet(struct evidence *ev, bool on);
+
+/* Each answers the call, at once or later. */
+void evidence_manifest(struct evidence *ev, struct call *call, const Cbsnap__Manifest *m);
+
+#endif

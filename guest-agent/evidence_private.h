@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files that answer for evidence.h share: their worker, and one request on its way through
+ * it. */
+#ifndef CBSNAP_AGENT_EVIDENCE_PRIVATE_H
+#define CBSNAP_AGENT_EVIDENCE_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "guest-agent/daemon.h"
+#include "guest-agent/evidence.h"
+#include "guest-agent/session/worker.h"
+
+struct evidence {
+    struct daemon *daemon;
+    struct worker *worker;
+    unsigned pending;  /* loop's thread */
+    atomic_bool quiet; /* a freeze is under way */
+};
+
+/* Base of each request: first in its struct. `run` sets `err`, or its own results. */
+struct evidence_job {
+    struct worker_job job; /* first: the worker hands this back */
+    struct evidence *ev;
+    struct call *call;
+    struct err err; /* set: it is the answer */
+    void (*answer)(struct evidence_job *j);
+    void (*release)(struct evidence_job *j);
+};
+
+/* Submits, or answers with the error that is already set, or with why it cannot begin now. */
+void evidence_submit(struct evidence_job *j);
+
+/* The worker's thread. */
+bool evidence_must_stop(void *evidence);
+int evidence_check_quiet(struct evidence_job *j); /* sets its error */
+struct mysql_login evidence_login(const struct evidence *ev);
+
+#endif
