@@ -138,16 +138,15 @@ void xml_set_attr(xmlNode *node, const char *name, const char *value)
 
 void xml_set_text(xmlNode *node, const char *text)
 {
-    /* a text node, since the other ways read "&" in the text as the start of an entity */
-    xmlNode *content = must(xmlNewText((const xmlChar *)text));
-
     while (node->children) {
         xmlNode *gone = node->children;
 
         xmlUnlinkNode(gone);
         xmlFreeNode(gone);
     }
-    (void)must(xmlAddChild(node, content));
+    /* a text node, since the other ways read "&" in the text as the start of an entity */
+    if (*text)
+        (void)must(xmlAddChild(node, must(xmlNewText((const xmlChar *)text))));
 }
 
 xmlNode *xml_add(xmlNode *parent, const char *name)
