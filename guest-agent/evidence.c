@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest-agent/evidence/asset.h"
 #include "guest-agent/evidence/manifest.h"
 #include "guest-agent/evidence_private.h"
 #include "guest-agent/mysql/mark.h"
 #include "guest-agent/session/login.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 
 /* A host asks one after the other; more than this is one gone mad, and each holds a document. */
 #define PENDING_MAX 4
@@ -21,15 +23,27 @@ struct evidence *evidence_new(struct daemon *d)
 
     ev->daemon = d;
     ev->worker = worker_new(&d->loop);
+    if (asset_verifying(d->options.asset_file, ev->verifying)) {
+        struct mysql_login login = options_login(&d->options);
+
+        log_info("verify mode: this guest was booted to verify set %s, and takes no freeze",
+                 ev->verifying);
+        ev->watch = answer_watch_new(&login);
+    }
     return ev;
 }
 
 int evidence_free(struct evidence *ev, int wait_ms)
 {
-    if (worker_free(ev->worker, wait_ms) < 0)
+    if (worker_free(ev->worker, wait_ms) < 0 || answer_watch_free(ev->watch, wait_ms) < 0)
         return -1;
     free(ev);
     return 0;
+}
+
+const char *evidence_verifying(const struct evidence *ev)
+{
+    return *ev->verifying ? ev->verifying : NULL;
 }
 
 void evidence_quiet(struct evidence *ev, bool on)
@@ -171,5 +185,8 @@ void evidence_manifest(struct evidence *ev, struct call *call, const Cbsnap__Man
     j->json = m->json ? xstrdup(m->json) : NULL;
     j->keep = m->has_keep ? m->keep : MANIFEST_KEEP;
     j->mark = m->has_mark && m->mark;
+    if (evidence_verifying(ev))
+        err_set(&j->base.err, ERR_REFUSED, "this guest verifies set %s: it keeps no manifest",
+                ev->verifying);
     evidence_submit(&j->base);
 }

@@ -4,6 +4,9 @@
  * check after a guest has started from one. Answers the host's requests (proto/cbsnap.proto,
  * 50-56).
  *
+ * A guest that verifies is a throw-away VM that the host made from a set's clones
+ * (evidence/asset.h). It takes no freeze, keeps no manifest, and it alone has its data checked.
+ *
  * All that blocks runs on a worker of its own, so that lock, freeze and thaw never queue behind it.
  * While a freeze is under way everything is ERR_BUSY, and what had begun before ends at its next
  * step. Loop's thread only.
@@ -27,7 +30,12 @@ int evidence_free(struct evidence *ev, int wait_ms);
 /* A freeze begins, or is over. */
 void evidence_quiet(struct evidence *ev, bool on);
 
+/* The set that this guest was booted to verify; NULL: an ordinary boot. */
+const char *evidence_verifying(const struct evidence *ev);
+
 /* Each answers the call, at once or later. */
 void evidence_manifest(struct evidence *ev, struct call *call, const Cbsnap__Manifest *m);
+void evidence_certificate(struct evidence *ev, struct call *call,
+                          const Cbsnap__CertificateQuery *m);
 
 #endif

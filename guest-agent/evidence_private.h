@@ -7,14 +7,18 @@
 #include <stdatomic.h>
 
 #include "guest-agent/daemon.h"
+#include "guest-agent/evidence/answer.h"
+#include "guest-agent/evidence/setid.h"
 #include "guest-agent/evidence.h"
 #include "guest-agent/session/worker.h"
 
 struct evidence {
     struct daemon *daemon;
     struct worker *worker;
-    unsigned pending;  /* loop's thread */
-    atomic_bool quiet; /* a freeze is under way */
+    char verifying[SETID_SIZE]; /* "": an ordinary boot */
+    struct answer_watch *watch; /* while verifying */
+    unsigned pending;           /* loop's thread */
+    atomic_bool quiet;          /* a freeze is under way */
 };
 
 /* Base of each request: first in its struct. `run` sets `err`, or its own results. */

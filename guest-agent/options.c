@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guest-agent/evidence/asset.h"
 #include "guest-agent/evidence/manifest.h"
 #include "guest-agent/mysql/mark.h"
 
@@ -51,6 +52,8 @@ static const struct conf_option rows[] = {
      "where each set's manifest is kept: on the root filesystem"},
     {"mark", "table", CONF_TAKE, 0, "", 0, 0,
      "schema.table that gets a row for each set; empty: none"},
+    {"verify", "asset_file", CONF_STRING, AT(asset_file), ASSET_FILE_DEFAULT, 0, 0,
+     "holds the chassis asset tag, by which the host says that it booted this guest to verify"},
     {"agent", "port", CONF_STRING, AT(port), "/dev/virtio-ports/org.cbsnap.agent.0", 0, 0, ""},
     {"agent", "socket", CONF_STRING, AT(socket), "", 0, 0, "empty: agent.sock in run_dir"},
     {"agent", "run_dir", CONF_STRING, AT(run_dir), "/run/cbsnap", 0, 0, "on tmpfs"},

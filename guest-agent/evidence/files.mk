@@ -1,4 +1,7 @@
 # What going back needs: manifests, certificate, data check.
 AGENT_SRC += \
+	guest-agent/evidence/answer.c \
+	guest-agent/evidence/asset.c \
+	guest-agent/evidence/certificate.c \
 	guest-agent/evidence/manifest.c \
 	guest-agent/evidence/setid.c

@@ -4,6 +4,8 @@ AGENT_SRC += \
 	guest-agent/mysql/conn.c \
 	guest-agent/mysql/digest.c \
 	guest-agent/mysql/errlog_table.c \
+	guest-agent/mysql/gtidhead.c \
+	guest-agent/mysql/holding.c \
 	guest-agent/mysql/identity.c \
 	guest-agent/mysql/lock.c \
 	guest-agent/mysql/mark.c \

@@ -159,6 +159,8 @@ int mark_write(const struct mysql_login *login, const char *table, const char *s
     conn_init(&m.writer, login);
     conn_init(&m.killer, login);
     rc = write_mark(&m, set, at_wall_us, e);
+    conn_end(&m.writer);
+    conn_end(&m.killer);
     conn_release(&m.writer);
     conn_release(&m.killer);
     free(m.quoted);

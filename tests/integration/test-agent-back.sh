@@ -261,5 +261,126 @@ ok 'an account without the right: stored, not marked, and why' \
     said "^stored path=/.*marked=0 mark-problem=.*'few'" manifest $set1 "$dir/document" 8 mark
 stop_agent
 
+# ---- certificate, in an ordinary boot: the server recovers, and the account has the least rights
+
+conf cbsnap '[mark]' 'table = cbsnap.mark'
+sql 'DELETE FROM cbsnap.mark' # of tests above; and so that there is something to recover
+start_agent
+say manifest $set1 "$dir/document" 8 mark >/dev/null
+stop_agent
+position=$(sql 'SHOW MASTER STATUS' | awk '{print $1 ":" $2}')
+binlog=${position%:*}
+gtid=$(sql 'SELECT @@GLOBAL.gtid_binlog_pos')
+before_lsn=$(sql "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'Innodb_lsn_current'")
+kill_mysqld
+start_mysqld --log-warnings=3
+start_agent
+certified() {
+    say certificate $set1 "$binlog" >/dev/null
+    has "^certificate ready=1 verifying=- version=10.* uuid=- gtid=$gtid at-start=$gtid " &&
+        has " binlogs=.*$position,bin.[0-9]*:[0-9]*, " && has ' problem=-$' &&
+        has " read-only=0 events=0 replica=0 mark=$set1 manifest=$set2 " && has ' recovery-ms=- '
+}
+ok 'a server that recovered: position, head of the next binary log, mark, manifest' certified
+recovered() {
+    said '^certificate ready=1' certificate $set1 "$binlog"
+    lsn=$(sed -n 's/.* recovered=\([0-9]*\).*/\1/p' "$dir/said")
+    echo "recovered ${lsn:--}, before $before_lsn"
+    [ "$lsn" = "$(sed -n 's/.*End of log at LSN=\([0-9]*\).*/\1/p' "$dir/error.log" | tail -n 1)" ] &&
+        [ "$lsn" -ge $((before_lsn - 4096)) ]
+}
+ok 'how far recovery found the redo log, as its error log says' recovered
+ok 'a file that is the last has no successor' \
+    said '^certificate ready=1 .* at-start=- ' certificate $set1 "$(sql 'SHOW MASTER STATUS' | awk '{print $1}')"
+only_this_run() { # the run before left errors that are none of this one's
+    said '^certificate .* errors=0 ' certificate $set1 "$binlog"
+}
+sed -i "1i 2015-01-01 10:00:00 0 [ERROR] of long ago" "$dir/error.log"
+ok 'errors of an earlier run do not count' only_this_run
+not_certified_while_frozen() {
+    run hook freeze && said '^error code=5 ' certificate $set1 "$binlog"
+    rc=$?
+    run hook thaw
+    return $rc
+}
+ok 'no certificate while a freeze is under way' not_certified_while_frozen
+stop_agent
+conf few '[mark]' 'table = cbsnap.mark'
+start_agent
+few_rights() {
+    said '^certificate ready=1 .* at-start=- .* read-only=0 .* mark=- ' certificate $set1 "$binlog" &&
+        has "mark-problem=.*'few'" && has ' binlogs= '
+}
+ok 'an account with no rights: absent what it may not read, and why' few_rights
+sql 'RENAME TABLE cbsnap.mark TO cbsnap.other'
+stop_agent
+conf cbsnap '[mark]' 'table = cbsnap.mark'
+start_agent
+sql 'GRANT SELECT ON cbsnap.* TO cbsnap@localhost'
+ok 'no table for marks: no mark, and no complaint' said ' mark=- .* mark-problem=- ' certificate $set1 "$binlog"
+sql 'RENAME TABLE cbsnap.other TO cbsnap.mark'
+position=$(sql 'SHOW MASTER STATUS' | awk '{print $1 ":" $2}')
+binlog=${position%:*}
+gtid=$(sql 'SELECT @@GLOBAL.gtid_binlog_pos')
+down_at_once() {
+    kill_mysqld
+    began=$(date +%s%N)
+    said "^certificate ready=0 .*problem=.*$dir/s" certificate $set1 "$binlog" || return 1
+    [ $((($(date +%s%N) - began) / 1000000)) -lt 1000 ]
+}
+ok 'a server that is down: not ready, at once' down_at_once
+stop_agent
+
+# ---- a guest that verifies
+
+echo "cbsnap-verify:$set1" >"$dir/tag"
+generate() { # generate TAG-FILE
+    rm -rf "$dir/units" "$dir/home"
+    mkdir -p "$dir/units/normal" "$dir/units/early" "$dir/units/late"
+    CBSNAP_ASSET_FILE=$1 CBSNAP_VERIFY_HOME=$dir/home \
+        guest-agent/cbsnap-verify-generator "$dir/units/normal" "$dir/units/early" "$dir/units/late"
+}
+ordinary_boot() {
+    echo 'cbsnap-verify:x' >"$dir/other-tag"
+    generate "$dir/other-tag" && generate "$dir/none" && [ ! -e "$dir/home" ] &&
+        [ -z "$(find "$dir/units" -type f)" ]
+}
+ok 'the generator leaves an ordinary boot alone' ordinary_boot
+verifying_boot() {
+    generate "$dir/tag" || return 1
+    for unit in mysql mysqld mariadb mysqld@; do
+        grep -qx "Environment=MYSQL_HOME=$dir/home MARIADB_HOME=$dir/home" \
+            "$dir/units/early/$unit.service.d/zz-cbsnap-verify.conf" || return 1
+        grep -qx 'Restart=no' "$dir/units/early/$unit.service.d/zz-cbsnap-verify.conf" || return 1
+    done
+    grep -qx skip_grant_tables "$dir/home/my.cnf"
+}
+ok 'and gives the server of a guest that verifies its options' verifying_boot
+
+# as a unit would: the option files of this machine, and the ones of the generator
+export MYSQL_HOME="$dir/home" MARIADB_HOME="$dir/home"
+no_defaults=
+conf cbsnap '[mark]' 'table = cbsnap.mark' '[verify]' "asset_file = $dir/tag"
+start_agent
+ok 'the agent says that it verifies' logged "verify mode.*$set1"
+ok 'before the server is there: not ready, for which set' \
+    said "^certificate ready=0 verifying=$set1 .*problem=no server runs\|^certificate ready=0 verifying=$set1 .*does not answer" \
+    certificate $set1 "$binlog"
+start_mysqld --event-scheduler=OFF
+verified() {
+    until_true took
+    has "^certificate ready=1 verifying=$set1 .* gtid=$gtid at-start=$gtid " &&
+        has " read-only=1 events=0 replica=0 mark=$set1 manifest=$set2 "
+    rc=$?
+    ! grep '^line' "$dir/said" && return $rc # no warning of our own making
+}
+took() { said ' recovery-ms=[1-9]' certificate $set1 "$binlog"; }
+ok 'then its certificate: read-only, and how long recovery took' verified
+ok 'all accounts are let in' sql_as nobody 'SELECT 1 FROM t.t LIMIT 1'
+no_freeze() { ! run hook freeze 2>"$dir/err" && grep -q "verify set $set1" "$dir/err"; }
+ok 'it takes no freeze' no_freeze
+ok 'nor a run' said '^error code=4 .*takes no freeze' prepare run-1
+ok 'nor a manifest' said '^error code=4 .*keeps no manifest' manifest $set2 "$dir/document"
+
 echo "1..$count"
 exit $failed
