@@ -21,9 +21,8 @@ ok $? "the message says that the lock was not granted" "$(cat "$work/err")"
 is "$(agent_state)" idle "the agent holds nothing"
 writes_go_on "other writers write"
 is "$(appliance_snapshots | wc -l)" 0 "nothing is left on the appliance"
-set=$(ls "$LAB_STATE_DIR/records/$LAB_DOMAIN" | tail -1)
-is "$(jq -r .verdict "$LAB_STATE_DIR/records/$LAB_DOMAIN/$set")" void "the record says void"
-is "$(jq '.lock_tries | length' "$LAB_STATE_DIR/records/$LAB_DOMAIN/$set")" 10 "and lists the ten tries"
+is "$(jq -r .verdict "$(last_record)")" void "the record says void"
+is "$(jq '.lock_tries | length' "$(last_record)")" 10 "and lists the ten tries"
 "$LAB" meter stop >"$work/meter"
 cat "$work/meter" | sed 's/^/# /'
 worst=$(awk '/^max_ms/ {print $2}' "$work/meter")
