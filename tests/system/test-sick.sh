@@ -7,15 +7,28 @@
 . "$(dirname "$0")/metrics/read.sh"
 trap 'tap_stop; finish' EXIT
 
-# status SICKNESS: the agent answers people within 2 s, the lab's own shell included
-responsive() {
-    local t0 took
+# ms_in_guest COMMAND: how long it takes there, its way there and back included
+ms_in_guest() {
+    local t0
     t0=$(now_ms)
-    timeout 20 "$LAB" sh 'cbsnap-agent status --json' >"$work/status" 2>&1
-    took=$(($(now_ms) - t0))
+    timeout 20 "$LAB" sh "$1" >"$work/status" 2>&1
+    echo $(($(now_ms) - t0))
+}
+
+# responsive SICKNESS: the agent answers people within 2 s. What it takes to start a program in the
+# guest just then is not its doing: the median of three, each less that.
+responsive() {
+    local start took
+    : >"$work/took"
+    for _ in 1 2 3; do
+        start=$(ms_in_guest 'cbsnap-agent --version')
+        took=$(ms_in_guest 'cbsnap-agent status --json')
+        echo "$((took - start)) $took" >>"$work/took"
+    done
     [ "$(jq -r .state "$work/status" 2>/dev/null)" = idle ]
     ok $? "$1: the agent's status comes" "$(cat "$work/status")"
-    holds "$1: within 3 s ($took ms)" "$took < 3000"
+    read -r took start < <(sort -n "$work/took" | sed -n 2p)
+    holds "$1: within 2 s ($took ms of $start)" "$took < 2000"
 }
 
 # paced SICKNESS: ten seconds of samples, one a second
