@@ -373,6 +373,7 @@ void follow_facts(const struct follow *f, struct follow_facts *ret)
         .agent = h && h->agent_version ? h->agent_version : "",
         .server = f->server,
         .asked = *f->server || f->ask.done || f->ask_failed,
+        .volumes_asked = !f->volumes || volumes_watch_answered(f->volumes),
         .frozen = f->frozen,
         .found = f->found,
         .rebooted_us = f->rebooted_us,
