@@ -35,6 +35,7 @@ struct evidence *evidence_new(struct daemon *d)
 
 int evidence_free(struct evidence *ev, int wait_ms)
 {
+    atomic_store(&ev->stop_check, true);
     if (worker_free(ev->worker, wait_ms) < 0 || answer_watch_free(ev->watch, wait_ms) < 0)
         return -1;
     free(ev);
@@ -82,24 +83,31 @@ static void on_job_done(struct worker_job *job)
     j->release(j);
 }
 
-static int check_begin(const struct evidence *ev, struct err *e)
+int evidence_can_begin(const struct evidence *ev, struct err *e)
 {
     struct session *s = live_session(ev->daemon->live);
 
     if (session_state(s) != SESSION_IDLE)
         return err_set(e, ERR_BUSY, "a freeze is under way in the guest (%s, epoch %llu)",
                        session_state_name(session_state(s)), (unsigned long long)session_epoch(s));
+    if (ev->checking)
+        return err_set(e, ERR_BUSY, "a data check is under way in the guest");
     if (ev->pending >= PENDING_MAX)
         return err_set(e, ERR_BUSY, "%u requests of this kind are under way", ev->pending);
     return 0;
 }
 
+void evidence_start(struct evidence_job *j)
+{
+    j->ev->pending++;
+    j->job.done = on_job_done;
+    worker_submit(j->ev->worker, &j->job);
+}
+
 void evidence_submit(struct evidence_job *j)
 {
-    if (!err_is_set(&j->err) && check_begin(j->ev, &j->err) == 0) {
-        j->ev->pending++;
-        j->job.done = on_job_done;
-        worker_submit(j->ev->worker, &j->job);
+    if (!err_is_set(&j->err) && evidence_can_begin(j->ev, &j->err) == 0) {
+        evidence_start(j);
         return;
     }
     call_error(j->call, &j->err);

@@ -37,5 +37,6 @@ const char *evidence_verifying(const struct evidence *ev);
 void evidence_manifest(struct evidence *ev, struct call *call, const Cbsnap__Manifest *m);
 void evidence_certificate(struct evidence *ev, struct call *call,
                           const Cbsnap__CertificateQuery *m);
+void evidence_check(struct evidence *ev, struct call *call, const Cbsnap__DataCheck *m);
 
 #endif

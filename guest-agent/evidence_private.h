@@ -19,6 +19,8 @@ struct evidence {
     struct answer_watch *watch; /* while verifying */
     unsigned pending;           /* loop's thread */
     atomic_bool quiet;          /* a freeze is under way */
+    bool checking;              /* a data check is under way; loop's thread */
+    atomic_bool stop_check;
 };
 
 /* Base of each request: first in its struct. `run` sets `err`, or its own results. */
@@ -31,7 +33,10 @@ struct evidence_job {
     void (*release)(struct evidence_job *j);
 };
 
-/* Submits, or answers with the error that is already set, or with why it cannot begin now. */
+/* Why no request can begin now. */
+int evidence_can_begin(const struct evidence *ev, struct err *e);
+void evidence_start(struct evidence_job *j);
+/* Starts it, or answers with the error that is already set, or with why it cannot begin now. */
 void evidence_submit(struct evidence_job *j);
 
 /* The worker's thread. */

@@ -6,6 +6,7 @@ AGENT_SRC := \
 	guest-agent/client.c \
 	guest-agent/daemon.c \
 	guest-agent/evidence.c \
+	guest-agent/evidence_check.c \
 	guest-agent/evidence_server.c \
 	guest-agent/facts.c \
 	guest-agent/heldlog.c \

@@ -54,6 +54,8 @@ static const struct conf_option rows[] = {
      "schema.table that gets a row for each set; empty: none"},
     {"verify", "asset_file", CONF_STRING, AT(asset_file), ASSET_FILE_DEFAULT, 0, 0,
      "holds the chassis asset tag, by which the host says that it booted this guest to verify"},
+    {"verify", "unit", CONF_STRING, AT(verify_unit), "", 0, 0,
+     "the server's unit, stopped for its checksums; empty: found from its process"},
     {"agent", "port", CONF_STRING, AT(port), "/dev/virtio-ports/org.cbsnap.agent.0", 0, 0, ""},
     {"agent", "socket", CONF_STRING, AT(socket), "", 0, 0, "empty: agent.sock in run_dir"},
     {"agent", "run_dir", CONF_STRING, AT(run_dir), "/run/cbsnap", 0, 0, "on tmpfs"},

@@ -260,6 +260,11 @@ static void take_certificate_query(struct client *c, const Cbsnap__Envelope *m)
     evidence_certificate(c->daemon->evidence, call_new(c, m), m->certificate_query);
 }
 
+static void take_data_check(struct client *c, const Cbsnap__Envelope *m)
+{
+    evidence_check(c->daemon->evidence, call_new(c, m), m->data_check);
+}
+
 static const struct {
     Cbsnap__Envelope__BodyCase body;
     void (*take)(struct client *c, const Cbsnap__Envelope *m);
@@ -273,6 +278,7 @@ static const struct {
     {CBSNAP__ENVELOPE__BODY_HOOK_REQUEST, take_hook_request},
     {CBSNAP__ENVELOPE__BODY_MANIFEST, take_manifest},
     {CBSNAP__ENVELOPE__BODY_CERTIFICATE_QUERY, take_certificate_query},
+    {CBSNAP__ENVELOPE__BODY_DATA_CHECK, take_data_check},
 };
 
 void requests_take(struct client *c, const Cbsnap__Envelope *m)

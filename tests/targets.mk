@@ -99,6 +99,15 @@ $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
 $(addprefix $(BUILD)/unit/host-coordinator/,test-follow test-guest test-domain-fake test-snapshot): $(COORD_FAKE_OBJ)
 $(addprefix $(BUILD)/unit/host-coordinator/,test-snapshot test-volumes-watch): $(STORAGE_MEMORY_OBJ)
 
+# the world of the tests of going back
+BACK_WORLD_OBJ := $(call objs,$(addprefix tests/unit/host-coordinator/back_,world.c agent.c look.c)) \
+	$(COORD_FAKE_OBJ) $(STORAGE_MEMORY_OBJ)
+
+$(call objs,$(wildcard tests/unit/host-coordinator/back_*.c)): \
+	CPPFLAGS += $(call pc_cflags,cmocka $(COORD_PC))
+$(addprefix $(BUILD)/unit/host-coordinator/,test-restore test-restore-broken test-restore-killed \
+	test-restore-refused test-verify test-recover test-inventory): $(BACK_WORLD_OBJ)
+
 DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 
 $(DOMAIN_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))

@@ -44,6 +44,18 @@ int64_t procinfo_boot_now(void)
     return clock_us(CLOCK_BOOTTIME);
 }
 
+bool procinfo_lives(const char *root, pid_t pid)
+{
+    AUTO_FCLOSE FILE *f = pid > 0 ? open_proc(root, pid, "stat") : NULL;
+    char line[1024];
+    const char *at;
+
+    if (!f || !fgets(line, sizeof(line), f))
+        return false;
+    at = strrchr(line, ')');
+    return at && strncmp(at, ") Z", 3) != 0 && strncmp(at, ") X", 3) != 0;
+}
+
 int64_t procinfo_started_wall(const char *root, pid_t pid)
 {
     int64_t boot_us;

@@ -17,6 +17,9 @@ bool procinfo_started(const char *root, pid_t pid, int64_t *ret_boot_us);
 int64_t procinfo_started_wall(const char *root, pid_t pid);
 int64_t procinfo_boot_now(void);
 
+/* False for one that is gone, or dead and not yet waited for. */
+bool procinfo_lives(const char *root, pid_t pid);
+
 /* "mysql.service"; NULL when it is in none. The caller frees. */
 char *procinfo_unit(const char *root, pid_t pid);
 

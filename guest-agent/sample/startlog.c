@@ -165,9 +165,18 @@ const struct startlog_line *startlog_at(const struct startlog *s, size_t n)
 
 const char *startlog_last_error(const struct startlog *s)
 {
+    const char *signal = NULL;
+
     for (size_t n = startlog_count(s); n-- > 0;) {
-        if (startlog_at(s, n)->head.level == LINE_ERROR)
-            return startlog_at(s, n)->text;
+        const struct startlog_line *l = startlog_at(s, n);
+
+        if (l->head.level != LINE_ERROR)
+            continue;
+        /* what a crash begins with says less than the assertion before it */
+        if (!strstr(l->text, " got signal ") && !strstr(l->text, " got exception "))
+            return l->text;
+        if (!signal)
+            signal = l->text;
     }
-    return NULL;
+    return signal;
 }

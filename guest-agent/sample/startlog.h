@@ -57,7 +57,8 @@ int startlog_read(struct startlog *s, const char *path);
 /* How many are kept, and the oldest of them first. */
 size_t startlog_count(const struct startlog *s);
 const struct startlog_line *startlog_at(const struct startlog *s, size_t n);
-/* The text of the last error; NULL when there was none among those kept. */
+/* The text of the last error, one that is more than a signal if there is; NULL when there was none
+ * among those kept. */
 const char *startlog_last_error(const struct startlog *s);
 
 /* The number in a line about how far recovery went. */

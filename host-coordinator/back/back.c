@@ -38,6 +38,9 @@ void back_release(struct back *b)
         release_volume(&b->volumes[n]);
     free(b->volumes);
     free(b->old_definition);
+    if (b->secret_definition)
+        explicit_bzero(b->secret_definition, strlen(b->secret_definition));
+    free(b->secret_definition);
     free(b->new_definition);
     message_free(b->certificate);
     message_free(b->checked);

@@ -66,14 +66,17 @@ struct back {
     struct back_volume *volumes;
     size_t count;
 
-    bool ran;       /* the VM ran when we came */
-    bool clean;     /* and was shut down by its guest */
-    bool stopped;   /* we asked it to go */
-    bool defined;   /* the new definition is libvirt's: the set's state from here on */
-    bool committed; /* in place: a volume may have been rolled back, there is only forward */
+    bool ran;           /* the VM ran when we came */
+    bool clean;         /* and was shut down by its guest */
+    bool stopped;       /* we asked it to go */
+    int64_t off_by_us;  /* how long a guest that was asked is waited for */
+    bool defined;       /* the new definition is libvirt's: the set's state from here on */
+    bool define_unsure; /* or may yet become it */
+    bool committed;     /* in place: a volume may have been rolled back, there is only forward */
     bool fenced;
     bool started_vm;
     char *old_definition, *new_definition;
+    char *secret_definition; /* the old one with its passwords: to put back, never written down */
     int64_t down_us, served_us; /* host clock: the VM was told to go; the server answered again */
 
     Cbsnap__Envelope *certificate, *checked;
@@ -102,6 +105,8 @@ size_t back_newer(const struct back *b, char ***ret);
  * for all. The first failure is told as "WHAT of volume 'NAME'"; the others end by themselves. */
 typedef bool back_request(struct back *b, struct back_volume *v, int64_t deadline_us);
 int back_all(struct back *b, back_request *start, int patience_ms, const char *what, struct err *e);
+/* For requests that only ask: the longest time that an appliance of the set is given for one. */
+int back_patience_ms(const struct back *b);
 /* Waits for the one request of v->op that was just started. */
 int back_wait(struct back *b, struct back_volume *v, int64_t deadline_us, struct err *e);
 
@@ -110,9 +115,11 @@ int back_wait(struct back *b, struct back_volume *v, int64_t deadline_us, struct
 int step_clone(void *back, struct err *e); /* a clone of each snapshot, usable like its parent */
 int step_clone_undo(void *back, struct err *e);
 /* Removes the volume called `name` if it is there: of a clone that nobody knows to have been made.
- * Waits for one that may yet come to be. */
-int back_remove_volume(struct back *b, struct back_volume *v, const char *name, bool may_come,
+ * Waits until then for one that may yet come to be. */
+int back_remove_volume(struct back *b, struct back_volume *v, const char *name, int64_t until_us,
                        struct err *e);
+/* Fills v->clone of each clone that was asked for, where the appliances have it. */
+int back_find_clones(struct back *b, struct err *e);
 
 /* ---- safety.c, rollback.c: see there ------------------------------------------------------- */
 
@@ -126,7 +133,8 @@ int step_unfence(void *back, struct err *e);
 
 /* ---- vm.c: the domain --------------------------------------------------------------------- */
 
-int step_find_vm(void *back, struct err *e); /* opens it, reads its state and definition */
+int step_find_vm(void *back, struct err *e); /* opens it */
+int step_look_vm(void *back, struct err *e); /* its state and definition, once it is locked */
 int step_define(void *back, struct err *e);
 int step_define_undo(void *back, struct err *e);
 int step_stop(void *back, struct err *e); /* asks the guest, then ACPI, then, with force, ends it */

@@ -86,7 +86,7 @@ static void keep_clones(struct back *b)
 /* Fenced volumes have an access of "": a clone of them would serve nobody. */
 static int read_access(struct back *b, struct err *e)
 {
-    if (back_all(b, ask_access, b->run.conf->answer_ms + 60000, "ask who may use a volume", e) < 0)
+    if (back_all(b, ask_access, back_patience_ms(b), "ask who may use a volume", e) < 0)
         return -1;
     for (size_t n = 0; n < b->count; n++) {
         struct back_volume *v = &b->volumes[n];
@@ -148,20 +148,40 @@ static int remove_found(struct back *b, struct back_volume *v, const struct volu
     return back_wait(b, v, deadline, e);
 }
 
-int back_remove_volume(struct back *b, struct back_volume *v, const char *name, bool may_come,
+int back_find_clones(struct back *b, struct err *e)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        struct back_volume *v = &b->volumes[n];
+        struct volume found = {.id = NULL};
+        bool there = false;
+
+        if (!v->clone_asked || v->clone_made)
+            continue;
+        if (find_volume(b, v, v->clone_name, &found, &there, e) < 0)
+            return -1;
+        if (there) {
+            v->clone = found;
+            v->clone_made = true;
+        }
+    }
+    return 0;
+}
+
+int back_remove_volume(struct back *b, struct back_volume *v, const char *name, int64_t until_us,
                        struct err *e)
 {
-    int64_t end = mono_in_ms(may_come ? b->run.conf->late_ms : 0);
     struct volume found = {.id = NULL};
     bool there = false, never = false;
     int rc;
 
     for (;;) {
+        int64_t again = mono_in_ms(LOOK_AGAIN_MS);
+
         if (find_volume(b, v, name, &found, &there, e) < 0)
             return -1;
-        if (there || mono_us() >= end)
+        if (there || mono_us() >= until_us)
             break;
-        (void)loop_wait(b->run.loop, &never, mono_in_ms(LOOK_AGAIN_MS), NULL);
+        (void)loop_wait(b->run.loop, &never, again < until_us ? again : until_us, NULL);
     }
     rc = there ? remove_found(b, v, &found, e) : 0;
     if (there)
@@ -172,9 +192,10 @@ int back_remove_volume(struct back *b, struct back_volume *v, const char *name, 
 int step_clone_undo(void *back, struct err *e)
 {
     struct back *b = back;
+    int64_t late = mono_in_ms(b->run.conf->late_ms);
     int rc = 0;
 
-    if (b->defined) /* they are the VM's now */
+    if (b->defined || b->define_unsure) /* they are the VM's now, or may be */
         return 0;
     for (size_t n = 0; n < b->count; n++) {
         struct back_volume *v = &b->volumes[n];
@@ -182,7 +203,7 @@ int step_clone_undo(void *back, struct err *e)
 
         if (!v->clone_asked)
             continue;
-        if (back_remove_volume(b, v, v->clone_name, !v->clone_made, &why) == 0) {
+        if (back_remove_volume(b, v, v->clone_name, v->clone_made ? 0 : late, &why) == 0) {
             v->clone_asked = v->clone_made = false;
             continue;
         }

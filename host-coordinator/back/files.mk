@@ -2,6 +2,7 @@ COORD_SRC += \
 	host-coordinator/back/back.c \
 	host-coordinator/back/certificate.c \
 	host-coordinator/back/clones.c \
+	host-coordinator/back/define.c \
 	host-coordinator/back/inventory.c \
 	host-coordinator/back/proof.c \
 	host-coordinator/back/recover.c \
@@ -9,6 +10,7 @@ COORD_SRC += \
 	host-coordinator/back/restore.c \
 	host-coordinator/back/rollback.c \
 	host-coordinator/back/safety.c \
+	host-coordinator/back/throwaway.c \
 	host-coordinator/back/tidy.c \
 	host-coordinator/back/verify.c \
 	host-coordinator/back/vm.c \

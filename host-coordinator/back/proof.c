@@ -52,7 +52,9 @@ static int greet(struct back *b, int64_t deadline_us, struct err *e)
 
         if (guest_greet(b->run.guest, until < deadline_us ? until : deadline_us, &why) == 0)
             return 0;
-        if (why.code != ERR_TIMEOUT || mono_us() >= deadline_us) {
+        /* busy: one who watches the VM has the port, and lets go when he sees our lock */
+        if ((why.code != ERR_TIMEOUT && why.code != ERR_BUSY) || mono_us() >= deadline_us ||
+            guest_gone(b->run.guest, NULL)) {
             *e = why;
             return -1;
         }
@@ -74,8 +76,9 @@ int step_agent(void *back, struct err *e)
 
 /* ---- the server ------------------------------------------------------------------------------ */
 
-static int ask_certificate(struct back *b, struct err *e)
+static int ask_certificate(struct back *b, int64_t deadline_us, struct err *e)
 {
+    int64_t patience = mono_in_ms(b->run.conf->answer_ms + 10000);
     Cbsnap__CertificateQuery query = CBSNAP__CERTIFICATE_QUERY__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
     struct guest_request req = {.done = false};
@@ -86,7 +89,7 @@ static int ask_certificate(struct back *b, struct err *e)
     query.binlog_file = (char *)file;
     MSG_BODY(&m, certificate_query, CERTIFICATE_QUERY, &query);
     rc = guest_call(b->run.guest, &req, &m, CBSNAP__ENVELOPE__BODY_CERTIFICATE,
-                    mono_in_ms(b->run.conf->answer_ms + 10000), e);
+                    patience < deadline_us ? patience : deadline_us, e);
     if (rc == 0) {
         message_free(b->certificate);
         b->certificate = STEAL_PTR(req.answer);
@@ -101,9 +104,10 @@ static int wait_ready(struct back *b, int64_t deadline_us, struct err *e)
     bool never = false;
 
     for (;;) {
+        int64_t again = mono_in_ms(ASK_EVERY_MS);
         struct err why = ERR_INIT;
 
-        if (ask_certificate(b, &why) == 0 && b->certificate->certificate->has_ready &&
+        if (ask_certificate(b, deadline_us, &why) == 0 && b->certificate->certificate->has_ready &&
             b->certificate->certificate->ready)
             return 0;
         if (err_is_set(&why) && why.code != ERR_LOST && why.code != ERR_TIMEOUT &&
@@ -115,7 +119,7 @@ static int wait_ready(struct back *b, int64_t deadline_us, struct err *e)
             return -1;
         if (mono_us() >= deadline_us)
             return 1;
-        (void)loop_wait(b->run.loop, &never, mono_in_ms(ASK_EVERY_MS), NULL);
+        (void)loop_wait(b->run.loop, &never, again < deadline_us ? again : deadline_us, NULL);
     }
 }
 

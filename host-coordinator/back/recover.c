@@ -12,7 +12,7 @@
  *
  * Each outcome may be reached again by a second recover that follows one that was killed.
  */
-#include "host-coordinator/back/back.h"
+#include "host-coordinator/back/vm.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -119,99 +119,28 @@ static void take_state(struct back *b, const struct record *j)
     }
 }
 
-/* ---- what is there --------------------------------------------------------------------------- */
-
-static int call_look(struct domain_call *c, struct err *e)
-{
-    struct err why = ERR_INIT;
-
-    if (c->ops->open(&c->opened, c->uri, c->text, e) < 0 ||
-        c->ops->state(c->opened, &c->state, e) < 0)
-        return -1;
-    if (c->ops->definition(c->opened, &c->definition, &why) < 0 && why.code != ERR_NOT_FOUND) {
-        *e = why;
-        return -1;
-    }
-    return 0;
-}
-
-/* 1: it is there, as b->run.domain; 0: there is none of that name; -1: nobody knows. */
-static int look_at(struct back *b, const char *name, char **ret_definition, enum domain_state *ret,
-                   struct err *e)
-{
-    struct domain_job job = domain_job_start_with(&b->run, call_look, name, DOMAIN_BY_AGENT);
-    struct domain_call *c;
-    struct err why = ERR_INIT;
-
-    if (domain_job_wait(&b->run, &job, mono_in_ms(b->run.conf->libvirt_ms), &c, "look", &why) < 0) {
-        if (why.code == ERR_NOT_FOUND)
-            return 0;
-        *e = why;
-        return -1;
-    }
-    b->run.ops->close(b->run.domain);
-    b->run.domain = STEAL_PTR(c->opened);
-    *ret_definition = STEAL_PTR(c->definition);
-    *ret = c->state;
-    domain_call_free(c);
-    return 1;
-}
-
-/* Every clone's IQN stands in the definition: it is the one that the restore had made. */
-static int is_defined(struct back *b, const char *definition, bool *ret, struct err *e)
-{
-    size_t found = 0;
-
-    *ret = false;
-    for (size_t n = 0; n < b->count && definition; n++) {
-        struct back_volume *v = &b->volumes[n];
-        int64_t deadline = mono_in_ms(v->timeout_ms);
-
-        if (!v->clone_asked)
-            return 0;
-        storage_op_release(&v->op);
-        v->storage->ops->list_volumes(v->storage, deadline, &v->op);
-        if (back_wait(b, v, deadline, e) < 0)
-            return -1;
-        for (size_t i = 0; i < v->op.volume_count; i++) {
-            if (strcmp(v->op.volumes[i].name, v->clone_name) == 0 && *v->op.volumes[i].iqn &&
-                strstr(definition, v->op.volumes[i].iqn))
-                found++;
-        }
-    }
-    *ret = b->count > 0 && found == b->count;
-    return 0;
-}
-
 /* ---- each kind ------------------------------------------------------------------------------- */
 
-static int call_destroy(struct domain_call *c, struct err *e)
+static int call_xml(struct domain_call *c, struct err *e)
 {
-    return c->ops->destroy(c->domain, e);
+    return c->ops->xml(c->domain, &c->xml, e);
 }
 
 static int recover_verify(struct back *b, struct recovery *ret, struct err *e)
 {
     AUTO_FREE char *name = xasprintf("%s%s", BACK_VERIFY_PREFIX, b->run.set);
-    AUTO_FREE char *definition = NULL;
-    enum domain_state state;
-    struct domain_call *c;
-    int there = look_at(b, name, &definition, &state, e);
 
-    if (there < 0)
-        return -1;
-    if (there > 0) {
-        struct domain_job job = domain_job_start(&b->run, call_destroy);
-
-        if (domain_job_wait(&b->run, &job, mono_in_ms(b->run.conf->libvirt_ms + 30000), &c,
-                            "end the throw-away VM", e) < 0)
-            return -1;
-        domain_call_free(c);
-    }
-    if (step_clone_undo(b, e) < 0)
+    if (vm_end_by_name(b, name, e) < 0 || step_clone_undo(b, e) < 0)
         return -1;
     told(ret, "throw-away VM and clones of the verification are gone");
     return 0;
+}
+
+/* Written down, as by a plan: whoever follows us when we die, too, must know how far it came. */
+static int step(struct back *b, const char *name, step_fn *fn, struct err *e)
+{
+    journal_step(b->run.journal, name, "begin", true);
+    return fn(b, e);
 }
 
 static int start_if(struct back *b, bool wanted, enum domain_state state, struct err *e)
@@ -219,7 +148,7 @@ static int start_if(struct back *b, bool wanted, enum domain_state state, struct
     if (!wanted || state != DOMAIN_OFF)
         return 0;
     b->start = true;
-    return step_start(b, e);
+    return step(b, "start", step_start, e);
 }
 
 /* The VM stays as it was, so there is nothing to keep safe. */
@@ -237,44 +166,94 @@ static int remove_safety(struct back *b, struct err *e)
     return step_safety_undo(b, e);
 }
 
+/* Is it the VM of the restore, in its definition and, where it runs, in its QEMU? One that runs on
+ * its old volumes has served from them: then it is as before, whatever its next start would take.
+ */
+static int is_set(struct back *b, const char *definition, enum domain_state state, bool *ret,
+                  struct err *e)
+{
+    struct domain_call *c;
+    struct domain_job job;
+
+    if (back_find_clones(b, e) < 0)
+        return -1;
+    b->defined = *ret = vm_names_clone(b, definition);
+    if (state == DOMAIN_OFF)
+        return 0;
+    job = domain_job_start(&b->run, call_xml);
+    if (domain_job_wait(&b->run, &job, mono_in_ms(b->run.conf->libvirt_ms), &c, "read the XML", e) <
+        0)
+        return -1;
+    *ret = vm_names_clone(b, c->xml);
+    domain_call_free(c);
+    if (*ret && !b->defined)
+        return err_set(e, ERR_LOOK,
+                       "domain '%s' runs from the clones of set '%s' and is defined without them: "
+                       "end it (virsh destroy %s) to have it as before, and run cbsnap-coord "
+                       "recover again",
+                       b->run.domain_name, b->id, b->run.domain_name);
+    return 0;
+}
+
+/* First the VM serves again, then what is left over goes. */
+static int undo_switch(struct back *b, const char *name, enum domain_state state, bool there,
+                       struct recovery *ret, struct err *e)
+{
+    if ((there && step_define_undo(b, e) < 0) ||
+        (b->method == BACK_SWITCH && start_if(b, b->ran, state, e) < 0) ||
+        step_clone_undo(b, e) < 0 || remove_safety(b, e) < 0)
+        return -1;
+    if (b->method == BACK_COPY)
+        told(ret, "no domain '%s' was made, and its clones are gone", name);
+    else
+        told(ret, "domain '%s' is as before%s", name, b->ran ? ", and runs" : "");
+    return 0;
+}
+
 static int recover_switch(struct back *b, struct recovery *ret, struct err *e)
 {
     const char *name = b->method == BACK_COPY ? b->to : b->run.domain_name;
     AUTO_FREE char *definition = NULL;
     enum domain_state state = DOMAIN_OFF;
-    bool defined = false, start = b->start;
-    int there = look_at(b, name, &definition, &state, e);
+    bool is = false, start = b->start;
+    int there = vm_look_at(b, name, &definition, &state, e);
 
-    if (there < 0 || (there > 0 && is_defined(b, definition, &defined, e) < 0))
+    if (there < 0 || (there > 0 && is_set(b, definition, state, &is, e) < 0))
         return -1;
-    if (defined) {
-        b->defined = true;
-        if (start_if(b, start, state, e) < 0)
-            return -1;
-        told(ret, "domain '%s' is what set %s says%s", name, b->id,
-             start ? ", and runs; verify the set, or look at it" : "");
-        return 0;
-    }
     if (there == 0 && b->method == BACK_SWITCH)
         return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
-    if (step_clone_undo(b, e) < 0 || remove_safety(b, e) < 0)
+    if (!is)
+        return undo_switch(b, name, state, there > 0, ret, e);
+    if (start_if(b, start, state, e) < 0)
         return -1;
-    if (b->method == BACK_COPY) {
-        told(ret, "no domain '%s' was made, and its clones are gone", name);
-        return 0;
-    }
-    if (start_if(b, b->ran, state, e) < 0)
-        return -1;
-    told(ret, "domain '%s' is as before%s", name, b->ran ? ", and runs" : "");
+    told(ret, "domain '%s' is what set %s says%s", name, b->id,
+         start ? ", and runs; verify the set, or look at it" : "");
     return 0;
 }
 
-static int recover_in_place(struct back *b, struct recovery *ret, struct err *e)
+/* All volumes, then the definition; from "unfence" on the VM may have been started, and what it has
+ * written since must not be rolled back. */
+static int finish_in_place(struct back *b, enum domain_state state, bool opened, struct err *e)
+{
+    /* one that somebody has started meanwhile has no volumes that it could use */
+    if (!opened && state != DOMAIN_OFF)
+        return err_set(e, ERR_LOOK,
+                       "domain '%s' runs while its volumes are rolled back in part; end it (virsh "
+                       "destroy %s) and run cbsnap-coord recover again",
+                       b->run.domain_name, b->run.domain_name);
+    if (!opened &&
+        (back_check_whole(b, e) < 0 || step(b, "newer", step_newer, e) < 0 ||
+         step(b, "roll back", step_rollback, e) < 0 || step(b, "define", step_define, e) < 0))
+        return -1;
+    return step(b, "unfence", step_unfence, e);
+}
+
+static int recover_in_place(struct back *b, bool opened, struct recovery *ret, struct err *e)
 {
     AUTO_FREE char *definition = NULL;
     enum domain_state state = DOMAIN_OFF;
     bool start = b->start;
-    int there = look_at(b, b->run.domain_name, &definition, &state, e);
+    int there = vm_look_at(b, b->run.domain_name, &definition, &state, e);
 
     if (there < 0)
         return -1;
@@ -287,14 +266,7 @@ static int recover_in_place(struct back *b, struct recovery *ret, struct err *e)
         told(ret, "domain '%s' is as before%s", b->run.domain_name, b->ran ? ", and runs" : "");
         return 0;
     }
-    /* one that somebody has started meanwhile has no volumes that it could use */
-    if (state != DOMAIN_OFF && b->fenced)
-        return err_set(e, ERR_LOOK,
-                       "domain '%s' runs while its volumes are rolled back in part; end it (virsh "
-                       "destroy %s) and run cbsnap-coord recover again",
-                       b->run.domain_name, b->run.domain_name);
-    if (step_newer(b, e) < 0 || step_rollback(b, e) < 0 || step_define(b, e) < 0 ||
-        step_unfence(b, e) < 0 || start_if(b, start, state, e) < 0)
+    if (finish_in_place(b, state, opened, e) < 0 || start_if(b, start, state, e) < 0)
         return -1;
     told(ret, "domain '%s' is what set %s says%s", b->run.domain_name, b->id,
          start ? ", and runs; look at it" : "");
@@ -345,7 +317,9 @@ static int act(struct back *b, bool of_set, const struct record *j, struct recov
     ret->what = b->method == BACK_VERIFY ? "verify" : "restore";
     if (b->method == BACK_VERIFY)
         return recover_verify(b, ret, e);
-    return b->method == BACK_IN_PLACE ? recover_in_place(b, ret, e) : recover_switch(b, ret, e);
+    if (b->method == BACK_IN_PLACE)
+        return recover_in_place(b, begun(j, "unfence") && b->committed, ret, e);
+    return recover_switch(b, ret, e);
 }
 
 /* A run that has the VM now is not to be disturbed, nor shall one begin meanwhile. */
@@ -386,6 +360,19 @@ static struct record *set_of(const struct config *conf, const struct record *j, 
     return NULL;
 }
 
+static void give_back(const struct config *conf, struct storage **storages)
+{
+    for (size_t n = 0; storages && n < conf->appliance_count; n++)
+        storage_close(storages[n]);
+    free(storages);
+}
+
+/* Its first line is written before anything is done: without one, nothing was. */
+static bool is_empty(const struct record *j)
+{
+    return !record_text(j, "set") && !record_text(j, "act") && record_count(j, "begun") == 0;
+}
+
 int recover_journal(const struct config *conf, const struct domain_ops *ops, struct loop *loop,
                     const char *uri, const char *id, struct storage **storages,
                     struct run_reporter report, struct recovery *ret, struct err *e)
@@ -398,11 +385,21 @@ int recover_journal(const struct config *conf, const struct domain_ops *ops, str
     int rc;
 
     *ret = (struct recovery){.what = "run"};
-    if (journal_take_over(&journal, &j, conf->state_dir, id, e) < 0)
+    if (journal_take_over(&journal, &j, conf->state_dir, id, e) < 0) {
+        give_back(conf, storages);
         return -1;
+    }
+    if (is_empty(j)) {
+        give_back(conf, storages);
+        record_free(j);
+        journal_close(journal, true);
+        told(ret, "it had begun nothing");
+        return 0;
+    }
     of_set = !method_of(j, &method);
     set = set_of(conf, j, of_set, e);
     if (!set) {
+        give_back(conf, storages);
         record_free(j);
         journal_close(journal, false);
         return err_prefix(e, "the journal of run '%s'", id);

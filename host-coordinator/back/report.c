@@ -51,6 +51,8 @@ int step_journal(void *back, struct err *e)
     record_set_text(head, "uri", b->run.uri);
     record_set_text(head, "to", b->to);
     record_copy(head, b->set, "domain");
+    if (b->run.domain) /* what is locked: a set of long ago may not tell */
+        record_set_text(head, "domain.uuid", b->run.ops->uuid(b->run.domain));
     record_set_bool(head, "ran", b->ran);
     record_set_bool(head, "start", b->start);
     record_set_text(head, "old_definition", b->old_definition);

@@ -37,9 +37,11 @@ static bool take_access(struct back *b, struct back_volume *v, int64_t deadline_
 static bool give_access(struct back *b, struct back_volume *v, int64_t deadline_us)
 {
     (void)b;
-    if (v->access && *v->access)
+    bool wanted = v->listed && v->access && *v->access;
+
+    if (wanted)
         v->storage->ops->set_access(v->storage, &v->volume, v->access, deadline_us, &v->op);
-    return v->access && *v->access;
+    return wanted;
 }
 
 static void note_access(struct back *b)
@@ -59,9 +61,9 @@ static void note_access(struct back *b)
 int step_fence(void *back, struct err *e)
 {
     struct back *b = back;
-    int ms = b->run.conf->clone_ms;
 
-    if (back_all(b, ask_access, ms, "ask who may use a volume", e) < 0)
+    if (loop_check(b->run.loop, e) < 0 ||
+        back_all(b, ask_access, back_patience_ms(b), "ask who may use a volume", e) < 0)
         return -1;
     for (size_t n = 0; n < b->count; n++) {
         free(b->volumes[n].access);
@@ -69,7 +71,7 @@ int step_fence(void *back, struct err *e)
     }
     note_access(b);
     b->fenced = true;
-    return back_all(b, take_access, ms, "close a volume to everybody", e);
+    return back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e);
 }
 
 int step_unfence(void *back, struct err *e)
@@ -186,6 +188,7 @@ int step_rollback(void *back, struct err *e)
 {
     struct back *b = back;
     struct err why = ERR_INIT;
+    int pause_ms = back_patience_ms(b) < PAUSE_MS ? back_patience_ms(b) : PAUSE_MS;
     bool never = false;
 
     if (loop_check(b->run.loop, e) < 0)
@@ -197,7 +200,7 @@ int step_rollback(void *back, struct err *e)
     for (int n = 0; n < TRIES; n++) {
         why = ERR_INIT;
         if (n > 0)
-            (void)loop_wait(b->run.loop, &never, mono_in_ms(PAUSE_MS), NULL);
+            (void)loop_wait(b->run.loop, &never, mono_in_ms(pause_ms), NULL);
         if (back_all(b, ask_rollback, b->run.conf->clone_ms, "roll back", &why) == 0)
             return 0;
     }

@@ -154,16 +154,20 @@ int step_safety_undo(void *back, struct err *e)
     struct run *r = &b->run;
     bool asked = false;
 
-    if (b->defined)
+    if (b->defined || b->define_unsure)
         return 0;
+    for (size_t n = 0; n < r->volume_count; n++)
+        asked = asked || r->volumes[n].asked;
+    /* the record goes first: it must not promise what is about to go, and the journal tells more */
+    if (asked && store_remove(r->conf->state_dir, r->ops->name(r->domain), r->set, e) < 0)
+        return -1;
     for (size_t n = 0; n < r->volume_count; n++) {
         if (r->volumes[n].asked && remove_one(b, &r->volumes[n], e) < 0)
             return err_set(e, ERR_LOOK,
                            "safety snapshot '%s' of volume '%s' may be left: cbsnap-coord recover "
                            "removes it (%.200s)",
                            r->set, r->volumes[n].volume.name, e->msg);
-        asked = asked || r->volumes[n].asked;
         r->volumes[n].asked = false;
     }
-    return asked ? store_remove(r->conf->state_dir, r->ops->name(r->domain), r->set, e) : 0;
+    return 0;
 }

@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The VM that goes back, or the one that is made: found, stopped, defined, started. See back.h. */
-#include "host-coordinator/back/back.h"
-
-#include "host-coordinator/plan/coverage.h"
-#include "host-coordinator/xml/domain_rewrite.h"
+/* The VM that goes back, or the one that is made: found, stopped, started. See back.h, vm.h. */
+#include "host-coordinator/back/vm.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
-#include "proto/base/log.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define LOOK_EVERY_MS 300
 
 /* ---- calls to libvirt ------------------------------------------------------------------------ */
 
+/* The one without secrets may be written down, the other is what can be put back. */
 static int call_look(struct domain_call *c, struct err *e)
 {
     struct err why = ERR_INIT;
 
     if (c->ops->state(c->domain, &c->state, e) < 0)
         return -1;
-    if (c->ops->definition(c->domain, &c->definition, &why) == 0 || why.code == ERR_NOT_FOUND)
-        return 0;
-    *e = why;
-    return -1;
+    if (c->ops->definition(c->domain, &c->definition, &why) < 0) {
+        if (why.code == ERR_NOT_FOUND)
+            return 0;
+        *e = why;
+        return -1;
+    }
+    /* who may only read cannot define either, and is told so then */
+    if (c->ops->secret_definition(c->domain, &c->xml, &why) < 0)
+        c->xml = xstrdup(c->definition);
+    return 0;
 }
 
 static int call_state(struct domain_call *c, struct err *e)
@@ -45,35 +46,18 @@ static int call_shutdown(struct domain_call *c, struct err *e)
     return c->ops->shutdown(c->domain, c->how, e);
 }
 
-static int call_destroy(struct domain_call *c, struct err *e)
-{
-    return c->ops->destroy(c->domain, e);
-}
-
 static int call_start(struct domain_call *c, struct err *e)
 {
     return c->ops->start(c->domain, e);
 }
 
-static int call_define(struct domain_call *c, struct err *e)
+int vm_call_destroy(struct domain_call *c, struct err *e)
 {
-    return c->ops->define(&c->opened, c->uri, c->text, e);
+    return c->ops->destroy(c->domain, e);
 }
 
-static int call_undefine(struct domain_call *c, struct err *e)
-{
-    return c->ops->undefine(c->domain, e);
-}
-
-static int call_create(struct domain_call *c, struct err *e)
-{
-    return c->ops->create(&c->opened, c->uri, c->text, e);
-}
-
-/* One call whose only result is that it went well; `text` and `how` as it needs them. What it
- * opened becomes the run's domain. */
-static int call(struct back *b, domain_call_fn *fn, const char *text, enum domain_shutdown how,
-                int patience_ms, const char *what, struct err *e)
+int vm_call(struct back *b, domain_call_fn *fn, const char *text, enum domain_shutdown how,
+            int patience_ms, const char *what, struct err *e)
 {
     struct run *r = &b->run;
     struct domain_job job = domain_job_start_with(r, fn, text, how);
@@ -120,19 +104,27 @@ int step_find_vm(void *back, struct err *e)
 {
     struct back *b = back;
     struct run *r = &b->run;
-    struct domain_job job;
-    struct domain_call *c;
-    enum domain_state state;
 
     if (run_open_domain(r, e) < 0 || check_uuid(b, e) < 0)
         return -1;
     record_set_text(r->record, "domain.name", r->ops->name(r->domain));
     record_set_text(r->record, "domain.uuid", r->ops->uuid(r->domain));
-    job = domain_job_start(r, call_look);
+    return 0;
+}
+
+int step_look_vm(void *back, struct err *e)
+{
+    struct back *b = back;
+    struct run *r = &b->run;
+    struct domain_job job = domain_job_start(r, call_look);
+    struct domain_call *c;
+    enum domain_state state;
+
     if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)
         return -1;
     state = c->state;
     b->old_definition = STEAL_PTR(c->definition);
+    b->secret_definition = STEAL_PTR(c->xml);
     domain_call_free(c);
     if (state == DOMAIN_OTHER)
         return err_set(e, ERR_REFUSED,
@@ -153,20 +145,21 @@ int step_find_vm(void *back, struct err *e)
 /* ---- stopping -------------------------------------------------------------------------------- */
 
 /* True when it is off. */
-static bool wait_off(struct back *b, int patience_ms, struct err *e)
+static bool wait_off(struct back *b, int64_t end_us, struct err *e)
 {
-    int64_t end = mono_in_ms(patience_ms);
     enum domain_state state = DOMAIN_RUNS;
     bool never = false;
 
     for (;;) {
+        int64_t again = mono_in_ms(LOOK_EVERY_MS);
+
         if (read_state(b, &state, e) < 0)
             return false;
         if (state == DOMAIN_OFF)
             return true;
-        if (mono_us() >= end || loop_cancelled(b->run.loop))
+        if (mono_us() >= end_us || loop_check(b->run.loop, NULL) < 0)
             return false;
-        (void)loop_wait(b->run.loop, &never, mono_in_ms(LOOK_EVERY_MS), NULL);
+        (void)loop_wait(b->run.loop, &never, again < end_us ? again : end_us, NULL);
     }
 }
 
@@ -174,12 +167,13 @@ static bool shut_down(struct back *b, enum domain_shutdown how, struct err *e)
 {
     struct err why = ERR_INIT;
 
-    if (call(b, call_shutdown, NULL, how, b->run.conf->libvirt_ms, "shut down", &why) < 0)
-        run_note(&b->run, "%s could not be asked to shut the guest down: %s",
-                 how == DOMAIN_BY_AGENT ? "qemu-ga" : "ACPI", why.msg);
-    else
-        return wait_off(b, b->run.conf->stop_ms, e);
-    return false;
+    b->off_by_us = mono_in_ms(b->run.conf->stop_ms);
+    if (vm_call(b, call_shutdown, NULL, how, b->run.conf->libvirt_ms, "shut down", &why) == 0)
+        return wait_off(b, b->off_by_us, e);
+    run_note(&b->run, "%s could not be asked to shut the guest down: %s",
+             how == DOMAIN_BY_AGENT ? "qemu-ga" : "ACPI", why.msg);
+    /* it may have been asked all the same, or have gone off by itself */
+    return wait_off(b, 0, e);
 }
 
 int step_stop(void *back, struct err *e)
@@ -192,8 +186,9 @@ int step_stop(void *back, struct err *e)
     if (loop_check(b->run.loop, e) < 0)
         return -1;
     b->stopped = true;
-    b->clean = shut_down(b, DOMAIN_BY_AGENT, e) ||
-               (!err_is_set(e) && !loop_cancelled(b->run.loop) && shut_down(b, DOMAIN_BY_ACPI, e));
+    b->clean =
+        shut_down(b, DOMAIN_BY_AGENT, e) ||
+        (!err_is_set(e) && loop_check(b->run.loop, e) == 0 && shut_down(b, DOMAIN_BY_ACPI, e));
     if (b->clean || err_is_set(e))
         return b->clean ? 0 : -1;
     if (loop_check(b->run.loop, e) < 0)
@@ -204,25 +199,29 @@ int step_stop(void *back, struct err *e)
                        "or end it with --force",
                        b->run.domain_name, b->run.conf->stop_ms);
     run_note(&b->run, "the guest did not shut down and was ended");
-    return call(b, call_destroy, NULL, 0, b->run.conf->libvirt_ms + 30000, "end the domain", e);
+    return vm_call(b, vm_call_destroy, NULL, 0, VM_LIFE_MS(b), "end the domain", e);
 }
 
-/* As it was: with its old definition, which the newer steps' undo has put back. */
+/* As it was: with its old definition, which the newer steps' undo has put back. A guest that was
+ * asked and not waited for to the end is on its way down, and would be off a moment after we said
+ * that it runs. */
 int step_stop_undo(void *back, struct err *e)
 {
     struct back *b = back;
-    enum domain_state state = DOMAIN_OFF;
 
     if (!b->stopped || b->committed || b->defined)
         return 0;
-    if (read_state(b, &state, e) < 0)
-        return -1;
-    if (state != DOMAIN_OFF) {
+    if (!wait_off(b, b->off_by_us, e)) {
+        if (err_is_set(e))
+            return err_set(e, ERR_LOOK,
+                           "domain '%s' was asked to shut down, and libvirt does not tell whether "
+                           "it has: cbsnap-coord recover looks again (%.200s)",
+                           b->run.domain_name, e->msg);
         run_note(&b->run, "domain '%s' was asked to shut down and may still do so: look at it",
                  b->run.domain_name);
         return 0;
     }
-    if (call(b, call_start, NULL, 0, b->run.conf->libvirt_ms + 30000, "start again", e) < 0)
+    if (vm_call(b, call_start, NULL, 0, VM_LIFE_MS(b), "start again", e) < 0)
         return err_set(e, ERR_LOOK,
                        "domain '%s' is as before, but off: start it with virsh start %s (%.200s)",
                        b->run.domain_name, b->run.domain_name, e->msg);
@@ -230,96 +229,10 @@ int step_stop_undo(void *back, struct err *e)
     return 0;
 }
 
-/* ---- defining -------------------------------------------------------------------------------- */
-
-static void make_uuid(char uuid[37])
-{
-    unsigned char r[16];
-
-    if (getrandom(r, sizeof(r), 0) != sizeof(r))
-        memset(r, (int)(mono_us() & 0xff), sizeof(r));
-    r[6] = (unsigned char)((r[6] & 0x0f) | 0x40); /* RFC 4122: version 4, variant 1 */
-    r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
-    (void)snprintf(uuid, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-                   r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12],
-                   r[13], r[14], r[15]);
-}
-
-/* What the set says; a set of before definitions were kept is restored by the present one. */
-static const char *set_definition(const struct back *b)
-{
-    const char *text = record_text(b->set, "instance.definition");
-
-    if (!text)
-        text = record_text(b->set, "instance.live");
-    return text ? text : b->old_definition;
-}
-
-static int make_over(struct back *b, struct domain_rewrite *how, struct err *e)
-{
-    AUTO_FREE struct disk_move *moves = xcalloc(b->count, sizeof(*moves));
-    const char *from = set_definition(b);
-
-    if (!from)
-        return err_set(e, ERR_REFUSED, "the record of set '%s' has no definition of its VM", b->id);
-    for (size_t n = 0; n < b->count; n++)
-        moves[n] = (struct disk_move){
-            .target = b->volumes[n].target, .iqn = b->volumes[n].clone.iqn, .serial = NULL};
-    how->disks = moves;
-    how->disk_count = b->count;
-    if (domain_rewrite(&b->new_definition, from, how, e) < 0)
-        return err_prefix(e, "the definition in set '%s'", b->id);
-    return 0;
-}
-
-/* In one call, and libvirt has the one or the other: this is the point at which the VM becomes what
- * the set says. */
-int step_define(void *back, struct err *e)
-{
-    struct back *b = back;
-    struct domain_rewrite how = {.kind = REWRITE_MOVE};
-    char uuid[37];
-
-    if (b->method == BACK_IN_PLACE)
-        b->new_definition = xstrdup(set_definition(b));
-    if (b->method == BACK_COPY) {
-        make_uuid(uuid);
-        how = (struct domain_rewrite){.kind = REWRITE_COPY, .name = b->to, .uuid = uuid};
-    }
-    if (!b->new_definition && make_over(b, &how, e) < 0)
-        return -1;
-    if (b->committed)
-        loop_shield(b->run.loop, true);
-    else if (loop_check(b->run.loop, e) < 0)
-        return -1;
-    if (call(b, call_define, b->new_definition, 0, b->run.conf->libvirt_ms, "define", e) < 0)
-        return -1;
-    b->defined = true;
-    return 0;
-}
-
-int step_define_undo(void *back, struct err *e)
-{
-    struct back *b = back;
-
-    if (!b->defined || b->committed)
-        return 0;
-    if (b->method == BACK_COPY
-            ? call(b, call_undefine, NULL, 0, b->run.conf->libvirt_ms, "forget the new domain", e)
-            : call(b, call_define, b->old_definition, 0, b->run.conf->libvirt_ms,
-                   "define as before", e))
-        return err_set(e, ERR_LOOK,
-                       "domain '%s' could not be put back: cbsnap-coord recover tries again "
-                       "(%.200s)",
-                       b->to ? b->to : b->run.domain_name, e->msg);
-    b->defined = false;
-    return 0;
-}
-
 /* ---- starting -------------------------------------------------------------------------------- */
 
 /* Its live XML tells where the agent's port is. */
-static int read_live(struct back *b, struct err *e)
+int vm_read_live(struct back *b, struct err *e)
 {
     struct domain_job job = domain_job_start(&b->run, call_xml);
     struct domain_call *c;
@@ -342,10 +255,12 @@ int step_start(void *back, struct err *e)
         return 0;
     if (b->committed)
         loop_shield(b->run.loop, true);
-    b->started_vm = true;
-    if (call(b, call_start, NULL, 0, b->run.conf->libvirt_ms + 30000, "start", e) < 0)
+    else if (loop_check(b->run.loop, e) < 0)
         return -1;
-    return read_live(b, e);
+    b->started_vm = true;
+    if (vm_call(b, call_start, NULL, 0, VM_LIFE_MS(b), "start", e) < 0)
+        return -1;
+    return vm_read_live(b, e);
 }
 
 int step_start_undo(void *back, struct err *e)
@@ -354,44 +269,11 @@ int step_start_undo(void *back, struct err *e)
 
     if (!b->started_vm || b->committed)
         return 0;
-    if (call(b, call_destroy, NULL, 0, b->run.conf->libvirt_ms + 30000, "end the domain", e) < 0)
-        return -1;
+    if (vm_call(b, vm_call_destroy, NULL, 0, VM_LIFE_MS(b), "end the domain", e) < 0)
+        return err_set(e, ERR_LOOK,
+                       "domain '%s' was started from set '%s' and could not be ended: cbsnap-coord "
+                       "recover goes on with it (%.200s)",
+                       b->to ? b->to : b->run.domain_name, b->id, e->msg);
     b->started_vm = false;
     return 0;
-}
-
-int step_throwaway(void *back, struct err *e)
-{
-    struct back *b = back;
-    AUTO_FREE char *name = xasprintf("%s%s", BACK_VERIFY_PREFIX, b->run.set);
-    AUTO_FREE char *asset = xasprintf("cbsnap-verify:%s", b->id);
-    struct domain_rewrite how = {.kind = REWRITE_THROWAWAY, .name = name, .asset = asset};
-    char uuid[37];
-
-    make_uuid(uuid);
-    how.uuid = uuid;
-    how.memory_mib = b->memory_mib ? b->memory_mib : b->run.conf->verify_mib;
-    if (make_over(b, &how, e) < 0)
-        return -1;
-    b->started_vm = true;
-    if (call(b, call_create, b->new_definition, 0, b->run.conf->libvirt_ms + 60000,
-             "start the throw-away VM", e) < 0)
-        return -1;
-    return read_live(b, e);
-}
-
-/* libvirt ends it with our connection in any case. */
-int step_throwaway_undo(void *back, struct err *e)
-{
-    struct back *b = back;
-    int rc = 0;
-
-    if (!b->run.domain)
-        return 0;
-    rc =
-        call(b, call_destroy, NULL, 0, b->run.conf->libvirt_ms + 30000, "end the throw-away VM", e);
-    b->run.ops->close(b->run.domain);
-    b->run.domain = NULL;
-    b->started_vm = false;
-    return rc;
 }

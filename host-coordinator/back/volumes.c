@@ -62,6 +62,15 @@ int back_all(struct back *b, back_request *start, int patience_ms, const char *w
     return first_failure(b, taken, what, e);
 }
 
+int back_patience_ms(const struct back *b)
+{
+    int patience = 0;
+
+    for (size_t n = 0; n < b->count; n++)
+        patience = b->volumes[n].timeout_ms > patience ? b->volumes[n].timeout_ms : patience;
+    return patience;
+}
+
 int back_wait(struct back *b, struct back_volume *v, int64_t deadline_us, struct err *e)
 {
     if (loop_wait(b->run.loop, &v->op.done, deadline_us + 1000000, e) < 0) {
@@ -186,7 +195,6 @@ static void keep_snapshots(struct back *b)
 int step_back_storage(void *back, struct err *e)
 {
     struct back *b = back;
-    int patience = 0;
 
     if (run_open_storages(&b->run, e) < 0 || read_volumes(b, e) < 0)
         return -1;
@@ -194,9 +202,7 @@ int step_back_storage(void *back, struct err *e)
         if (list_appliance(b, n, e) < 0)
             return -1;
     }
-    for (size_t n = 0; n < b->count; n++)
-        patience = b->volumes[n].timeout_ms > patience ? b->volumes[n].timeout_ms : patience;
-    if (back_all(b, ask_snapshots, patience, "list the snapshots", e) < 0)
+    if (back_all(b, ask_snapshots, back_patience_ms(b), "list the snapshots", e) < 0)
         return -1;
     keep_snapshots(b);
     return 0;

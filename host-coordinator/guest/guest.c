@@ -44,6 +44,7 @@ static void dispatch(struct guest *g, const Cbsnap__Envelope *m)
     case CBSNAP__ENVELOPE__BODY_SAMPLE:
     case CBSNAP__ENVELOPE__BODY_FREEZE_EVENT:
     case CBSNAP__ENVELOPE__BODY_LOG_LINE:
+    case CBSNAP__ENVELOPE__BODY_DATA_CHECK_PROGRESS:
         if (g->opened)
             g->event(g->event_arg, m);
         break;

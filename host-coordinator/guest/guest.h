@@ -22,8 +22,8 @@
 struct guest;
 
 /*
- * Events (Names, Sample, FreezeEvent, LogLine, Hello), from the return of guest_open() on; the
- * message is borrowed. The callback may post and send; it does not wait.
+ * Events (Names, Sample, FreezeEvent, LogLine, DataCheckProgress, Hello), from the return of
+ * guest_open() on; the message is borrowed. The callback may post and send; it does not wait.
  */
 typedef void guest_event(void *arg, const Cbsnap__Envelope *m);
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct journal {
     int fd;
@@ -170,6 +171,18 @@ struct record *journal_read(const char *state_dir, const char *set, struct err *
     return (struct record *)whole;
 }
 
+/* A line that was cut short is ended, or the next would be lost with it. */
+static int end_last_line(int fd, const char *path, struct err *e)
+{
+    off_t size = lseek(fd, 0, SEEK_END);
+    char last = '\n';
+
+    if (size < 0 || (size > 0 && pread(fd, &last, 1, size - 1) != 1) ||
+        (last != '\n' && write(fd, "\n", 1) != 1))
+        return err_set_sys(e, ERR_IO, errno, "cannot go on with the journal '%s'", path);
+    return 0;
+}
+
 int journal_take_over(struct journal **ret_journal, struct record **ret, const char *state_dir,
                       const char *set, struct err *e)
 {
@@ -178,7 +191,7 @@ int journal_take_over(struct journal **ret_journal, struct record **ret, const c
     struct record *whole;
     struct journal *j;
 
-    if (open_locked(path, O_WRONLY | O_APPEND, &fd, e) < 0 ||
+    if (open_locked(path, O_RDWR | O_APPEND, &fd, e) < 0 || end_last_line(fd, path, e) < 0 ||
         !(whole = journal_read(state_dir, set, e)))
         return -1;
     j = xcalloc(1, sizeof(*j));

@@ -35,6 +35,7 @@ static struct {
     unsigned round;
     const char *xml;
     const char *channel;
+    const char *socket;
     const struct domain_fs *fs;
     size_t fs_count;
     enum agent_freeze status;
@@ -61,10 +62,22 @@ int fake_enter(void)
     return 0;
 }
 
+/* What this thread's call does with its answer. */
+static _Thread_local bool mute;
+
+static void wait_let_go_locked(unsigned seen)
+{
+    while (fake.let_go == seen)
+        (void)pthread_cond_wait(&fake.changed, &fake.mutex);
+}
+
 void fake_leave(int *entered)
 {
     (void)entered;
     AUTO_LOCK(lock, &fake.mutex);
+    if (mute)
+        wait_let_go_locked(fake.let_go);
+    mute = false;
     fake.inside--;
     (void)pthread_cond_broadcast(&fake.changed);
 }
@@ -111,9 +124,10 @@ int fake_begin(enum domain_fn fn, struct err *e)
         sleep_ms(a.delay_ms);
     {
         AUTO_LOCK(lock, &fake.mutex);
-        while (a.hang && fake.let_go == seen)
-            (void)pthread_cond_wait(&fake.changed, &fake.mutex);
+        if (a.hang)
+            wait_let_go_locked(seen);
     }
+    mute = a.mute;
     if (a.fail != ERR_NONE)
         return err_set(e, a.fail, "%s", a.words ? a.words : "the fake says no");
     return 0;
@@ -211,10 +225,33 @@ static int fake_running(struct domain *d, struct err *e)
     return estate_running(fake_vm_locked(d), e);
 }
 
+/* libvirt makes a socket for each channel that is defined without one. */
+static char *with_sockets(const char *xml)
+{
+    static const char begin[] = "<channel type=?unix?>";
+    struct buf text = BUF_INIT;
+    const char *at;
+
+    while ((at = strstr(xml, "<channel type="))) {
+        const char *source = strstr(at, "<source"), *end = strstr(at, "</channel>");
+        size_t len = (size_t)(at - xml) + strlen(begin);
+
+        buf_addf(&text, "%.*s", (int)len, xml);
+        if (strncmp(at + 15, "unix", 4) == 0 && end && (!source || source > end))
+            buf_addf(&text, "<source mode='bind' path='%s'/>", fake.socket);
+        xml += len;
+    }
+    buf_addf(&text, "%s", xml);
+    return buf_steal(&text);
+}
+
 char *fake_xml_locked(const struct domain *d)
 {
+    const struct fake_vm *vm = fake_vm_locked(d);
     const char *own = estate_xml(fake_vm_locked(d));
 
+    if (own && vm->live && fake.socket)
+        return with_sockets(own);
     if (own || fake.xml)
         return xstrdup(own ? own : fake.xml);
     return xasprintf("<domain><name>%s</name><uuid>%s</uuid></domain>", d->name, d->uuid);
@@ -371,6 +408,18 @@ const struct domain_ops domain_fake = {
 
 /* ---- the test's side ------------------------------------------------------------------------- */
 
+void domain_fake_heal(void)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    for (size_t n = 0; n < FAKE_FN_COUNT; n++)
+        fake.lines[n].count = fake.lines[n].next = 0;
+    while (fake.inside > 0) {
+        fake.let_go++;
+        (void)pthread_cond_broadcast(&fake.changed);
+        (void)pthread_cond_wait(&fake.changed, &fake.mutex);
+    }
+}
+
 void domain_fake_let_go(void)
 {
     AUTO_LOCK(lock, &fake.mutex);
@@ -393,6 +442,7 @@ void domain_fake_reset(void)
     fake.round++;
     fake.xml = NULL;
     fake.channel = NULL;
+    fake.socket = NULL;
     fake.fs = NULL;
     fake.fs_count = 0;
     fake.status = AGENT_THAWED;
@@ -421,6 +471,12 @@ void domain_fake_set_channel(const char *path)
 {
     AUTO_LOCK(lock, &fake.mutex);
     fake.channel = path;
+}
+
+void domain_fake_set_socket(const char *path)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.socket = path;
 }
 
 void domain_fake_set_filesystems(const struct domain_fs *items, size_t count)

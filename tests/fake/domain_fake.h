@@ -47,7 +47,8 @@ enum domain_fn {
 /* What one call does, in this order. */
 struct fake_act {
     int delay_ms;
-    bool hang;          /* until domain_fake_let_go() or _reset() */
+    bool hang;          /* until domain_fake_let_go(), _heal() or _reset(); done then */
+    bool mute;          /* it is done, and the answer hangs likewise */
     enum err_code fail; /* 0: succeeds */
     const char *words;  /* of the error; NULL: "the fake says no" */
 };
@@ -57,11 +58,15 @@ void domain_fake_reset(void);
 /* The next call of fn that has no act yet does this; calls beyond the last act repeat it. */
 void domain_fake_script(enum domain_fn fn, struct fake_act act);
 void domain_fake_let_go(void);
+/* Lets go of what hangs, waits for it, and forgets all acts: all is well from now on. */
+void domain_fake_heal(void);
 
 /* Results from now on; the texts and arrays are borrowed until the next reset. */
 void domain_fake_set_xml(const char *xml);
 /* From now on it is on another machine, and its channel is what listens at `path`. */
 void domain_fake_set_channel(const char *path);
+/* From now on the live XML of a domain has that socket for each channel defined without one. */
+void domain_fake_set_socket(const char *path);
 void domain_fake_set_filesystems(const struct domain_fs *items, size_t count);
 void domain_fake_set_status(enum agent_freeze status);
 void domain_fake_set_counts(unsigned frozen, unsigned thawed);

@@ -273,6 +273,11 @@ struct storage *storage_memory_new(struct loop *loop)
     return &m->base;
 }
 
+void storage_memory_use(struct storage *s, struct loop *loop)
+{
+    ((struct memory *)s)->loop = loop;
+}
+
 static struct memory_state *state_of(const struct storage *s)
 {
     return &((struct memory *)s)->state;

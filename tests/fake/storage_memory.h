@@ -42,6 +42,8 @@ enum memory_fault {
 
 /* An array without volumes; closed with storage_close(). */
 struct storage *storage_memory_new(struct loop *loop);
+/* From now on its requests come by that loop; none is under way. */
+void storage_memory_use(struct storage *s, struct loop *loop);
 
 /* `iqn` may be "". The serial is the id without hyphens, the access "all", the content 0; half of
  * its size of 1 GiB is free. A clone is made like it, of id "clone-N" and access "". */

@@ -147,11 +147,33 @@ mariadb-install-db --no-defaults $as --datadir="$dir/data" --auth-root-authentic
     --skip-test-db >"$dir/install.log" 2>&1 || { cat "$dir/install.log"; exit 1; }
 [ -z "$as" ] || chown mysql "$dir"
 mkdir "$dir/bin"
+# Stands in for systemd: starts and stops the server as its unit would, and notes what was asked.
+cat >"$dir/bin/systemctl" <<END
+#!/bin/sh
+echo "\$1 \$2" >>"$dir/asked"
+[ ! -e "$dir/no-start" ] || [ "\$1" != start ] || { echo 'it does not start'; exit 1; }
+pid=\$(cat "$dir/pid" 2>/dev/null)
+case \$1 in
+start)
+    rm -f "$dir/pid"
+    setsid mariadbd $as --datadir="$dir/data" --socket="$dir/s" --skip-networking \
+        --pid-file="$dir/pid" --innodb-buffer-pool-size=16M --performance-schema=OFF \
+        --log-bin="$dir/data/bin" --server-id=7 --log-error="$dir/error.log" >/dev/null 2>&1 &
+    ;;
+stop)
+    kill \$pid
+    while grep -qs '^State:[[:space:]]*[^Z]' /proc/\$pid/status && [ -d /proc/\$pid ] &&
+        ! grep -qs '^State:[[:space:]]*Z' /proc/\$pid/status; do sleep 0.1; done
+    ;;
+esac
+END
+chmod +x "$dir/bin/systemctl"
 echo right >"$dir/password"
 chmod 600 "$dir/password"
 start_mysqld
 sql "CREATE DATABASE t; CREATE TABLE t.t (a INT PRIMARY KEY, b VARCHAR(200)) ENGINE=InnoDB; USE t;
     INSERT INTO t.t SELECT seq, REPEAT('x', 200) FROM seq_1_to_2000;
+    CREATE TABLE t.u (a INT) ENGINE=InnoDB; INSERT INTO t.u VALUES (1);
     CREATE DATABASE cbsnap; CREATE TABLE cbsnap.mark (set_id VARCHAR(64) PRIMARY KEY, at_wall_us BIGINT NOT NULL);
     CREATE USER cbsnap@localhost IDENTIFIED BY 'right';
     GRANT RELOAD, PROCESS, BINLOG MONITOR, REPLICA MONITOR ON *.* TO cbsnap@localhost;
@@ -297,6 +319,7 @@ only_this_run() { # the run before left errors that are none of this one's
 }
 sed -i "1i 2015-01-01 10:00:00 0 [ERROR] of long ago" "$dir/error.log"
 ok 'errors of an earlier run do not count' only_this_run
+ok 'no data check in an ordinary guest' said '^error code=4 .*not booted to verify' datacheck
 not_certified_while_frozen() {
     run hook freeze && said '^error code=5 ' certificate $set1 "$binlog"
     rc=$?
@@ -360,7 +383,7 @@ ok 'and gives the server of a guest that verifies its options' verifying_boot
 # as a unit would: the option files of this machine, and the ones of the generator
 export MYSQL_HOME="$dir/home" MARIADB_HOME="$dir/home"
 no_defaults=
-conf cbsnap '[mark]' 'table = cbsnap.mark' '[verify]' "asset_file = $dir/tag"
+conf cbsnap '[mark]' 'table = cbsnap.mark' '[verify]' "asset_file = $dir/tag" 'unit = db.service'
 start_agent
 ok 'the agent says that it verifies' logged "verify mode.*$set1"
 ok 'before the server is there: not ready, for which set' \
@@ -382,5 +405,113 @@ ok 'it takes no freeze' no_freeze
 ok 'nor a run' said '^error code=4 .*takes no freeze' prepare run-1
 ok 'nor a manifest' said '^error code=4 .*keeps no manifest' manifest $set2 "$dir/document"
 
+# ---- the check of all data
+
+all_right() {
+    : >"$dir/asked"
+    say datacheck >/dev/null
+    has '^checked tables=[1-9][0-9]* files=[1-9][0-9]* problems=0 tables-problem=- files-problem=-$' &&
+        grep -qx 'stop db.service' "$dir/asked" && ! up 2>/dev/null
+}
+ok 'sound data: every table and file checked, no problem, the server stopped' all_right
+start_unit() { PATH="$dir/bin:$PATH" systemctl start db.service && until_true up; }
+mysqld=
+start_unit
+ok 'tables by name, no checksums: the server stays up' \
+    said '^checked tables=1 files=0 problems=0 ' datacheck - t.t
+ok 'a table that is not there is a problem' said '^problem t.none: .*exist' datacheck - t.none
+ok 'a name that is none is told' said 'tables-problem=.*no schema.table' datacheck - t
+
+locked() { # locked COMMAND...: while somebody keeps t.t, so that its check waits
+    sql 'LOCK TABLES t.t WRITE; SELECT SLEEP(30)' >/dev/null 2>&1 &
+    locker=$!
+    until_true sleeping
+    "$@"
+    rc=$?
+    sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE state = 'User sleep'")"
+    wait $locker 2>/dev/null
+    return $rc
+} 2>/dev/null
+checking() { [ -n "$(sql "SELECT id FROM information_schema.processlist WHERE info LIKE 'CHECK TABLE%'")" ]; }
+not_checking() { ! checking; }
+busy_meanwhile() {
+    echo 'datacheck - t.t' >&3
+    until_true checking || return 1
+    sleep 1.2
+    sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE state = 'User sleep'")"
+    while IFS= read -r answer <&4 && [ "$answer" != . ]; do echo "$answer"; done >"$dir/said"
+    has '^progress 0/1 t.t' && has '^checked tables=1 .*problems=0 '
+}
+ok 'progress is told meanwhile' locked busy_meanwhile
+host_goes() {
+    echo 'datacheck - t.t' >&3
+    until_true checking || return 1
+    kill -9 "$hostpid"
+    wait "$hostpid" 2>/dev/null
+    exec 3>&- 4<&-
+    until_true not_checking
+}
+ok 'a host that goes away ends the check, on the server too' locked host_goes
+rm -f "$dir/in" "$dir/out"
+start_host
+say wait hello >/dev/null
+goes_on() { said '^checked tables=1 files=0 problems=0 ' datacheck - t.t; }
+ok 'and the next host can have one' until_true goes_on
+
+died() { # the server dies in the middle of the first of two tables
+    : >"$dir/asked"
+    sql 'LOCK TABLES t.t WRITE; SELECT SLEEP(30)' >/dev/null 2>&1 &
+    locker=$!
+    until_true sleeping
+    echo 'datacheck - t.t t.u' >&3
+    until_true checking
+    echo "$(date '+%Y-%m-%d %H:%M:%S') 0 [ERROR] InnoDB: a page is not what it should be" >>"$dir/error.log"
+    kill -9 "$(cat "$dir/pid")"
+    while IFS= read -r answer <&4 && [ "$answer" != . ]; do echo "$answer"; done >"$dir/said"
+    wait $locker 2>/dev/null
+    has '^problem t.t: the server died while checking it: .*a page is not what it should be'
+}
+died_and_back() {
+    died && has '^checked tables=1 files=0 problems=1 tables-problem=- ' && grep -qx 'start db.service' "$dir/asked"
+}
+died_for_good() {
+    touch "$dir/no-start"
+    died && has 'tables-problem=1 of 2 tables were checked: .*not started again: .*it does not start' &&
+        [ "$(grep -c start "$dir/asked")" = 3 ]
+    rc=$?
+    rm "$dir/no-start"
+    start_unit
+    return $rc
+}
+ok 'a server that dies on a table: its problem, and the rest goes on' died_and_back
+ok 'one that does not come back: three tries, then it says so' died_for_good
+
+# a page of a table overwritten while the server is down, as a disk that lies would
+PATH="$dir/bin:$PATH" systemctl stop db.service
+dd if=/dev/urandom of="$dir/data/t/t.ibd" bs=16384 seek=6 count=1 conv=notrunc 2>/dev/null
+start_unit
+page_is_found() {
+    say datacheck >/dev/null
+    has '^problem t.t: ' && has "^problem $dir/data/t/t.ibd: .*[Ff]ail.*status 1" &&
+        has '^checked tables=[1-9].* files=[1-9].* tables-problem=- files-problem=-$'
+}
+ok 'one overwritten page: CHECK TABLE and innochecksum find it' page_is_found
+cat "$dir/said" | grep ^problem | sed 's/^/# /'
+no_tool() {
+    start_unit
+    mv "$dir/data/t/t.ibd" "$dir/t.ibd"
+    stop_agent
+    mkdir "$dir/few"
+    for tool in "$dir/bin/systemctl" /bin/sh /bin/grep /bin/sleep /bin/cat /usr/bin/setsid /bin/kill; do
+        ln -s "$(command -v "$tool")" "$dir/few/"
+    done
+    : >"$dir/agent.log"
+    PATH="$dir/few" "$agent" --config "$dir/agent.conf" daemon >>"$dir/agent.log" 2>&1 3>&- 4>&- &
+    daemon=$!
+    until_true run status && say wait hello >/dev/null
+    said '^checked tables=1 files=0 problems=0 tables-problem=- files-problem=.*innochecksum' datacheck t.u
+}
+ok 'no innochecksum: said, and the tables are checked all the same' no_tool
+ok 'the daemon ends with 0' stop_agent
 echo "1..$count"
 exit $failed

@@ -67,6 +67,7 @@ static void assert_same(const struct agent_options *a, const struct agent_option
     assert_string_equal(a->manifest_dir, b->manifest_dir);
     assert_string_equal(a->mark_table, b->mark_table);
     assert_string_equal(a->asset_file, b->asset_file);
+    assert_string_equal(a->verify_unit, b->verify_unit);
     assert_string_equal(a->port, b->port);
     assert_string_equal(a->run_dir, b->run_dir);
 }
@@ -89,7 +90,7 @@ static void test_example_is_the_defaults(void **state)
         options += option;
         buf_addf(&text, "%s", option ? line + 1 : line);
     }
-    assert_int_equal(options, 24);
+    assert_int_equal(options, 25);
     assert_int_equal(with("", &defaults, &e), 0);
     if (with(buf_text(&text), &example, &e) < 0)
         fail_msg("%s", e.msg);

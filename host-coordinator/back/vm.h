@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the steps that change a domain share: vm.c, define.c, throwaway.c, recover.c. Private to
+ * this folder. Main thread. */
+#ifndef CBSNAP_BACK_VM_H
+#define CBSNAP_BACK_VM_H
+
+#include "host-coordinator/back/back.h"
+
+/* A call that starts or ends a QEMU takes longer than one that looks. */
+#define VM_LIFE_MS(b) ((b)->run.conf->libvirt_ms * 4)
+
+/* One call whose only result is that it went well; `text` and `how` as it needs them. What it
+ * opened becomes the run's domain. ERR_TIMEOUT, ERR_CANCELLED: it may be done, now or later. */
+int vm_call(struct back *b, domain_call_fn *fn, const char *text, enum domain_shutdown how,
+            int patience_ms, const char *what, struct err *e);
+domain_call_fn vm_call_destroy;
+/* The live XML of the run's domain, which tells where the agent's port is. */
+int vm_read_live(struct back *b, struct err *e);
+
+/* 1: it is there, and is the run's domain now; 0: there is none of that name; -1: nobody knows. */
+int vm_look_at(struct back *b, const char *name, char **ret_definition, enum domain_state *ret,
+               struct err *e);
+/* A clone of this act stands in that definition. */
+bool vm_names_clone(const struct back *b, const char *xml);
+/* Ends the domain of that name, if there is one. */
+int vm_end_by_name(struct back *b, const char *name, struct err *e);
+
+/* Makes b->new_definition from the set's. */
+struct domain_rewrite;
+int vm_make_over(struct back *b, struct domain_rewrite *how, struct err *e);
+void vm_make_uuid(char uuid[37]);
+
+#endif
