@@ -43,6 +43,11 @@ static void test_snapshots_are_listed_oldest_first(void **state)
     }
     storage_op_release(&op);
     assert_null(op.snapshots);
+    drop(FIRST, "contract-b");
+    list_first(&op);
+    assert_int_equal(place_of(&op, "contract-c"), before);
+    assert_int_equal(place_of(&op, "contract-a"), before + 1);
+    storage_op_release(&op);
 }
 
 static void test_free_space_is_told_or_unknown(void **state)
