@@ -5,15 +5,16 @@ record_of() { # SET: its file
     echo "$LAB_STATE_DIR/records/$LAB_DOMAIN/$1.json"
 }
 
-# A set, or the script ends: what follows is about nothing then.
+# A set's id; use as: set=$(take_set) || exit 1. What follows would be about nothing without one.
+# Refused or given up on a busy machine it is tried again, as an admin would.
 take_set() {
-    local set
-    set=$(coord snapshot "$LAB_DOMAIN" 2>"$work/snapshot.err") || {
-        cat "$work/snapshot.err" >&2
-        echo "Bail out! no set can be taken"
-        exit 1
-    }
-    echo "$set"
+    local try
+    for try in 1 2 3; do
+        coord snapshot "$LAB_DOMAIN" 2>"$work/snapshot.err" && return
+        sed "s/^/# try $try: /" "$work/snapshot.err" >&2
+    done
+    echo "Bail out! no set can be taken" >&2
+    return 1
 }
 
 answers() { # SECONDS: the server in the VM does

@@ -28,7 +28,7 @@ sql 'CREATE TABLE told (id INT AUTO_INCREMENT PRIMARY KEY, word VARCHAR(20))'
 sql "INSERT INTO told (word) VALUES ('before')"
 "$LAB" load start
 sleep 2
-set=$(take_set)
+set=$(take_set) || exit 1
 sql "INSERT INTO told (word) VALUES ('after')"
 sleep "${WRITES:-30}"
 written=$("$LAB" load report 2>/dev/null | awk '/^transactions:/ {print $2}')
@@ -89,9 +89,9 @@ fresh
 sql 'CREATE TABLE told (id INT AUTO_INCREMENT PRIMARY KEY, word VARCHAR(20))'
 sql "INSERT INTO told (word) VALUES ('before')"
 "$LAB" load start
-set=$(take_set)
+set=$(take_set) || exit 1
 sql "INSERT INTO told (word) VALUES ('after')"
-newer=$(take_set)
+newer=$(take_set) || exit 1
 old_disks=$(vm_disks "$LAB_DOMAIN")
 coord restore "$set" --in-place >/dev/null 2>"$work/err"
 is "$?" 3 "in place without a word on safety is refused: $(cat "$work/err")"

@@ -7,7 +7,7 @@ on_appliance() { # SET: how many volumes have its snapshot
     appliance_snapshots | grep -c "^$1\$"
 }
 
-a=$(take_set) b=$(take_set) c=$(take_set)
+a=$(take_set) && b=$(take_set) && c=$(take_set) || exit 1
 
 # ---- delete
 coord delete "$a" 2>"$work/err"
@@ -38,7 +38,7 @@ for id in $LAB_VOLUME_IDS; do
     "$LAB" api createStorageSnapshot "id=$id" name=20200101T000000Z-0000 >/dev/null
 done
 "$LAB" api createStorageSnapshot "id=$LAB_VOLUME_ROOT_ID" name=nightly >/dev/null
-d=$(take_set)
+d=$(take_set) || exit 1
 path=$(jq -r '.volumes[] | select(.target == "vdb").snapshot.path' "$(record_of "$d")")
 "$LAB" api deleteSnapshot "id=$LAB_VOLUME_LOG_ID" "path=$path" >/dev/null
 coord prune "$LAB_DOMAIN" --orphans >"$work/out"
@@ -57,8 +57,8 @@ is "$(appliance_snapshots | grep -c '^nightly$')" 1 "what others made is there"
 # ---- the host is lost: a clone of the root volume is all there is
 "$LAB" load start
 sleep 1
-e=$(take_set)
-f=$(take_set)
+e=$(take_set) || exit 1
+f=$(take_set) || exit 1
 "$LAB" load stop >/dev/null 2>&1
 mv "$LAB_STATE_DIR/records" "$work/lost"
 mkdir "$work/mnt"

@@ -31,7 +31,8 @@ nothing_left() { # TEXT
 sleep 2
 sets=
 for _ in $(seq "$COUNT"); do
-    sets="$sets $(take_set)"
+    set=$(take_set) || exit 1
+    sets="$sets $set"
 done
 "$LAB" load stop >/dev/null 2>&1 # the clones' VMs need the processors
 disks=$(vm_disks "$LAB_DOMAIN") boot=$("$LAB" sh 'cat /proc/sys/kernel/random/boot_id')
@@ -108,7 +109,7 @@ printf '[Service]\nEnvironment=LD_PRELOAD=/usr/local/lib/lie.so\n' >/run/systemd
 systemctl daemon-reload; systemctl restart cbsnap-agent"
 "$LAB" load start
 sleep 2
-set=$(take_set)
+set=$(take_set) || exit 1
 "$LAB" load stop >/dev/null 2>&1
 note "the set that the agent lied about is called '$(jq -r .verdict "$(record_of "$set")")'"
 differs "$set" 'binary log' "a set without the lock" --certificate-only
