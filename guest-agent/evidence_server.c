@@ -15,16 +15,20 @@ struct certificate_job {
 static void certificate_run(struct worker_job *job)
 {
     struct certificate_job *j = (struct certificate_job *)job;
-    const struct evidence *ev = j->base.ev;
+    struct evidence *ev = j->base.ev;
     struct mysql_login login = evidence_login(ev);
     const struct certificate_query q = {.verifying = *ev->verifying ? ev->verifying : NULL,
                                         .binlog_file = j->binlog_file,
                                         .mark_table = ev->daemon->options.mark_table,
                                         .manifest_dir = ev->daemon->options.manifest_dir,
+                                        .stop = evidence_must_stop,
+                                        .arg = ev,
                                         .watch = ev->watch};
 
-    if (evidence_check_quiet(&j->base) == 0)
-        j->certificate = certificate_make(&login, &q);
+    if (evidence_check_quiet(&j->base) < 0)
+        return;
+    j->certificate = certificate_make(&login, &q);
+    (void)evidence_check_quiet(&j->base); /* begun meanwhile: not all of it was asked for */
 }
 
 static void certificate_answer(struct evidence_job *base)

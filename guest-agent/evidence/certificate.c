@@ -78,7 +78,8 @@ static Cbsnap__Certificate *not_ready(const struct certificate_query *q, const s
 Cbsnap__Certificate *certificate_make(const struct mysql_login *login,
                                       const struct certificate_query *q)
 {
-    const struct holding_query h = {.binlog_file = q->binlog_file, .mark_table = q->mark_table};
+    const struct holding_query h = {
+        .binlog_file = q->binlog_file, .mark_table = q->mark_table, .stop = q->stop, .arg = q->arg};
     Cbsnap__Certificate *c = empty(q);
     char newest[SETID_SIZE];
     struct err e = ERR_INIT;

@@ -18,10 +18,13 @@ struct certificate_query {
     const char *binlog_file; /* NULL: not told */
     const char *mark_table;  /* "": none */
     const char *manifest_dir;
+    bool (*stop)(void *arg); /* as holding.h */
+    void *arg;
     struct answer_watch *watch; /* NULL outside of verifying */
 };
 
-/* Free it with cbsnap__certificate__free_unpacked(c, NULL). Never NULL. */
+/* Free it with cbsnap__certificate__free_unpacked(c, NULL). What `stop` cut short is worth nothing.
+ */
 Cbsnap__Certificate *certificate_make(const struct mysql_login *login,
                                       const struct certificate_query *q);
 

@@ -15,10 +15,11 @@ struct run {
     bool has_server;
     struct data_files files;
     unsigned long page_size;
-    pid_t pid;       /* of the server that answered last */
-    char *unit;      /* NULL: not known */
-    char *log;       /* its error log; NULL: in no file */
-    unsigned starts; /* how often it was started again */
+    pid_t pid;             /* of the server that answered last */
+    int64_t since_wall_us; /* when it began; 0: not known */
+    char *unit;            /* NULL: not known */
+    char *log;             /* its error log; NULL: in no file */
+    unsigned starts;       /* how often it was started again */
 };
 
 void run_problem(struct run *r, const char *object, const char *text);

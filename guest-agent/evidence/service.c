@@ -34,6 +34,7 @@ void service_learn(struct run *r)
     const char *configured = r->config->unit, *log = table_checker_log(r->checker);
 
     r->pid = table_checker_pid(r->checker);
+    r->since_wall_us = procinfo_started_wall("", r->pid);
     if (!r->unit)
         r->unit = *configured ? xstrdup(configured) : procinfo_unit("", r->pid);
     free(r->log);
@@ -78,7 +79,9 @@ char *service_last_words(const struct run *r)
     struct startlog log;
     char *copy;
 
-    startlog_init(&log, r->log ? r->pid : 0, 0);
+    /* By time: InnoDB prints a bad page each time that it tries to read it, a hundred times, and
+     * where this server began is then far back. */
+    startlog_init(&log, 0, r->since_wall_us);
     if (r->log)
         (void)startlog_read(&log, r->log);
     else

@@ -297,6 +297,7 @@ int holding_read(const struct mysql_login *login, const struct holding_query *q,
                  Cbsnap__Certificate *c, struct err *e)
 {
     struct asker a = {.query = q, .to = c};
+    int rc = 0;
 
     a.conn = &a.lock.lock;
     conn_init(a.conn, login);
@@ -307,15 +308,15 @@ int holding_read(const struct mysql_login *login, const struct holding_query *q,
     a.until_us = mono_in_ms(ALL_MS);
     (void)ask(&a, NULL, NULL, "SET NAMES utf8mb4");
     c->server_version = value(&a, "VERSION()");
-    for (size_t n = 0; n < ARRAY_SIZE(parts) && conn_is_open(a.conn); n++)
+    for (size_t n = 0; n < ARRAY_SIZE(parts) && conn_is_open(a.conn) && !q->stop(q->arg); n++)
         parts[n](&a);
-    if (!conn_is_open(a.conn)) {
-        conn_release(a.conn);
-        return err_set(e, ERR_MYSQL, "the server stopped answering while it was being asked");
-    }
+    if (q->stop(q->arg))
+        rc = err_set(e, ERR_CANCELLED, "the server is not asked any more");
+    else if (!conn_is_open(a.conn))
+        rc = err_set(e, ERR_MYSQL, "the server stopped answering while it was being asked");
     conn_end(a.conn);
     conn_release(a.conn);
-    return 0;
+    return rc;
 }
 
 int holding_answers(const struct mysql_login *login, pid_t *ret_pid, struct err *e)

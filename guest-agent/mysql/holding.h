@@ -19,12 +19,14 @@
 struct holding_query {
     const char *binlog_file; /* where the set's position is; NULL: not told */
     const char *mark_table;  /* "": none */
+    bool (*stop)(void *arg); /* asked before each question: a freeze may have begun */
+    void *arg;
 };
 
 /*
  * Fills `c`, an empty message whose strings and parts are then heap memory: free it with
  * cbsnap__certificate__free_unpacked(c, NULL). -1 with `e` when the server does not answer (any
- * more): some of it may be filled then.
+ * more), or ERR_CANCELLED when `stop` says so: some of it may be filled then.
  */
 int holding_read(const struct mysql_login *login, const struct holding_query *q,
                  Cbsnap__Certificate *c, struct err *e);

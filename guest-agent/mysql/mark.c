@@ -139,7 +139,11 @@ static int write_mark(struct marker *m, const char *set, int64_t at_wall_us, str
         return -1;
     m->until_us = mono_in_ms(WRITE_MS);
     if (run(m, NULL, e, "SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1") < 0 ||
-        check_writable(m, e) < 0 || write_row(m, set, at_wall_us, e) < 0)
+        check_writable(m, e) < 0)
+        return -1;
+    if (m->stop(m->arg))
+        return err_set(e, ERR_CANCELLED, "a freeze began before the mark was written");
+    if (write_row(m, set, at_wall_us, e) < 0)
         return -1;
     if (prune(m, &own) < 0)
         log_warn("old marks stay in '%s': %s", m->table, own.msg);
