@@ -161,6 +161,7 @@ help:
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
 	@echo 'lint, format         formatter, cppcheck, direction of includes'
+	@echo 'prove                ten sets under load, each proven on clones, and tampered ones found (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
 	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'
 

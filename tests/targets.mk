@@ -14,7 +14,7 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
-.PHONY: check check-asan check-integration check-system test demo bench
+.PHONY: check check-asan check-integration check-system test demo prove bench
 check: all $(UNIT_BIN)
 	tests/run $(UNIT_BIN) tests/schema/check
 
@@ -35,6 +35,10 @@ test: deps
 demo: deps
 	$(MAKE) all $(LAB_TOOLS)
 	tests/demo
+
+# the long form of the proof on clones: about half an hour
+prove: all $(LAB_TOOLS)
+	COUNT=10 ROLES='data log root' tests/run tests/system/test-verify.sh
 
 bench: all $(LAB_TOOLS)
 	tests/bench/stall
