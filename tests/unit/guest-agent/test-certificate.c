@@ -281,6 +281,17 @@ static void test_start_of_a_process(void **state)
     assert_in_range(procinfo_boot_now() - own, 0, 60 * 1000000);
 }
 
+static void test_the_dead_do_not_live(void **state)
+{
+    (void)state;
+    tree_file(root, "proc/7/stat", "7 (a) Z) S 1 7 7\n");
+    tree_file(root, "proc/8/stat", "8 (a) S) Z 1 8 8\n");
+    assert_true(procinfo_lives(root, 7));
+    assert_false(procinfo_lives(root, 8));
+    assert_false(procinfo_lives(root, 9));
+    assert_false(procinfo_lives(root, 0));
+}
+
 static void test_server_is_found(void **state)
 {
     (void)state;
@@ -303,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_log, setup, teardown),
         cmocka_unit_test_setup_teardown(test_units, setup, teardown),
         cmocka_unit_test_setup_teardown(test_start_of_a_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_dead_do_not_live, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_is_found, setup, teardown),
     };
 
