@@ -7,13 +7,19 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 
-bool asset_verifying(const char *path, char ret_set[SETID_SIZE])
+static bool read_line(const char *path, char *line, int size)
 {
     AUTO_FCLOSE FILE *f = fopen(path, "re");
+
+    return f && fgets(line, size, f);
+}
+
+bool asset_verifying(const char *path, char ret_set[SETID_SIZE])
+{
     size_t prefix = strlen(ASSET_PREFIX);
     char tag[128];
 
-    if (!f || !fgets(tag, sizeof(tag), f) || strncmp(tag, ASSET_PREFIX, prefix) != 0)
+    if (!read_line(path, tag, sizeof(tag)) || strncmp(tag, ASSET_PREFIX, prefix) != 0)
         return false;
     tag[strcspn(tag, "\n")] = '\0';
     if (!setid_is(tag + prefix, strlen(tag + prefix))) {

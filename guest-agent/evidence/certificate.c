@@ -25,7 +25,7 @@ static Cbsnap__Certificate *empty(const struct certificate_query *q)
 
 /* ---- a server that does not answer ---- */
 
-/* Where packages of MySQL and MariaDB log: whom to ask does not answer. */
+/* Where packages of MySQL and MariaDB log: for when there is no process to tell. */
 static const char *newest_log(void)
 {
     static const char *const usual[] = {
@@ -50,7 +50,8 @@ static const char *newest_log(void)
 static void put_log(Cbsnap__Certificate *c, pid_t pid)
 {
     int64_t since = pid ? procinfo_started_wall("", pid) : wall_us() - procinfo_boot_now();
-    const char *path = newest_log();
+    AUTO_FREE char *own = pid ? procinfo_log("", pid) : NULL;
+    const char *path = own ? own : newest_log();
     struct startlog log;
 
     if (!path)

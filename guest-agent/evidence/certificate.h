@@ -4,7 +4,8 @@
  * (mysql/holding.h), and what the guest itself knows. Not a verdict: the host compares.
  *
  * A server that does not answer is no error: `ready` is false, `problem` says what was seen, and
- * the warnings of its error log are there if that lies where packages put it. Blocks as holding.h
+ * the warnings of its error log are there if its process logs to a file, or, when there is none, if
+ * that lies where packages put it. Blocks as holding.h
  * says, or for the connect timeout. Any thread.
  */
 #ifndef CBSNAP_EVIDENCE_CERTIFICATE_H

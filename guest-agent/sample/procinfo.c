@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/base/buf.h"
@@ -103,6 +104,19 @@ char *procinfo_unit(const char *root, pid_t pid)
             return unit;
     }
     return NULL;
+}
+
+char *procinfo_log(const char *root, pid_t pid)
+{
+    AUTO_FREE char *link = xasprintf("%s/proc/%d/fd/2", root, (int)pid);
+    char target[512];
+    ssize_t len = readlink(link, target, sizeof(target) - 1);
+    struct stat st;
+
+    if (len <= 0)
+        return NULL;
+    target[len] = '\0';
+    return stat(target, &st) == 0 && S_ISREG(st.st_mode) ? xstrdup(target) : NULL;
 }
 
 static bool is_server(const char *root, pid_t pid)

@@ -23,6 +23,10 @@ bool procinfo_lives(const char *root, pid_t pid);
 /* "mysql.service"; NULL when it is in none. The caller frees. */
 char *procinfo_unit(const char *root, pid_t pid);
 
+/* The file that its standard error goes to: where a server logs, also before it answers. NULL when
+ * that is no file. The caller frees. */
+char *procinfo_log(const char *root, pid_t pid);
+
 /* A database server that runs here, the oldest by number; 0: none. */
 pid_t procinfo_server(const char *root);
 

@@ -22,7 +22,7 @@ stop_all() {
     [ -z "$daemon" ] || { kill -9 "$daemon" && wait "$daemon"; }
     [ -z "$hostpid" ] || { kill -9 "$hostpid" && wait "$hostpid"; }
     # the server may have been started anew by the stand-in for systemctl: it is no child of ours
-    for p in $mysqld $(cat "$dir/pid"); do
+    for p in $mysqld $(pgrep -f -- "--datadir=$dir/data "); do
         kill -9 "$p"
     done
     [ -z "$mysqld" ] || wait "$mysqld"

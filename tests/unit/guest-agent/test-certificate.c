@@ -281,6 +281,34 @@ static void test_start_of_a_process(void **state)
     assert_in_range(procinfo_boot_now() - own, 0, 60 * 1000000);
 }
 
+static void test_the_dead_do_not_live(void **state)
+{
+    (void)state;
+    tree_file(root, "proc/7/stat", "7 (a) Z) S 1 7 7\n");
+    tree_file(root, "proc/8/stat", "8 (a) S) Z 1 8 8\n");
+    assert_true(procinfo_lives(root, 7));
+    assert_false(procinfo_lives(root, 8));
+    assert_false(procinfo_lives(root, 9));
+    assert_false(procinfo_lives(root, 0));
+}
+
+static void test_log_of_a_process(void **state)
+{
+    AUTO_FREE char *log = xasprintf("%s/error.log", root), *found = NULL;
+
+    (void)state;
+    tree_file(root, "error.log", "");
+    tree_link(root, "proc/7/fd/2", "error.log");
+    tree_link(root, "proc/8/fd/2", "proc");
+    tree_link(root, "proc/9/fd/2", "socket:[4711]");
+    found = procinfo_log(root, 7);
+    assert_non_null(found);
+    assert_string_equal(found, log);
+    assert_null(procinfo_log(root, 8));
+    assert_null(procinfo_log(root, 9));
+    assert_null(procinfo_log(root, 10));
+}
+
 static void test_server_is_found(void **state)
 {
     (void)state;
@@ -303,6 +331,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_log, setup, teardown),
         cmocka_unit_test_setup_teardown(test_units, setup, teardown),
         cmocka_unit_test_setup_teardown(test_start_of_a_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_dead_do_not_live, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_of_a_process, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_is_found, setup, teardown),
     };
 
