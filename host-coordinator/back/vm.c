@@ -166,10 +166,13 @@ static bool wait_off(struct back *b, int64_t end_us, struct err *e)
 static bool shut_down(struct back *b, enum domain_shutdown how, struct err *e)
 {
     struct err why = ERR_INIT;
+    int64_t end = mono_in_ms(b->run.conf->stop_ms);
+    int rc = vm_call(b, call_shutdown, NULL, how, b->run.conf->libvirt_ms, "shut down", &why);
 
-    b->off_by_us = mono_in_ms(b->run.conf->stop_ms);
-    if (vm_call(b, call_shutdown, NULL, how, b->run.conf->libvirt_ms, "shut down", &why) == 0)
-        return wait_off(b, b->off_by_us, e);
+    if (rc == 0 || why.code == ERR_TIMEOUT || why.code == ERR_CANCELLED)
+        b->off_by_us = end; /* it was asked, or may have been */
+    if (rc == 0)
+        return wait_off(b, end, e);
     run_note(&b->run, "%s could not be asked to shut the guest down: %s",
              how == DOMAIN_BY_AGENT ? "qemu-ga" : "ACPI", why.msg);
     /* it may have been asked all the same, or have gone off by itself */
@@ -202,14 +205,15 @@ int step_stop(void *back, struct err *e)
     return vm_call(b, vm_call_destroy, NULL, 0, VM_LIFE_MS(b), "end the domain", e);
 }
 
-/* As it was: with its old definition, which the newer steps' undo has put back. A guest that was
+/* As it was: with its old definition, which the newer steps' undo has put back, and with volumes
+ * that it may use; where that failed recover starts it. A guest that was
  * asked and not waited for to the end is on its way down, and would be off a moment after we said
  * that it runs. */
 int step_stop_undo(void *back, struct err *e)
 {
     struct back *b = back;
 
-    if (!b->stopped || b->committed || b->defined)
+    if (!b->stopped || b->committed || b->defined || b->fenced)
         return 0;
     if (!wait_off(b, b->off_by_us, e)) {
         if (err_is_set(e))

@@ -65,6 +65,7 @@ extern const char *const volume_ids[3];
 
 void world_open(bool runs);
 void world_close(void);
+void world_remove(const char *folder);
 /* Snapshots of all three volumes, with the record of an `application` set. */
 void world_take_set(const char *id);
 void world_snapshot(const char *volume_id, const char *name);
@@ -80,6 +81,8 @@ struct tale { /* what the run itself says */
 struct tale world_run(struct wanted wanted);
 /* The same with the set's record given; consumed. */
 struct tale world_run_set(struct record *set, struct wanted wanted);
+/* What hangs is given up on soon. Without it a busy machine is given all the time it needs. */
+void world_hurry(bool on);
 /* All faults are gone, and what hung has ended. */
 void world_heal(void);
 /* recover_journal() of every journal; NULL or the first error, in words. */
