@@ -5,6 +5,8 @@ ALTER USER root@localhost IDENTIFIED WITH auth_socket;
 CREATE USER cbsnap@localhost IDENTIFIED WITH auth_socket AS 'root';
 GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO cbsnap@localhost;
 GRANT BACKUP_ADMIN ON *.* TO cbsnap@localhost;
+-- For the GTID set at the head of a log file, by which a restored server is compared.
+GRANT REPLICATION SLAVE ON *.* TO cbsnap@localhost;
 GRANT SELECT ON performance_schema.* TO cbsnap@localhost;
 -- For the mark.
 CREATE DATABASE cbsnap;
