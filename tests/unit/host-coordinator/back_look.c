@@ -199,13 +199,13 @@ static const char *check_strays(void)
 
 /* ---- the VM ---------------------------------------------------------------------------------- */
 
-static enum standing odd(const char **ret_why, const char *why)
+static enum world_state odd(const char **ret_why, const char *why)
 {
     *ret_why = why;
     return STANDS_ODD;
 }
 
-static enum standing other_standing(const char *domain, const char **ret_why)
+static enum world_state other_standing(const char *domain, const char **ret_why)
 {
     const char *definition = domain_fake_definition(domain), *live = domain_fake_live(domain);
 
@@ -217,7 +217,7 @@ static enum standing other_standing(const char *domain, const char **ret_why)
     return STANDS_SET;
 }
 
-enum standing world_standing(const char *domain, const char **ret_why)
+enum world_state world_standing(const char *domain, const char **ret_why)
 {
     const char *definition = domain_fake_definition(domain), *live = domain_fake_live(domain);
     int defined, runs;
@@ -346,7 +346,7 @@ static const char *check_done(const struct tale *t)
 {
     const char *other = t->as.method == BACK_COPY ? "copy" : "db";
     const char *why = NULL;
-    enum standing found = world_standing(other, &why);
+    enum world_state found = world_standing(other, &why);
     bool runs = domain_fake_runs(other);
 
     if (t->as.method == BACK_VERIFY)

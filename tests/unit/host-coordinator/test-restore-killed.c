@@ -94,7 +94,7 @@ static void make_trouble(enum trouble trouble)
 /* As if recover had been killed just before it removed the journal, too. */
 static const char *recover_again(const struct tale *t, const char *journal, const char *kept)
 {
-    enum standing was, is;
+    enum world_state was, is;
     const char *why = NULL;
 
     was = world_standing("db", &why);
