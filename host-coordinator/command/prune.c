@@ -143,10 +143,13 @@ static size_t describe(const struct inventory *inv, const char *domain, struct r
         count++;
         inventory_judge(inv, set, &s);
         to->id = record_text(set, "set");
-        to->good = s.good && strcmp(verdict, "crash") != 0;
+        /* what a restore went back from: no rule's newest, and a person says when it may go */
+        if (record_text(set, "safety_of"))
+            to->pins |= RETAIN_PIN_SAFETY;
+        to->good = s.good && strcmp(verdict, "crash") != 0 && !to->pins;
         to->verified = result && strcmp(result, "same") == 0;
         to->verify_failed = result && strcmp(result, "different") == 0;
-        to->pins = (s.clones ? RETAIN_PIN_CLONES : 0u) | (s.journal ? RETAIN_PIN_JOURNAL : 0u);
+        to->pins |= (s.clones ? RETAIN_PIN_CLONES : 0u) | (s.journal ? RETAIN_PIN_JOURNAL : 0u);
         /* an appliance that does not tell of a volume has not lost it yet */
         if (s.unseen > 0 && verdict && strcmp(verdict, "void") != 0)
             to->pins |= RETAIN_PIN_UNKNOWN;
