@@ -50,10 +50,11 @@ void back_release(struct back *b)
 }
 
 /* A guest's disk has said it, and it would be the host's libvirt that does it: share its folders,
- * hand over its devices. A throw-away VM has none of these. */
+ * hand over its devices. Of a throw-away VM's that is left out, but a kernel, a firmware or an
+ * emulator are still files of the host, which libvirt even makes its own for as long as it runs. */
 static int check_definition(const struct back *b, struct err *e)
 {
-    if (b->method == BACK_VERIFY || b->force || !record_text(b->set, "imported.from"))
+    if (b->force || !record_text(b->set, "imported.from"))
         return 0;
     if (!record_text(b->set, "instance.definition") && !record_text(b->set, "instance.live"))
         return 0;

@@ -34,6 +34,7 @@ static const struct command_option verify_options[] = {
     {"tables", "LIST", "read these only: schema.table,schema.table"},
     {"certificate-only", NULL, "compare positions, read no data"},
     {"memory", "MIB", "of the throw-away VM"},
+    {"force", NULL, "trust the definition of an imported set"},
     {NULL},
 };
 

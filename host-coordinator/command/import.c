@@ -7,9 +7,9 @@
  * would hold; if its snapshots are all there it is called `crash`, and verify can prove more. Of
  * earlier sets the manifests of later ones tell verdict and position.
  *
- * What a guest's disk says is taken as such: the records name where they come from, and restore
- * asks for --force before it has libvirt define what stands there. But a guest may be hostile: its
- * links and special files are not followed, a record may speak of its own domain and snapshots
+ * What a guest's disk says is taken as such: the records name where they come from, and restore and
+ * verify ask for --force before they give libvirt what stands there. But a guest may be hostile:
+ * its links and special files are not followed, a record may speak of its own domain and snapshots
  * alone, and no more is read than an agent keeps.
  */
 #include "host-coordinator/back/back.h"

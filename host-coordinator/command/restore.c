@@ -146,6 +146,7 @@ int cmd_verify(const struct command_context *c, struct err *e)
     b.memory_mib = memory;
     b.tables = command_option(c, "tables");
     b.certificate_only = flag(c, "certificate-only");
+    b.force = flag(c, "force");
     if (verify_run(&b, &status, e) == 0 && !c->json) {
         printf("%s: %s\n", b.id, result_words(&b));
         print_comparison(&b);

@@ -62,6 +62,9 @@ static void an_imported_definition_is_to_be_agreed_to(void **state)
     expect(world_run_set(set, switching), 3, "was imported");
     set = the_set();
     record_set_text(set, "imported.from", "/mnt/x.json");
+    expect(world_run_set(set, verifying), 3, "was imported");
+    set = the_set();
+    record_set_text(set, "imported.from", "/mnt/x.json");
     expect(world_run_set(set, forced), 0, NULL);
 }
 
