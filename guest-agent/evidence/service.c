@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "guest-agent/evidence/datacheck_private.h"
+#include "guest-agent/evidence/journal.h"
 #include "guest-agent/sample/procinfo.h"
 #include "guest-agent/sample/startlog.h"
 #include "proto/base/cleanup.h"
@@ -18,9 +19,7 @@
 #define SYSTEMCTL_MS                                                                               \
     (30 * 60 * 1000) /* recovery is part of a start, writing all pages of a stop                   \
                       */
-#define JOURNAL_MS    10000
-#define JOURNAL_LINES "100"
-#define STEP_MS       100
+#define STEP_MS 100
 
 static void pause_ms(int ms)
 {
@@ -55,24 +54,6 @@ bool service_died(const struct run *r)
 
 /* ---- last words ---- */
 
-static void read_journal(const struct run *r, struct startlog *log)
-{
-    const char *const argv[] = {"journalctl", "--no-pager",  "-q", "-o",    "cat",
-                                "-n",         JOURNAL_LINES, "-u", r->unit, NULL};
-    const struct child_limits limits = {.timeout_ms = JOURNAL_MS, .output_max = 128 * 1024};
-    struct buf out = BUF_INIT;
-    int status;
-
-    if (r->unit && child_run(argv, &limits, &out, &status, NULL) == 0) {
-        char *save = NULL;
-
-        for (char *line = out.len ? strtok_r((char *)out.data, "\n", &save) : NULL; line;
-             line = strtok_r(NULL, "\n", &save))
-            startlog_add(log, line, strlen(line));
-    }
-    buf_release(&out);
-}
-
 char *service_last_words(const struct run *r)
 {
     const char *words = NULL;
@@ -84,8 +65,8 @@ char *service_last_words(const struct run *r)
     startlog_init(&log, 0, r->since_wall_us);
     if (r->log)
         (void)startlog_read(&log, r->log);
-    else
-        read_journal(r, &log);
+    else if (r->unit)
+        (void)journal_of_unit(r->unit, &log);
     words = startlog_last_error(&log);
     copy = xstrdup(words ? words : "it left no error in its log");
     startlog_release(&log);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "guest-agent/evidence/asset.h"
+#include "guest-agent/evidence/journal.h"
 #include "guest-agent/mysql/gtidhead.h"
 #include "guest-agent/sample/procinfo.h"
 #include "guest-agent/sample/startlog.h"
@@ -309,6 +310,36 @@ static void test_log_of_a_process(void **state)
     assert_null(procinfo_log(root, 10));
 }
 
+/* ---- the journal ---- */
+
+/* A stand-in that says what it was asked for, and a server's first words. */
+static void test_journal_of_a_process(void **state)
+{
+    static const char *const script =
+        "#!/bin/sh\n"
+        "case \"$*\" in *' -b '*'_PID=4711') ;; *) exit 1 ;; esac\n"
+        "echo '2025-03-26 16:38:07 0 [Note] Starting MariaDB 10.11.6-MariaDB as process 4711'\n"
+        "echo '2025-03-26 16:38:07 0 [Note] InnoDB: End of log at LSN=45502'\n"
+        "echo '2025-03-26 16:38:07 0 [ERROR] InnoDB: page 7 is corrupt'\n";
+    AUTO_FREE char *tool = xasprintf("%s/journalctl", root);
+    AUTO_FREE char *before = xstrdup(getenv("PATH"));
+    AUTO_FREE char *path = xasprintf("%s:%s", root, before);
+    struct startlog s;
+
+    (void)state;
+    tree_file(root, "journalctl", script);
+    assert_int_equal(chmod(tool, 0755), 0);
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    startlog_init(&s, 4711, 0);
+    assert_int_equal(journal_of_process(4711, &s), 0);
+    assert_true(s.counting && s.has_recovered);
+    assert_int_equal(s.recovered_lsn, 45502);
+    assert_int_equal(s.errors, 1);
+    assert_int_equal(journal_of_process(4712, &s), -1);
+    startlog_release(&s);
+    assert_int_equal(setenv("PATH", before, 1), 0);
+}
+
 static void test_server_is_found(void **state)
 {
     (void)state;
@@ -333,6 +364,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_start_of_a_process, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_dead_do_not_live, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_of_a_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_journal_of_a_process, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_is_found, setup, teardown),
     };
 
