@@ -270,6 +270,14 @@ void inventory_judge(const struct inventory *inv, const struct record *set, stru
         verdict && strcmp(verdict, "void") != 0 && ret->volumes > 0 && ret->present == ret->volumes;
 }
 
+/* What was seen while it was made says less of it, or nothing. */
+static bool is_crash(const struct record *set)
+{
+    const char *verdict = record_text(set, "verdict");
+
+    return verdict && strcmp(verdict, "crash") == 0;
+}
+
 bool inventory_last_good(const struct inventory *inv, const struct record *set)
 {
     const char *domain = record_text(set, "domain.name");
@@ -282,7 +290,8 @@ bool inventory_last_good(const struct inventory *inv, const struct record *set)
         const char *other = record_text(inv->sets[n], "domain.name");
         const char *result = record_text(inv->sets[n], "verify.result");
 
-        if (inv->sets[n] == set || !other || strcmp(other, domain) != 0)
+        if (inv->sets[n] == set || !other || strcmp(other, domain) != 0 ||
+            (is_crash(inv->sets[n]) && !is_crash(set)))
             continue;
         inventory_judge(inv, inv->sets[n], &s);
         if (s.good && !(result && strcmp(result, "different") == 0))

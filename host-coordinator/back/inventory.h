@@ -57,7 +57,8 @@ struct standing {
     bool good;               /* can be gone back to: by its verdict, and it is whole */
 };
 void inventory_judge(const struct inventory *inv, const struct record *set, struct standing *ret);
-/* No other set of this domain can be gone back to. */
+/* No other set of this domain can be gone back to, none that is worth as much: one that is called
+ * `crash`, as an imported one, stands in for its like alone. */
 bool inventory_last_good(const struct inventory *inv, const struct record *set);
 
 /* Snapshots first, which its record tells beforehand, then the record. ERR_REFUSED when it has

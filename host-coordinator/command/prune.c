@@ -110,6 +110,8 @@ static int read_rules(const struct command_context *c, struct retain_rules *rule
             return err_prefix(e, "--keep-within");
         rules->within_us = rules->now_us - then;
     }
+    if (command_option(c, "repair") && !command_option(c, "orphans"))
+        return err_set(e, ERR_USAGE, "--repair repairs what --orphans lists: give both");
     if (retain_rules_any(rules) || command_option(c, "orphans"))
         return 0;
     return err_set(e, ERR_USAGE,

@@ -115,6 +115,8 @@ static void json_is_one_document_in_every_case(void **state)
         {"--json --config /nonexistent/x check db", 2, "/nonexistent/x"},
         {"--json list", 0, NULL},
         {"--json list ../etc", 2, "'../etc'"},
+        {"--json prune db --keep-last 3 --repair", 2, "give both"},
+        {"--json prune ../etc --keep-last 3", 2, "'../etc'"},
         {"--json show 2016", 2, "there is no set '2016'"},
         {"--json thaw nosuch", 3, "'nosuch'"},
         {"--json thaw \"$(printf 'a\\033[2Jb')\"", 3, "'a?[2Jb'"},

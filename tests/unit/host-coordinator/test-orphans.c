@@ -151,6 +151,27 @@ static void a_record_does_not_remove_another_sets_snapshot(void **state)
     world_close();
 }
 
+static void a_set_of_a_crash_stands_in_for_no_other(void **state)
+{
+    struct inventory inv;
+    struct err e = ERR_INIT;
+    struct record *r;
+    struct run run;
+
+    (void)state;
+    world_open(true);
+    world_take_set(NEWER_ID);
+    r = store_load(w.dir, NEWER_ID, &e);
+    record_set_text(r, "verdict", "crash");
+    assert_int_equal(store_save(w.dir, "db", NEWER_ID, r, &e), 0);
+    record_free(r);
+    look(&run, &inv);
+    assert_true(inventory_last_good(&inv, inventory_set(&inv, SET_ID)));
+    assert_false(inventory_last_good(&inv, inventory_set(&inv, NEWER_ID)));
+    look_away(&run, &inv);
+    world_close();
+}
+
 static void what_was_removed_is_no_orphan(void **state)
 {
     struct orphan *orphans;
@@ -202,6 +223,7 @@ int main(void)
         cmocka_unit_test(a_set_that_came_back_stays),
         cmocka_unit_test(a_volume_of_a_like_name_is_nobodys_clone),
         cmocka_unit_test(a_record_does_not_remove_another_sets_snapshot),
+        cmocka_unit_test(a_set_of_a_crash_stands_in_for_no_other),
         cmocka_unit_test(what_was_removed_is_no_orphan),
         cmocka_unit_test(a_journal_of_later_forbids_to_remove),
     };
