@@ -39,7 +39,9 @@ static const char *result_words(const struct back *b)
         return "not compared";
     if (b->result.count > 0)
         return "DIFFERENT: what came back is not what was taken";
-    return b->result.position ? "same: what came back is what was taken"
+    if (certificate_same(&b->result))
+        return "same: what came back is what was taken";
+    return b->result.position ? "sound, but the age of its data volume is not proven"
                               : "sound, but there was no position to compare with";
 }
 
