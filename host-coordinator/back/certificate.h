@@ -4,16 +4,20 @@
  * with what its record says. Pure; the message is borrowed and not trusted.
  *
  * What is compared, and why each is needed:
- *   server UUID              the right server at all
- *   binary log file, size    the log volume: recovery opens a new file, so the record's has its
- * size GTID set                 every transaction, no other (MySQL reads it from log and data
- * volume) recovered LSN            the data volume: not older than the position by more than redo
- * that no commit had flushed, not newer than background work explains mark row                 the
- * data volume, exactly: the newest is the one written for this set manifest                 the
- * root volume: the newest is this set's log, pages               InnoDB found nothing wrong,
- * neither recovering nor reading it all In a guest booted to verify the server must also have been
- * held still: read only, no events, no replication. After a restore it serves clients already; then
- * the GTID set is the one at the head of the log file that its start opened.
+ *
+ *   - server UUID: the right server at all
+ *   - binary log file, size: the log volume; recovery opens a new file, so the record's has its
+ * size
+ *   - GTID set: every transaction, no other (MySQL reads it from log and data volume)
+ *   - recovered LSN: the data volume; not older than the position by more than redo that no commit
+ *     had flushed, not newer than background work explains
+ *   - mark row: the data volume, exactly; the newest is the one written for this set
+ *   - manifest: the root volume; the newest is this set's
+ *   - log, pages: InnoDB found nothing wrong, neither recovering nor reading it all
+ *
+ * In a guest booted to verify the server must also have been held still: read only, no events, no
+ * replication. After a restore it serves clients already; then the GTID set is the one at the head
+ * of the log file that its start opened.
  */
 #ifndef CBSNAP_CERTIFICATE_H
 #define CBSNAP_CERTIFICATE_H

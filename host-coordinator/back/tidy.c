@@ -31,6 +31,16 @@ static int save_set(struct inventory *inv, struct record *set, struct err *e)
                       record_text(set, "set"), set, e);
 }
 
+/* Of a removal that is asked for again the reason stands there already. */
+static bool has_reason(const struct record *set, const char *reason)
+{
+    for (size_t n = 0; n < record_count(set, "reasons"); n++) {
+        if (strcmp(record_text_at(set, "reasons", n), reason) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int tell_gone(struct inventory *inv, struct record *set, const char *reason, struct err *e)
 {
     const char *verdict = record_text(set, "verdict");
@@ -39,7 +49,8 @@ static int tell_gone(struct inventory *inv, struct record *set, const char *reas
         record_set_text(set, "verdict", "void");
         record_clear(set, "reasons");
     }
-    record_append_text(set, "reasons", reason);
+    if (!has_reason(set, reason))
+        record_append_text(set, "reasons", reason);
     return save_set(inv, set, e);
 }
 
@@ -153,6 +164,28 @@ static bool in_journal(const struct inventory *inv, const char *id)
     return false;
 }
 
+/*
+ * The picture is of one moment, and a run may have ended since: its journal is gone, its record
+ * says that the set is whole, and was read before it did. So whatever seems nobody's is asked for
+ * again, in the order in which a run ends: the record is published before the journal goes.
+ */
+static bool claimed_now(const struct inventory *inv, const char *id)
+{
+    const char *state_dir = inv->run->conf->state_dir;
+    struct err why = ERR_INIT;
+    struct record *r = journal_read(state_dir, id, &why);
+    bool claimed = r || why.code != ERR_NOT_FOUND;
+
+    record_free(r);
+    if (claimed)
+        return true;
+    why = ERR_INIT;
+    r = store_load(state_dir, id, &why);
+    claimed = r ? strcmp(record_text(r, "verdict") ?: "", "void") != 0 : why.code != ERR_NOT_FOUND;
+    record_free(r);
+    return claimed;
+}
+
 /* A record of a failed attempt does not own what it says it has removed. */
 static bool owned(const struct inventory *inv, const char *id)
 {
@@ -169,7 +202,7 @@ static void find_snapshots(const struct inventory *inv, struct orphan **list, si
 
         for (size_t i = 0; i < v->count; i++) {
             if (!is_set_id(v->snapshots[i].name) || owned(inv, v->snapshots[i].name) ||
-                in_journal(inv, v->snapshots[i].name))
+                in_journal(inv, v->snapshots[i].name) || claimed_now(inv, v->snapshots[i].name))
                 continue;
             add(list, count,
                 (struct orphan){
@@ -236,6 +269,24 @@ void orphans_release(struct orphan *orphans, size_t count)
     free(orphans);
 }
 
+/* What was done to the record since it was read stays done; one that is gone stays gone. */
+static int repair_record(struct inventory *inv, const struct record *set, struct err *e)
+{
+    struct err why = ERR_INIT;
+    struct record *now = store_load(inv->run->conf->state_dir, record_text(set, "set"), &why);
+    int rc;
+
+    if (!now && why.code == ERR_NOT_FOUND)
+        return 0;
+    if (!now) {
+        *e = why;
+        return -1;
+    }
+    rc = tell_gone(inv, now, "its snapshots are not on the appliance any more", e);
+    record_free(now);
+    return rc;
+}
+
 int orphan_repair(struct inventory *inv, struct orphan *o, struct err *e)
 {
     struct storage_op op = {.done = false};
@@ -243,7 +294,9 @@ int orphan_repair(struct inventory *inv, struct orphan *o, struct err *e)
     struct inventory_volume *v = o->volume;
 
     if (o->kind == ORPHAN_RECORD)
-        return tell_gone(inv, o->set, "its snapshots are not on the appliance any more", e);
+        return repair_record(inv, o->set, e);
+    if (o->kind == ORPHAN_SNAPSHOT && claimed_now(inv, v->snapshots[o->snapshot].name))
+        return 0; /* somebody's by now */
     if (o->kind == ORPHAN_SNAPSHOT)
         v->storage->ops->remove_snapshot(v->storage, &v->volume, v->snapshots[o->snapshot].name,
                                          deadline, &op);

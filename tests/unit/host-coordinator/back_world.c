@@ -262,7 +262,7 @@ static void on_note(void *arg, const char *text)
     (void)arg, (void)text;
 }
 
-static struct storage **storages(void)
+struct storage **world_storages(void)
 {
     struct storage **list = xcalloc(1, sizeof(struct storage *));
 
@@ -278,7 +278,7 @@ struct tale world_run_set(struct record *set, struct wanted wanted)
     w.begun_count = 0;
     back_init(&b, &w.conf, &domain_fake, w.loop, "", set);
     b.run.report = (struct run_reporter){on_begin, on_end, on_note, &b};
-    b.run.storages = storages();
+    b.run.storages = world_storages();
     b.method = wanted.method;
     b.to = wanted.method == BACK_COPY ? "copy" : NULL;
     b.force = wanted.force;
@@ -315,8 +315,8 @@ const char *world_recover(void)
         struct recovery r;
         struct err e = ERR_INIT;
 
-        if (recover_journal(&w.conf, &domain_fake, w.loop, "", ids.names[n], storages(), quiet, &r,
-                            &e) < 0 &&
+        if (recover_journal(&w.conf, &domain_fake, w.loop, "", ids.names[n], world_storages(),
+                            quiet, &r, &e) < 0 &&
             !*text)
             (void)snprintf(text, sizeof(text), "%s", e.msg);
         recovery_release(&r);

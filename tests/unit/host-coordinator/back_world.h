@@ -79,6 +79,8 @@ struct tale { /* what the run itself says */
     struct wanted as; /* what was wanted */
 };
 struct tale world_run(struct wanted wanted);
+/* For run.storages: the array, which stays open. */
+struct storage **world_storages(void);
 /* The same with the set's record given; consumed. */
 struct tale world_run_set(struct record *set, struct wanted wanted);
 /* What hangs is given up on soon. Without it a busy machine is given all the time it needs. */
@@ -103,12 +105,12 @@ void world_tell_agent(const char *live_xml);
 /* What all the volumes that this XML names hold. */
 int world_content(const char *xml);
 
-enum standing {
+enum world_state {
     STANDS_BEFORE, /* definition, contents and power are what they were */
     STANDS_SET,    /* definition and contents are the set's */
     STANDS_ODD,
 };
-enum standing world_standing(const char *domain, const char **ret_why);
+enum world_state world_standing(const char *domain, const char **ret_why);
 /*
  * NULL, or what is wrong with the world as it is now, whatever was wanted: mixed volumes, a volume
  * rolled back under somebody's hands, things on the array that no record and no journal names, a

@@ -94,7 +94,7 @@ static void make_trouble(enum trouble trouble)
 /* As if recover had been killed just before it removed the journal, too. */
 static const char *recover_again(const struct tale *t, const char *journal, const char *kept)
 {
-    enum standing was, is;
+    enum world_state was, is;
     const char *why = NULL;
 
     was = world_standing("db", &why);
@@ -122,7 +122,7 @@ static const char *live_on(struct back *b, enum trouble trouble)
     storage_memory_use(w.array, w.loop);
     b->run.ops->close(b->run.domain);
     world_heal();
-    problem = world_wrong(&t); /* also before anybody has looked after it */
+    problem = world_wrong(&t);        /* also before anybody has looked after it */
     begun = link(journal, kept) == 0; /* keeps what recover will add to it */
     if (!problem && trouble != NONE) {
         make_trouble(trouble);

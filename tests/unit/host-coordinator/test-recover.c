@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* recover where the world has gone on since the run died; the deaths are test-restore-killed.c's.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "tests/unit/host-coordinator/back_world.h"
+
+static const struct wanted in_place = {.method = BACK_IN_PLACE};
+static const struct wanted switching = {.method = BACK_SWITCH};
+
+static struct {
+    const char *at; /* the event at which the journal is kept as it is then */
+    char kept[64], journal[96];
+} k;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&k, 0, sizeof(k));
+    world_open(true);
+    (void)snprintf(k.kept, sizeof(k.kept), "%s/kept", w.dir);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_close();
+    return 0;
+}
+
+static void keep_journal(struct back *b, const char *event)
+{
+    AUTO_FREE char *command = NULL;
+
+    if (strcmp(event, k.at) != 0)
+        return;
+    (void)snprintf(k.journal, sizeof(k.journal), "%s/journal/%s.jsonl", w.dir, b->run.set);
+    command = xasprintf("cp '%s' '%s'", k.journal, k.kept);
+    assert_int_equal(system(command), 0);
+}
+
+/* As if the run had died at that event and what it had begun had come true all the same. */
+static struct tale die_late(struct wanted wanted, const char *event)
+{
+    struct tale t;
+
+    k.at = event;
+    w.hook = keep_journal;
+    t = world_run(wanted);
+    assert_int_equal(rename(k.kept, k.journal), 0);
+    return t;
+}
+
+static void all_write(const char *const ids[3], int content)
+{
+    for (size_t n = 0; n < 3; n++)
+        storage_memory_write(w.array, ids[n], content);
+}
+
+/* ---- in place -------------------------------------------------------------------------------- */
+
+/* What the VM has written since it was started must not be rolled back. */
+static void what_was_written_since_the_start_stays(void **state)
+{
+    const char *const events[] = {"begin start", "end start"};
+
+    for (size_t n = 0; n < ARRAY_SIZE(events); n++) {
+        (void)teardown(state);
+        (void)setup(state);
+        (void)die_late(in_place, events[n]);
+        all_write(volume_ids, 300);
+        domain_fake_power("db", n == 0);
+        assert_null(world_recover());
+        assert_int_equal(world_content(domain_fake_definition("db")), 300);
+        assert_true(domain_fake_runs("db"));
+        assert_int_equal(world_journals(), 0);
+        assert_int_equal(storage_memory_rollbacks_in_use(w.array), 0);
+    }
+}
+
+/* Somebody has started it on closed volumes of which one is rolled back: told, and left. */
+static void a_vm_on_volumes_half_rolled_back_is_a_persons(void **state)
+{
+    const char *problem;
+
+    (void)state;
+    (void)die_late(in_place, "end roll back");
+    storage_memory_allow(w.array, "id-log", "");
+    problem = world_recover();
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, "rolled back in part"));
+    assert_int_equal(world_journals(), 1);
+    domain_fake_power("db", false);
+    assert_null(world_recover());
+    assert_int_equal(world_content(domain_fake_definition("db")), SET_CONTENT);
+    assert_true(domain_fake_runs("db"));
+}
+
+static void a_snapshot_that_is_gone_meanwhile_is_told(void **state)
+{
+    struct storage_op op = {.done = false};
+    struct volume v = {.id = (char *)"id-log"};
+    const char *problem;
+
+    (void)state;
+    (void)die_late(in_place, "end roll back");
+    domain_fake_power("db", false);
+    w.array->ops->remove_snapshot(w.array, &v, SET_ID, INT64_MAX, &op);
+    assert_int_equal(loop_wait(w.loop, &op.done, INT64_MAX, NULL), 0);
+    storage_op_release(&op);
+    problem = world_recover();
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, "no snapshot"));
+    assert_int_equal(world_journals(), 1);
+}
+
+/* ---- moved ----------------------------------------------------------------------------------- */
+
+/* Its definition was replaced and somebody started the VM from the old one before, or libvirt did
+ * it late: it serves from its old volumes, and stays there. */
+static void a_vm_that_runs_on_its_old_volumes_stays_there(void **state)
+{
+    const struct wanted not_started = {.method = BACK_SWITCH, .no_start = true};
+    struct tale t;
+    char *moved;
+
+    (void)state;
+    t = die_late(not_started, "end define");
+    moved = xstrdup(domain_fake_definition("db"));
+    domain_fake_define("db", w.definition, true);
+    /* define() of a running domain changes what the next start takes, and not its QEMU */
+    {
+        struct domain *d;
+
+        assert_int_equal(domain_fake.define(&d, "", moved, NULL), 0);
+        domain_fake.close(d);
+    }
+    free(moved);
+    assert_null(world_recover());
+    assert_string_equal(domain_fake_definition("db"), w.definition);
+    assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
+    t.as = switching;
+    assert_world(world_wrong(&t), "recovered");
+    assert_int_equal(storage_memory_volumes(w.array), 3);
+}
+
+static void a_vm_that_was_moved_and_is_off_is_started(void **state)
+{
+    (void)state;
+    (void)die_late(switching, "end define");
+    domain_fake_power("db", false);
+    assert_null(world_recover());
+    assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
+}
+
+static void a_vm_that_is_gone_is_told(void **state)
+{
+    struct domain *d;
+    const char *problem;
+
+    (void)state;
+    (void)die_late(switching, "end define");
+    domain_fake_power("db", false);
+    assert_int_equal(domain_fake.open(&d, "", "db", NULL), 0);
+    assert_int_equal(domain_fake.undefine(d, NULL), 0);
+    domain_fake.close(d);
+    problem = world_recover();
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, "'db' is gone"));
+    assert_int_equal(world_journals(), 1);
+    assert_int_equal(storage_memory_volumes(w.array), 6);
+}
+
+/* ---- who else is there ----------------------------------------------------------------------- */
+
+static void a_live_run_is_left_alone(void **state)
+{
+    struct journal *j;
+    struct recovery r;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(journal_open(&j, w.dir, SET_ID, NULL), 0);
+    assert_int_equal(recover_journal(&w.conf, &domain_fake, w.loop, "", SET_ID, world_storages(),
+                                     (struct run_reporter){.arg = NULL}, &r, &e),
+                     -1);
+    assert_int_equal(e.code, ERR_BUSY);
+    recovery_release(&r);
+    journal_close(j, false);
+    assert_int_equal(world_journals(), 1);
+    /* and one that died before it had written what it is about has begun nothing */
+    assert_null(world_recover());
+    assert_int_equal(world_journals(), 0);
+    assert_true(world_promises(SET_ID));
+}
+
+static void a_vm_that_another_run_has_waits(void **state)
+{
+    const char *problem;
+    int fd;
+
+    (void)state;
+    (void)die_late(switching, "end stop");
+    assert_int_equal(store_lock(w.dir, DB_UUID, &fd, NULL), 0);
+    problem = world_recover();
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, "another run has this VM"));
+    assert_int_equal(world_journals(), 1);
+    close(fd);
+}
+
+/* ---- a snapshot's journal -------------------------------------------------------------------- */
+
+static void leave_snapshot_journal(const char *verdict, bool with_record)
+{
+    struct record *r = store_load(w.dir, SET_ID, NULL);
+    struct journal *j;
+
+    record_set_text(r, "verdict", "void");
+    assert_int_equal(journal_open(&j, w.dir, SET_ID, NULL), 0);
+    journal_note(j, r, true);
+    journal_step(j, "snapshots", "begin", true);
+    journal_close(j, false);
+    record_set_text(r, "verdict", verdict);
+    assert_int_equal(store_save(w.dir, "db", SET_ID, r, NULL), 0);
+    if (!with_record)
+        assert_int_equal(store_remove(w.dir, "db", SET_ID, NULL), 0);
+    record_free(r);
+}
+
+static void snapshots_of_a_set_that_did_not_come_to_be_go(void **state)
+{
+    for (int with_record = 0; with_record < 2; with_record++) {
+        struct record *r;
+
+        (void)teardown(state);
+        (void)setup(state);
+        leave_snapshot_journal("void", with_record);
+        storage_memory_fault(w.array, MEMORY_REMOVE, "id-log", MEMORY_REFUSES, 1);
+        assert_non_null(world_recover());
+        assert_int_equal(world_journals(), 1);
+        assert_null(world_recover());
+        assert_int_equal(world_journals(), 0);
+        assert_int_equal(storage_memory_snapshots(w.array), 0);
+        r = store_load(w.dir, SET_ID, NULL);
+        assert_string_equal(record_text(r, "verdict"), "void");
+        assert_string_equal(record_text(record_at(r, "volumes", 2), "snapshot.state"), "removed");
+        record_free(r);
+    }
+}
+
+static void a_set_that_is_whole_stays(void **state)
+{
+    (void)state;
+    leave_snapshot_journal("application", true);
+    assert_null(world_recover());
+    assert_int_equal(world_journals(), 0);
+    assert_int_equal(storage_memory_snapshots(w.array), 3);
+    assert_true(world_promises(SET_ID));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(what_was_written_since_the_start_stays),
+        T(a_vm_on_volumes_half_rolled_back_is_a_persons),
+        T(a_snapshot_that_is_gone_meanwhile_is_told),
+        T(a_vm_that_runs_on_its_old_volumes_stays_there),
+        T(a_vm_that_was_moved_and_is_off_is_started),
+        T(a_vm_that_is_gone_is_told),
+        T(a_live_run_is_left_alone),
+        T(a_vm_that_another_run_has_waits),
+        T(snapshots_of_a_set_that_did_not_come_to_be_go),
+        T(a_set_that_is_whole_stays),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
