@@ -110,7 +110,7 @@ BACK_WORLD_OBJ := $(call objs,$(addprefix tests/unit/host-coordinator/back_,worl
 $(call objs,$(wildcard tests/unit/host-coordinator/back_*.c)): \
 	CPPFLAGS += $(call pc_cflags,cmocka $(COORD_PC))
 $(addprefix $(BUILD)/unit/host-coordinator/,test-restore test-restore-broken test-restore-killed \
-	test-restore-refused test-verify test-recover test-inventory): $(BACK_WORLD_OBJ)
+	test-restore-refused test-verify test-recover test-inventory test-orphans): $(BACK_WORLD_OBJ)
 
 DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 

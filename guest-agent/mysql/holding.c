@@ -225,14 +225,14 @@ static enum sample_line_level level_of(const char *prio)
 }
 
 /* MySQL 8.0.22 and later keep the log in memory, which is all there is when it goes to a journal.
- */
-static void read_log_table(struct asker *a, struct startlog *log)
+ * -1: it was not read. */
+static int read_log_table(struct asker *a, struct startlog *log)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
     MYSQL_ROW row;
 
     if (a->conn->mariadb || a->conn->version < 80022)
-        return;
+        return -1;
     /* the newest rows, told oldest first */
     if (ask(a, &res, NULL,
             "SELECT * FROM (SELECT LOGGED, UNIX_TIMESTAMP(LOGGED), PRIO, LEFT(DATA, 500)"
@@ -241,13 +241,14 @@ static void read_log_table(struct asker *a, struct startlog *log)
             " AND UNIX_TIMESTAMP(LOGGED) >= %lld ORDER BY LOGGED DESC LIMIT %d) AS newest"
             " ORDER BY LOGGED",
             (long long)(log->since_wall_us / 1000000 - 1), LOG_ROWS) < 0)
-        return;
+        return -1;
     while (res && (row = mysql_fetch_row(res))) {
         struct errline head = {.level = level_of(row[2])};
 
         head.at_wall_us = row[1] ? (int64_t)(strtod(row[1], NULL) * 1e6) : 0;
         startlog_add_known(log, head, row[3] ? row[3] : "");
     }
+    return 0;
 }
 
 void holding_put_log(const struct startlog *s, Cbsnap__Certificate *c)
@@ -269,19 +270,19 @@ void holding_put_log(const struct startlog *s, Cbsnap__Certificate *c)
         MSG_SET(c, recovered_lsn, s->recovered_lsn);
 }
 
+/* Of a log that was not read nothing is told: no errors would be taken for a clean recovery. */
 static void put_log(struct asker *a)
 {
     struct identity id = {.pid = 0};
     struct startlog log;
+    int rc;
 
     if (identity_ask(a->conn, QUERY_MS, &id, NULL) < 0)
         return;
     startlog_init(&log, id.pid, procinfo_started_wall("", id.pid));
-    if (id.error_log)
-        (void)startlog_read(&log, id.error_log);
-    else
-        read_log_table(a, &log);
-    holding_put_log(&log, a->to);
+    rc = id.error_log ? startlog_read(&log, id.error_log) : read_log_table(a, &log);
+    if (rc == 0)
+        holding_put_log(&log, a->to);
     startlog_release(&log);
     identity_release(&id);
 }

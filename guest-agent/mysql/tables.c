@@ -101,8 +101,10 @@ int table_checker_list(struct table_checker *c, struct table_name **ret, size_t 
     MYSQL_ROW row;
 
     if (conn_query(&c->conn, LIST_MS, &res, e,
+                   /* whatever has data: MariaDB calls some SYSTEM VERSIONED or SEQUENCE */
                    "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
-                   " WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN"
+                   " WHERE COALESCE(TABLE_TYPE, '') NOT IN ('VIEW', 'SYSTEM VIEW', 'TEMPORARY')"
+                   " AND TABLE_SCHEMA NOT IN"
                    " ('information_schema', 'performance_schema', 'sys')"
                    " ORDER BY TABLE_SCHEMA, TABLE_NAME") < 0)
         return -1;

@@ -327,6 +327,7 @@ static void the_error_log_must_have_no_errors(void **state)
     compare(true);
     assert_int_equal(w.r.count, 0);
     assert_false(has(w.r.compared, w.r.compared_count, "error log"));
+    assert_true(has(w.r.notes, w.r.note_count, "error log could not be read"));
 }
 
 static void a_server_that_verifies_is_held_still(void **state)
