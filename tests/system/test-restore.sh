@@ -1,7 +1,7 @@
 #!/bin/bash
 # Going back, under load: the server stands at exactly the set's position, what was written before
 # is there and what was written after is not. Onto clones (the default), back again to the safety
-# set, into another VM, and in place.
+# set, into another VM, and in place; and killed half-way.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-back.sh"
 
@@ -79,9 +79,9 @@ is "$(vm domstate "$LAB_DOMAIN")" 'shut off' "and it was left off"
 ok $? "the copy has a UUID of its own"
 is "$(vm dominfo "$LAB_DOMAIN-copy" | awk '/^Autostart/ {print $2}')" disable "and does not start by itself"
 coord restore "$set" --to "$LAB_DOMAIN-copy" >/dev/null 2>"$work/err"
-is "$?" 3 "a name that is taken is refused: $(cat "$work/err")"
+is "$?" 3 "a name that is taken is refused: $(tail -1 "$work/err")"
 coord delete "$set" >/dev/null 2>"$work/err"
-is "$?" 3 "a set with clones is not deleted: $(cat "$work/err")"
+is "$?" 3 "a set with clones is not deleted: $(tail -1 "$work/err")"
 no_vm "$LAB_DOMAIN-copy"
 
 # ---- in place
@@ -94,7 +94,7 @@ sql "INSERT INTO told (word) VALUES ('after')"
 newer=$(take_set) || exit 1
 old_disks=$(vm_disks "$LAB_DOMAIN")
 coord restore "$set" --in-place >/dev/null 2>"$work/err"
-is "$?" 3 "in place without a word on safety is refused: $(cat "$work/err")"
+is "$?" 3 "in place without a word on safety is refused: $(tail -1 "$work/err")"
 coord restore "$set" --in-place --no-safety >/dev/null 2>"$work/err"
 is "$?" 3 "and with a newer set: $(tail -1 "$work/err")"
 grep -q "$newer" "$work/err"
@@ -109,3 +109,33 @@ is "$(vm_disks "$LAB_DOMAIN")" "$old_disks" "its disks are the volumes of before
 is "$(jq -r .verdict "$(record_of "$newer")")" void "the newer set's record says that it is gone"
 is "$(appliance_snapshots | sort -u)" "$set" "as the appliance does"
 writes_go_on "and it can be written to"
+
+# ---- killed while the appliance clones: recover puts things back
+fresh
+sql 'CREATE TABLE told (id INT AUTO_INCREMENT PRIMARY KEY, word VARCHAR(20))'
+set=$(take_set) || exit 1
+sql "INSERT INTO told (word) VALUES ('after')"
+before_volumes=$(appliance_volumes)
+old_disks=$(vm_disks "$LAB_DOMAIN")
+sim 'latency?command=cloneDatasetSnapshot&ms=6000' >/dev/null
+coord restore "$set" >/dev/null 2>"$work/err" &
+pid=$!
+for _ in $(seq 600); do
+    grep -qs '"clones"' "$LAB_STATE_DIR"/journal/*.jsonl && break
+    sleep 0.2
+done
+sleep 1
+kill -9 $pid
+wait $pid 2>/dev/null
+is "$(vm domstate "$LAB_DOMAIN")" 'shut off' "the coordinator is killed while the VM is off and clones are made"
+coord recover >"$work/out" 2>"$work/err"
+is "$?" 0 "recover: $(cat "$work/out")" "$(cat "$work/err")"
+sim 'clear?x=1' >/dev/null
+answers 180
+ok $? "the server answers its clients"
+is "$(sql "SELECT GROUP_CONCAT(word ORDER BY id) FROM told")" after "the VM is as before"
+is "$(vm_disks "$LAB_DOMAIN")" "$old_disks" "on its own volumes"
+is "$(appliance_volumes)" "$before_volumes" "no clone is left"
+is "$(appliance_snapshots | sort -u)" "$set" "nor a safety set that nobody needs"
+is "$(ls "$LAB_STATE_DIR/journal/" | grep -c jsonl)" 0 "nor a journal"
+is "$(coord recover)" 'nothing to recover' "and nothing is left to recover"
