@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#define LOOK_AGAIN_MS 500
+
 /* The report of this act makes room for the safety set's record while that is written. */
 static void swap_record(struct back *b, struct record **other)
 {
@@ -133,11 +135,34 @@ int step_safety(void *back, struct err *e)
     return rc;
 }
 
+/* A snapshot that was given up on may yet come to be, after it had been "removed". */
+static void wait_to_show(struct back *b, struct set_volume *v)
+{
+    int64_t end = mono_in_ms(b->run.conf->late_ms);
+    bool found = false, never = false;
+
+    while (!found && mono_us() < end) {
+        int64_t deadline = mono_in_ms(v->timeout_ms), again = mono_in_ms(LOOK_AGAIN_MS);
+        struct storage_op op = {.done = false};
+
+        v->storage->ops->find_snapshot(v->storage, &v->volume, b->run.set, deadline, &op);
+        if (loop_wait(b->run.loop, &op.done, deadline + 1000000, NULL) < 0)
+            storage_cancel(v->storage, &op);
+        found = op.found;
+        storage_op_release(&op);
+        if (!found)
+            (void)loop_wait(b->run.loop, &never, again < end ? again : end, NULL);
+    }
+}
+
 static int remove_one(struct back *b, struct set_volume *v, struct err *e)
 {
     struct storage_op op = {.done = false};
-    int64_t deadline = mono_in_ms(b->run.conf->clone_ms);
+    int64_t deadline;
 
+    if (v->op.unsure)
+        wait_to_show(b, v);
+    deadline = mono_in_ms(b->run.conf->clone_ms);
     v->storage->ops->remove_snapshot(v->storage, &v->volume, b->run.set, deadline, &op);
     if (loop_wait(b->run.loop, &op.done, deadline + 1000000, e) < 0)
         storage_cancel(v->storage, &op);
