@@ -224,6 +224,34 @@ static int prune_sets(const struct command_context *c, struct inventory *inv,
 
 /* ---- prune: orphans -------------------------------------------------------------------------- */
 
+static bool on_volume_of(const struct record *set, const struct inventory_volume *v)
+{
+    for (size_t n = 0; n < record_count(set, "volumes"); n++) {
+        const struct record *rec = record_at(set, "volumes", n);
+        const char *appliance = record_text(rec, "appliance"), *id = record_text(rec, "id");
+
+        if (appliance && id && strcmp(appliance, v->appliance) == 0 &&
+            strcmp(id, v->volume.id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is another domain's is not asked about, and its VM is not locked. A clone of a verification
+ * tells no domain, and is nobody's once that is over. */
+static bool of_this_domain(const struct inventory *inv, const struct orphan *o, const char *domain)
+{
+    if (o->set)
+        return of_domain(o->set, domain);
+    if (o->kind != ORPHAN_SNAPSHOT)
+        return true;
+    for (size_t n = 0; n < inv->set_count; n++) {
+        if (of_domain(inv->sets[n], domain) && on_volume_of(inv->sets[n], o->volume))
+            return true;
+    }
+    return false;
+}
+
 static int prune_orphans(const struct command_context *c, struct inventory *inv,
                          struct record *answer, bool dry, struct err *e)
 {
@@ -236,6 +264,8 @@ static int prune_orphans(const struct command_context *c, struct inventory *inv,
     for (size_t n = 0; n < count; n++) {
         struct err why = ERR_INIT;
 
+        if (!of_this_domain(inv, &orphans[n], c->args[0]))
+            continue;
         if (c->json)
             record_append_text(answer, "orphans", orphans[n].text);
         else
@@ -258,6 +288,11 @@ static int find_uuid(const char *state_dir, const char *domain, char **ret, stru
     *ret = NULL;
     if (store_names(&names, state_dir, domain, e) < 0)
         return -1;
+    if (names.count == 0)
+        return err_set(e, ERR_NOT_FOUND,
+                       "there are no records of a domain '%s' in '%s/records'; cbsnap-coord list "
+                       "shows all",
+                       domain, state_dir);
     for (size_t n = 0; n < names.count && !*ret; n++) {
         AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, names.names[n]);
         struct record *r = store_read(path, NULL);
