@@ -95,16 +95,6 @@ static void add_volume(struct inventory_volume **list, size_t *count, size_t app
     volume_copy(&added->volume, v);
 }
 
-static int op_wait(struct run *r, struct storage *s, struct storage_op *op, int64_t deadline_us,
-                   struct err *e)
-{
-    if (loop_wait(r->loop, &op->done, deadline_us + 1000000, e) < 0)
-        storage_cancel(s, op);
-    else if (err_is_set(&op->err))
-        *e = op->err;
-    return err_is_set(e) ? -1 : 0;
-}
-
 static bool digits(const char *text, size_t count)
 {
     for (size_t n = 0; n < count; n++) {
@@ -139,7 +129,7 @@ static int read_appliance(struct inventory *inv, size_t n, struct err *e)
     int64_t deadline = mono_in_ms(r->conf->appliances[n].timeout_ms);
 
     r->storages[n]->ops->list_volumes(r->storages[n], deadline, &op);
-    if (op_wait(r, r->storages[n], &op, deadline, e) == 0) {
+    if (storage_wait(r->loop, r->storages[n], &op, deadline, e) == 0) {
         for (size_t v = 0; v < op.volume_count; v++) {
             if (recorded(inv, r->conf->appliances[n].name, op.volumes[v].id))
                 add_volume(&inv->volumes, &inv->count, n, r, &op.volumes[v]);
@@ -157,7 +147,7 @@ static int read_snapshots(struct inventory *inv, struct inventory_volume *v, str
     int64_t deadline = mono_in_ms(v->timeout_ms);
 
     v->storage->ops->list_snapshots(v->storage, &v->volume, deadline, &op);
-    if (op_wait(inv->run, v->storage, &op, deadline, e) == 0) {
+    if (storage_wait(inv->run->loop, v->storage, &op, deadline, e) == 0) {
         v->snapshots = STEAL_PTR(op.snapshots);
         v->count = op.snapshot_count;
         op.snapshot_count = 0;

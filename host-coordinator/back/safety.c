@@ -33,11 +33,9 @@ static int save(struct back *b, struct err *e)
 
 static int wait_one(struct back *b, struct set_volume *v, int64_t deadline_us, struct err *e)
 {
-    if (loop_wait(b->run.loop, &v->op.done, deadline_us + 1000000, e) < 0)
-        storage_cancel(v->storage, &v->op);
-    else if (err_is_set(&v->op.err))
-        *e = v->op.err;
-    return err_is_set(e) ? err_prefix(e, "safety snapshot of disk '%s'", v->disk->target) : 0;
+    if (storage_wait(b->run.loop, v->storage, &v->op, deadline_us, e) == 0)
+        return 0;
+    return err_prefix(e, "safety snapshot of disk '%s'", v->disk->target);
 }
 
 static int take_all(struct back *b, struct err *e)
@@ -67,11 +65,7 @@ static int look_up(struct back *b, struct set_volume *v, struct err *e)
     int64_t deadline = mono_in_ms(v->timeout_ms);
 
     v->storage->ops->find_snapshot(v->storage, &v->volume, b->run.set, deadline, &op);
-    if (loop_wait(b->run.loop, &op.done, deadline + 1000000, e) < 0)
-        storage_cancel(v->storage, &op);
-    else if (err_is_set(&op.err))
-        *e = op.err;
-    else if (!op.found)
+    if (storage_wait(b->run.loop, v->storage, &op, deadline, e) == 0 && !op.found)
         err_set(e, ERR_STORAGE, "appliance '%s' does not list snapshot '%s' of volume '%s'",
                 v->appliance, b->run.set, v->volume.name);
     v->path = STEAL_PTR(op.snapshot_path);
@@ -159,17 +153,15 @@ static int remove_one(struct back *b, struct set_volume *v, struct err *e)
 {
     struct storage_op op = {.done = false};
     int64_t deadline;
+    int rc;
 
     if (v->op.unsure)
         wait_to_show(b, v);
     deadline = mono_in_ms(b->run.conf->clone_ms);
     v->storage->ops->remove_snapshot(v->storage, &v->volume, b->run.set, deadline, &op);
-    if (loop_wait(b->run.loop, &op.done, deadline + 1000000, e) < 0)
-        storage_cancel(v->storage, &op);
-    else if (err_is_set(&op.err))
-        *e = op.err;
+    rc = storage_wait(b->run.loop, v->storage, &op, deadline, e);
     storage_op_release(&op);
-    return err_is_set(e) ? -1 : 0;
+    return rc;
 }
 
 /* The VM stays as it is, so there is nothing to be safe from. */

@@ -16,15 +16,13 @@
 
 #define LOST_REASON "its snapshots are not on the appliance any more"
 
-static int op_wait(struct inventory *inv, struct storage *s, struct storage_op *op,
-                   int64_t deadline_us, struct err *e)
+static int finish(struct inventory *inv, struct storage *s, struct storage_op *op,
+                  int64_t deadline_us, struct err *e)
 {
-    if (loop_wait(inv->run->loop, &op->done, deadline_us + 1000000, e) < 0)
-        storage_cancel(s, op);
-    else if (err_is_set(&op->err))
-        *e = op->err;
+    int rc = storage_wait(inv->run->loop, s, op, deadline_us, e);
+
     storage_op_release(op);
-    return err_is_set(e) ? -1 : 0;
+    return rc;
 }
 
 static int save_set(struct inventory *inv, struct record *set, struct err *e)
@@ -82,7 +80,7 @@ static int remove_snapshots(struct inventory *inv, const struct record *set, str
         if (!v || !name) /* the volume is gone, and its snapshots with it */
             continue;
         v->storage->ops->remove_snapshot(v->storage, &v->volume, name, deadline, &op);
-        if (op_wait(inv, v->storage, &op, deadline, e) < 0)
+        if (finish(inv, v->storage, &op, deadline, e) < 0)
             return err_prefix(e, "set '%s'", record_text(set, "set"));
         forget(v, name);
     }
@@ -320,5 +318,5 @@ int orphan_repair(struct inventory *inv, struct orphan *o, struct err *e)
                                          deadline, &op);
     else
         v->storage->ops->remove_volume(v->storage, &v->volume, deadline, &op);
-    return op_wait(inv, v->storage, &op, deadline, e);
+    return finish(inv, v->storage, &op, deadline, e);
 }

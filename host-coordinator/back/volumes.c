@@ -73,14 +73,7 @@ int back_patience_ms(const struct back *b)
 
 int back_wait(struct back *b, struct back_volume *v, int64_t deadline_us, struct err *e)
 {
-    if (loop_wait(b->run.loop, &v->op.done, deadline_us + 1000000, e) < 0) {
-        storage_cancel(v->storage, &v->op);
-        return -1;
-    }
-    if (!err_is_set(&v->op.err))
-        return 0;
-    *e = v->op.err;
-    return -1;
+    return storage_wait(b->run.loop, v->storage, &v->op, deadline_us, e);
 }
 
 /* ---- finding the volumes --------------------------------------------------------------------- */
@@ -148,16 +141,14 @@ static int list_appliance(struct back *b, size_t n, struct err *e)
     struct storage *s = b->run.storages[n];
     struct storage_op op = {.done = false};
     int64_t deadline = mono_in_ms(b->run.conf->appliances[n].timeout_ms);
+    int rc;
 
     s->ops->list_volumes(s, deadline, &op);
-    if (loop_wait(b->run.loop, &op.done, deadline + 1000000, e) < 0)
-        storage_cancel(s, &op);
-    else if (err_is_set(&op.err))
-        *e = op.err;
-    else
+    rc = storage_wait(b->run.loop, s, &op, deadline, e);
+    if (rc == 0)
         match_listed(b, s, &op);
     storage_op_release(&op);
-    return err_is_set(e) ? -1 : 0;
+    return rc;
 }
 
 static bool ask_snapshots(struct back *b, struct back_volume *v, int64_t deadline_us)

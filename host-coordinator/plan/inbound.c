@@ -143,16 +143,11 @@ int step_storage(void *run, struct err *e)
         int64_t deadline = mono_in_ms(r->conf->appliances[n].timeout_ms);
 
         r->storages[n]->ops->list_volumes(r->storages[n], deadline, &op);
-        if (loop_wait(r->loop, &op.done, deadline + 1000000, e) < 0)
-            storage_cancel(r->storages[n], &op);
-        else if (err_is_set(&op.err))
-            *e = op.err;
-        if (err_is_set(e)) {
-            storage_op_release(&op);
-            return -1;
-        }
-        match_disks(r, &op, n);
+        if (storage_wait(r->loop, r->storages[n], &op, deadline, e) == 0)
+            match_disks(r, &op, n);
         storage_op_release(&op);
+        if (err_is_set(e))
+            return -1;
     }
     if (r->volume_count == 0)
         return err_set(e, ERR_REFUSED,

@@ -42,10 +42,7 @@ static int warm_step(void *run, struct err *e)
         }
         if (count > 0) {
             r->storages[n]->ops->prepare(r->storages[n], share, count, deadline, &op);
-            if (loop_wait(r->loop, &op.done, deadline + 1000000, e) < 0)
-                storage_cancel(r->storages[n], &op);
-            else if (err_is_set(&op.err))
-                *e = op.err;
+            (void)storage_wait(r->loop, r->storages[n], &op, deadline, e);
         }
         storage_op_release(&op);
         free(share); /* only lent: the strings are the set's */
@@ -85,25 +82,12 @@ static int critical_step(void *run, struct err *e)
     return result.rc;
 }
 
-static int storage_wait(struct run *r, struct set_volume *v, struct storage_op *op,
-                        int64_t deadline_us, struct err *e)
-{
-    if (loop_wait(r->loop, &op->done, deadline_us, e) < 0) {
-        storage_cancel(v->storage, op);
-        return -1;
-    }
-    if (!err_is_set(&op->err))
-        return 0;
-    *e = op->err;
-    return -1;
-}
-
 static int find_one(struct run *r, struct set_volume *v, struct storage_op *op, struct err *e)
 {
     int64_t deadline = mono_in_ms(v->timeout_ms);
 
     v->storage->ops->find_snapshot(v->storage, &v->volume, r->set, deadline, op);
-    return storage_wait(r, v, op, deadline + 1000000, e);
+    return storage_wait(r->loop, v->storage, op, deadline, e);
 }
 
 static int remove_one(struct run *r, struct set_volume *v, struct err *e)
@@ -113,7 +97,7 @@ static int remove_one(struct run *r, struct set_volume *v, struct err *e)
     int rc;
 
     v->storage->ops->remove_snapshot(v->storage, &v->volume, r->set, deadline, &op);
-    rc = storage_wait(r, v, &op, deadline + 1000000, e);
+    rc = storage_wait(r->loop, v->storage, &op, deadline, e);
     storage_op_release(&op);
     return rc;
 }

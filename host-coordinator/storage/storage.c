@@ -49,6 +49,20 @@ void storage_cancel(struct storage *s, struct storage_op *op)
         s->ops->cancel(s, op);
 }
 
+int storage_wait(struct loop *loop, struct storage *s, struct storage_op *op, int64_t deadline_us,
+                 struct err *e)
+{
+    if (loop_wait(loop, &op->done, deadline_us + 1000000, e) < 0) {
+        storage_cancel(s, op);
+        return -1;
+    }
+    if (!err_is_set(&op->err))
+        return 0;
+    if (e)
+        *e = op->err;
+    return -1;
+}
+
 void volume_release(struct volume *v)
 {
     free(v->id);

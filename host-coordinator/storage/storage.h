@@ -185,6 +185,11 @@ void storage_close(struct storage *s);
 /* Makes an operation done at once with ERR_CANCELLED; one that is done already stays as it is. */
 void storage_cancel(struct storage *s, struct storage_op *op);
 
+/* Runs the loop until op is done, a second past its deadline at most, for it ends by itself at
+ * that. -1 with the operation's error; with the wait's (a signal), when it was cancelled. */
+int storage_wait(struct loop *loop, struct storage *s, struct storage_op *op, int64_t deadline_us,
+                 struct err *e);
+
 void volume_release(struct volume *v);
 void volume_copy(struct volume *to, const struct volume *from);
 void volume_snapshot_release(struct volume_snapshot *s);
