@@ -12,6 +12,7 @@ SBINDIR    := $(PREFIX)/sbin
 BINDIR     := $(PREFIX)/bin
 LIBEXECDIR := $(PREFIX)/libexec/cbsnap
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
+GENERATORDIR ?= $(PREFIX)/lib/systemd/system-generators
 # where qemu-ga's stock runner looks for hooks: Debian's place; /etc/qemu-ga/... on Enterprise Linux
 HOOKDIR    ?= $(SYSCONFDIR)/qemu/fsfreeze-hook.d
 
@@ -109,6 +110,9 @@ install-agent: $(BUILD)/cbsnap-agent
 	$(INSTALL) -m 0755 $(BUILD)/fsfreeze-hook.sh.out $(DESTDIR)$(LIBEXECDIR)/fsfreeze-hook
 	$(call fill,guest-agent/cbsnap-agent.service)
 	$(INSTALL) -m 0644 $(BUILD)/cbsnap-agent.service.out $(DESTDIR)$(UNITDIR)/cbsnap-agent.service
+	$(INSTALL) -m 0755 guest-agent/cbsnap-verify-generator \
+	    $(DESTDIR)$(GENERATORDIR)/cbsnap-verify-generator
+	install -d -m 0700 $(DESTDIR)/var/lib/cbsnap/instance
 	test -e $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf || \
 	    $(INSTALL) -m 0644 guest-agent/agent.conf.example $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf
 
@@ -157,6 +161,7 @@ help:
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
 	@echo 'lint, format         formatter, cppcheck, direction of includes'
+	@echo 'prove                ten sets under load, each proven on clones, and tampered ones found (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
 	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'
 

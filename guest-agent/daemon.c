@@ -76,6 +76,7 @@ static void on_quiet(void *arg, bool on)
     else
         send_held(d);
     sampler_quiet(d->sampler, on);
+    evidence_quiet(d->evidence, on);
     heldlog_quiet(on);
 }
 
@@ -235,6 +236,7 @@ static int start(struct daemon *d, struct err *e)
     d->held_lines.data = d;
     heldlog_on_held(wake_held, d);
     start_sampler(d);
+    d->evidence = evidence_new(d);
     d->listener = listener_new(&d->loop, o->socket, &client_callbacks, d, e);
     if (!d->listener)
         return -1;
@@ -261,7 +263,8 @@ static void finish(struct daemon *d)
     while (d->clients)
         client_free(d->clients, true);
     heldlog_on_held(NULL, NULL);
-    if (sampler_free(d->sampler, THREAD_WAIT_MS) < 0 || live_free(d->live) < 0) {
+    if (evidence_free(d->evidence, THREAD_WAIT_MS) < 0 ||
+        sampler_free(d->sampler, THREAD_WAIT_MS) < 0 || live_free(d->live) < 0) {
         log_warn("a thread hangs in a system call: ending without it");
         heldlog_stop(THREAD_WAIT_MS);
         _exit(0);

@@ -9,6 +9,7 @@
 
 #include "guest-agent/channel/listener.h"
 #include "guest-agent/channel/port.h"
+#include "guest-agent/evidence.h"
 #include "guest-agent/facts.h"
 #include "guest-agent/options.h"
 #include "guest-agent/sample/server_facts.h"
@@ -46,6 +47,7 @@ struct daemon {
     struct live *live;
     struct port *port;
     struct listener *listener;
+    struct evidence *evidence;
     struct sampler *sampler;
     const struct source **sources;
     struct server_source_config server_source;

@@ -5,6 +5,9 @@ AGENT_SRC := \
 	guest-agent/check.c \
 	guest-agent/client.c \
 	guest-agent/daemon.c \
+	guest-agent/evidence.c \
+	guest-agent/evidence_check.c \
+	guest-agent/evidence_server.c \
 	guest-agent/facts.c \
 	guest-agent/heldlog.c \
 	guest-agent/hook.c \
@@ -22,6 +25,7 @@ AGENT_SRC := \
 	guest-agent/stream.c
 
 include guest-agent/channel/files.mk
+include guest-agent/evidence/files.mk
 include guest-agent/fs/files.mk
 include guest-agent/mysql/files.mk
 include guest-agent/sample/files.mk

@@ -3,7 +3,12 @@
 #include "guest-agent/options.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "guest-agent/evidence/asset.h"
+#include "guest-agent/evidence/manifest.h"
+#include "guest-agent/mysql/mark.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -43,20 +48,25 @@ static const struct conf_option rows[] = {
      "pace of what costs more: error log, deleted files, transactions"},
     {"sample", "cost_percent", CONF_INT, AT(cost_percent), "5", 1, 100,
      "share of the time that reading one source may take; a slower one is read less often"},
+    {"manifest", "dir", CONF_STRING, AT(manifest_dir), MANIFEST_DIR_DEFAULT, 0, 0,
+     "where each set's manifest is kept: on the root filesystem"},
+    {"mark", "table", CONF_TAKE, 0, "", 0, 0,
+     "schema.table that gets a row for each set; empty: none"},
+    {"verify", "asset_file", CONF_STRING, AT(asset_file), ASSET_FILE_DEFAULT, 0, 0,
+     "holds the chassis asset tag, by which the host says that it booted this guest to verify"},
+    {"verify", "unit", CONF_STRING, AT(verify_unit), "", 0, 0,
+     "the server's unit, stopped for its checksums; empty: found from its process"},
     {"agent", "port", CONF_STRING, AT(port), "/dev/virtio-ports/org.cbsnap.agent.0", 0, 0, ""},
     {"agent", "socket", CONF_STRING, AT(socket), "", 0, 0, "empty: agent.sock in run_dir"},
     {"agent", "run_dir", CONF_STRING, AT(run_dir), "/run/cbsnap", 0, 0, "on tmpfs"},
 };
 
-/* sample.statements, the only word to choose from */
-static int take_word(void *target, const struct conf_option *o, const char *text,
-                     struct conf_place *place, struct err *e)
+static int take_statements(struct agent_options *options, const struct conf_option *o,
+                           const char *text, struct err *e)
 {
     static const char *const words[] = {
         [STATEMENTS_OFF] = "off", [STATEMENTS_DIGEST] = "digest", [STATEMENTS_TEXT] = "text"};
-    struct agent_options *options = target;
 
-    (void)place;
     for (size_t n = 0; n < ARRAY_SIZE(words); n++) {
         if (strcmp(text, words[n]) != 0)
             continue;
@@ -64,6 +74,22 @@ static int take_word(void *target, const struct conf_option *o, const char *text
         return 0;
     }
     return err_set(e, ERR_CONFIG, "%s is off, digest or text, not '%s'", o->key, text);
+}
+
+static int take_word(void *target, const struct conf_option *o, const char *text,
+                     struct conf_place *place, struct err *e)
+{
+    struct agent_options *options = target;
+
+    (void)place;
+    if (strcmp(o->section, "mark") != 0)
+        return take_statements(options, o, text, e);
+    if (*text && !mark_name_is(text))
+        return err_set(e, ERR_CONFIG,
+                       "mark.table is schema.table, of letters, digits, '_' and '$', not '%s'",
+                       text);
+    (void)snprintf(options->mark_table, sizeof(options->mark_table), "%s", text);
+    return 0;
 }
 
 static const struct conf_spec spec = {

@@ -19,6 +19,8 @@ struct agent_options {
     bool rcu_expedited;
     int interval_ms, history_s, trx_long_s, log_every_ms, cost_percent;
     enum mysql_statements statements;
+    char *manifest_dir, *asset_file, *verify_unit;
+    char mark_table[132]; /* "schema.table"; "" when no mark is to be written */
     char *port, *socket, *run_dir;
 };
 

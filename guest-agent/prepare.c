@@ -176,6 +176,9 @@ void prepare_begin(struct call *call, const Cbsnap__Prepare *m)
     if (session_state(s) != SESSION_IDLE)
         err_set(&e, ERR_BUSY, "a freeze is under way in the guest (%s, epoch %llu)",
                 session_state_name(session_state(s)), (unsigned long long)session_epoch(s));
+    else if (evidence_verifying(d->evidence))
+        err_set(&e, ERR_REFUSED, "this guest was booted to verify set %s: it takes no freeze",
+                evidence_verifying(d->evidence));
     else if (m->run_id && strlen(m->run_id) >= sizeof(q->run_id))
         err_set(&e, ERR_PROTOCOL, "a run id of %zu characters is too long", strlen(m->run_id));
     if (err_is_set(&e)) {

@@ -216,6 +216,16 @@ static void on_thawed(void *arg, const struct session_end *end)
     call_hook(arg, end->lost_untold ? &e : NULL, end->has_times ? NULL : end->reason);
 }
 
+/* A set of a verifying guest would pass for one of the VM that it was made from. */
+static void refuse_freeze(struct call *call)
+{
+    struct err e = ERR_INIT;
+
+    err_set(&e, ERR_REFUSED, "this guest was booted to verify set %s: it takes no freeze",
+            evidence_verifying(call->daemon->evidence));
+    call_hook(call, &e, NULL);
+}
+
 static void take_hook_request(struct client *c, const Cbsnap__Envelope *m)
 {
     struct session *s = live_session(c->daemon->live);
@@ -227,12 +237,32 @@ static void take_hook_request(struct client *c, const Cbsnap__Envelope *m)
         return;
     }
     call = call_new(c, m);
+    if (m->hook_request->action == CBSNAP__HOOK_REQUEST__ACTION__FREEZE &&
+        evidence_verifying(c->daemon->evidence)) {
+        refuse_freeze(call);
+        return;
+    }
     if (m->hook_request->action == CBSNAP__HOOK_REQUEST__ACTION__FREEZE) {
         call->freeze = true;
         session_freeze(s, on_frozen, call);
     } else {
         session_thaw(s, on_thawed, call);
     }
+}
+
+static void take_manifest(struct client *c, const Cbsnap__Envelope *m)
+{
+    evidence_manifest(c->daemon->evidence, call_new(c, m), m->manifest);
+}
+
+static void take_certificate_query(struct client *c, const Cbsnap__Envelope *m)
+{
+    evidence_certificate(c->daemon->evidence, call_new(c, m), m->certificate_query);
+}
+
+static void take_data_check(struct client *c, const Cbsnap__Envelope *m)
+{
+    evidence_check(c->daemon->evidence, call_new(c, m), m->data_check);
 }
 
 static const struct {
@@ -246,6 +276,9 @@ static const struct {
     {CBSNAP__ENVELOPE__BODY_RENEW, take_renew},
     {CBSNAP__ENVELOPE__BODY_RELEASE, take_release},
     {CBSNAP__ENVELOPE__BODY_HOOK_REQUEST, take_hook_request},
+    {CBSNAP__ENVELOPE__BODY_MANIFEST, take_manifest},
+    {CBSNAP__ENVELOPE__BODY_CERTIFICATE_QUERY, take_certificate_query},
+    {CBSNAP__ENVELOPE__BODY_DATA_CHECK, take_data_check},
 };
 
 void requests_take(struct client *c, const Cbsnap__Envelope *m)

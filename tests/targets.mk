@@ -14,7 +14,7 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
-.PHONY: check check-asan check-integration check-system test demo bench
+.PHONY: check check-asan check-integration check-system test demo prove bench
 check: all $(UNIT_BIN)
 	tests/run $(UNIT_BIN) tests/schema/check
 
@@ -35,6 +35,10 @@ test: deps
 demo: deps
 	$(MAKE) all $(LAB_TOOLS)
 	tests/demo
+
+# the long form of the proof on clones: about half an hour
+prove: all $(LAB_TOOLS)
+	COUNT=10 ROLES='data log root' tests/run tests/system/test-verify.sh
 
 bench: all $(LAB_TOOLS)
 	tests/bench/stall
@@ -106,7 +110,7 @@ BACK_WORLD_OBJ := $(call objs,$(addprefix tests/unit/host-coordinator/back_,worl
 $(call objs,$(wildcard tests/unit/host-coordinator/back_*.c)): \
 	CPPFLAGS += $(call pc_cflags,cmocka $(COORD_PC))
 $(addprefix $(BUILD)/unit/host-coordinator/,test-restore test-restore-broken test-restore-killed \
-	test-restore-refused test-verify test-recover test-inventory): $(BACK_WORLD_OBJ)
+	test-restore-refused test-verify test-recover test-inventory test-orphans): $(BACK_WORLD_OBJ)
 
 DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 
@@ -118,7 +122,10 @@ check-integration: $(BUILD)/domain-drive
 
 # ---- the host's end of the agent's port, for test-agent.sh ------------------------------------
 
-$(BUILD)/agent-host: $(call objs,tests/integration/agent-host.c) $(BUILD)/libproto.a
+AGENT_HOST_OBJ := $(call objs,tests/integration/agent-host.c tests/integration/agent-host-evidence.c)
+
+$(AGENT_HOST_OBJ): CPPFLAGS += $(call pc_cflags,$(PROTO_PC))
+$(BUILD)/agent-host: $(AGENT_HOST_OBJ) $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(PROTO_PC))
 
 check-integration: $(BUILD)/agent-host

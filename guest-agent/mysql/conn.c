@@ -122,6 +122,17 @@ void conn_close(struct conn *c)
     errno = saved;
 }
 
+/* The farewell is some bytes to a socket of this machine: they fit into its buffer. */
+void conn_end(struct conn *c)
+{
+    if (conn_is_quiet(c) && c->sever_fd < 0) {
+        mysql_close(c->my);
+        c->my = NULL;
+        c->id = 0;
+    }
+    conn_close(c);
+}
+
 static int read_password(const char *path, char **ret, struct err *e)
 {
     AUTO_FCLOSE FILE *f = NULL;

@@ -42,6 +42,9 @@ void conn_release(struct conn *c);
 int conn_open(struct conn *c, struct err *e);
 /* Shuts the socket down first, so that no library call can wait on it. Accepts a closed one. */
 void conn_close(struct conn *c);
+/* The same for a connection that waits for nothing: the server is told, and so does not warn of a
+ * client that went without a word. */
+void conn_end(struct conn *c);
 bool conn_is_open(const struct conn *c);
 /* Open, and nothing unexpected (an end of file, an error packet) waits to be read. */
 bool conn_is_quiet(const struct conn *c);

@@ -5,6 +5,8 @@
  * Source: unix(7) SO_PEERCRED, which tells who made the socket listen: the server itself, or
  * systemd where it hands sockets over (MariaDB 10.6 and later can do so).
  */
+#include "guest-agent/mysql/identity.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -86,26 +88,51 @@ static void take(struct told *t, MYSQL_ROW row)
     }
 }
 
-int identity_read(struct mysql_sampler *s, struct err *e)
+int identity_ask(struct conn *c, int timeout_ms, struct identity *ret, struct err *e)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
     AUTO_FREE char *pid_file = NULL;
     struct told t = {.datadir = NULL};
     MYSQL_ROW row;
 
-    if (sampler_ask(s, &res, e,
-                    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('datadir', 'tmpdir',"
-                    " 'log_error', 'log_error_services', 'pid_file')") < 0)
+    if (conn_query(c, timeout_ms, &res, e,
+                   "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('datadir', 'tmpdir',"
+                   " 'log_error', 'log_error_services', 'pid_file')") < 0)
         return -1;
     while (res && (row = mysql_fetch_row(res)))
         take(&t, row);
     if (t.pid_file && t.datadir)
         pid_file = in_datadir(t.datadir, t.pid_file);
+    *ret = (struct identity){.error_log = log_file(&t),
+                             .pid = server_process(c, pid_file),
+                             .datadir = t.datadir ? xstrdup(t.datadir) : NULL,
+                             .tmpdir = t.tmpdir ? xstrdup(t.tmpdir) : NULL};
+    return 0;
+}
+
+void identity_release(struct identity *id)
+{
+    free(id->error_log);
+    free(id->datadir);
+    free(id->tmpdir);
+    *id = (struct identity){.pid = 0};
+}
+
+int identity_read(struct mysql_sampler *s, struct err *e)
+{
+    int left_ms = sampler_left_ms(s);
+    struct identity id;
+
+    if (left_ms <= 0)
+        return err_set(e, ERR_TIMEOUT, "the server took too long over the questions before");
+    if (identity_ask(&s->conn, left_ms, &id, e) < 0)
+        return -1;
     free(s->error_log);
-    s->error_log = log_file(&t);
-    s->pid = server_process(&s->conn, pid_file);
+    s->error_log = STEAL_PTR(id.error_log);
+    s->pid = id.pid;
     if (s->config.facts)
-        server_facts_set(s->config.facts, s->pid, s->error_log, t.datadir, t.tmpdir);
+        server_facts_set(s->config.facts, s->pid, s->error_log, id.datadir, id.tmpdir);
+    identity_release(&id);
     return 0;
 }
 

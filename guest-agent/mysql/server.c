@@ -18,6 +18,9 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 
+/* skip_grant_tables: nobody has rights, and nobody needs any */
+enum { SERVER_OPTION_PREVENTS = 1290 };
+
 #define QUERY_TIMEOUT_MS 2000
 /* the server opens a list of every table for it */
 #define TABLESPACES_TIMEOUT_MS 5000
@@ -259,11 +262,13 @@ static int add_rights(struct conn *c, struct server_info *s, struct err *e)
     AUTO_RESULT MYSQL_RES *res = NULL, *who = NULL;
     AUTO_FREE char *account = NULL;
     struct rights r = {.global = NULL};
+    struct err why = ERR_INIT;
     MYSQL_ROW row;
 
-    if (conn_query(c, QUERY_TIMEOUT_MS, &who, e, "SELECT CURRENT_USER()") < 0 ||
-        conn_query(c, QUERY_TIMEOUT_MS, &res, e, "SHOW GRANTS") < 0)
+    if (conn_query(c, QUERY_TIMEOUT_MS, &who, e, "SELECT CURRENT_USER()") < 0)
         return -1;
+    if (conn_query(c, QUERY_TIMEOUT_MS, &res, &why, "SHOW GRANTS") < 0)
+        return c->server_errno == SERVER_OPTION_PREVENTS ? 0 : err_set(e, why.code, "%s", why.msg);
     while (res && (row = mysql_fetch_row(res)))
         rights_add_line(&r, row[0]);
     account = quoted_account(who);

@@ -92,9 +92,16 @@ void mysql_status_free(struct mysql_sampler *s)
 
 /* ---- asking ---- */
 
-int sampler_ask(struct mysql_sampler *s, MYSQL_RES **ret, struct err *e, const char *fmt, ...)
+int sampler_left_ms(const struct mysql_sampler *s)
 {
     int64_t left_ms = (s->deadline_us - mono_us()) / 1000;
+
+    return left_ms < QUERY_MS ? (int)left_ms : QUERY_MS;
+}
+
+int sampler_ask(struct mysql_sampler *s, MYSQL_RES **ret, struct err *e, const char *fmt, ...)
+{
+    int left_ms = sampler_left_ms(s);
     AUTO_FREE char *sql = NULL;
     va_list ap;
 
@@ -104,7 +111,7 @@ int sampler_ask(struct mysql_sampler *s, MYSQL_RES **ret, struct err *e, const c
     if (vasprintf(&sql, fmt, ap) < 0)
         abort(); /* like the allocators of buf.h */
     va_end(ap);
-    return conn_query(&s->conn, left_ms < QUERY_MS ? (int)left_ms : QUERY_MS, ret, e, "%s", sql);
+    return conn_query(&s->conn, left_ms, ret, e, "%s", sql);
 }
 
 int result_column(MYSQL_RES *res, const char *name)

@@ -49,6 +49,9 @@ struct mysql_sampler {
 int sampler_ask(struct mysql_sampler *s, MYSQL_RES **ret, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* What is left for one question of the reading under way; 0 or less: nothing. */
+int sampler_left_ms(const struct mysql_sampler *s);
+
 /* How long a server that failed so is left alone, after so many timeouts in a row. */
 int sampler_retry_ms(enum err_code code, unsigned timeouts);
 

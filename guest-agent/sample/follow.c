@@ -211,6 +211,25 @@ static void set_path(struct follow *f, const char *path)
     f->told_errno = 0;
 }
 
+/* Behind the first end of a line from `at` on; the portion is long enough for any line we keep. */
+static off_t next_line(struct follow *f, off_t at)
+{
+    ssize_t got = pread(f->fd, f->portion, PORTION, at);
+    const char *end = got > 0 ? memchr(f->portion, '\n', (size_t)got) : NULL;
+
+    return end ? at + (end - f->portion) + 1 : at;
+}
+
+int follow_back(struct follow *f, const char *path, size_t bytes)
+{
+    shut(f);
+    set_path(f, path);
+    if (!f->path || open_path(f) < 0)
+        return -1;
+    go_to(f, f->at > (off_t)bytes ? next_line(f, f->at - (off_t)bytes) : 0);
+    return 0;
+}
+
 int follow_read(struct follow *f, const char *path, size_t max,
                 void (*line)(void *arg, const char *text, size_t len), void *arg)
 {

@@ -22,6 +22,10 @@ struct follow;
 struct follow *follow_new(void);
 void follow_free(struct follow *f);
 
+/* Begins so many bytes before the end of the file, or at its first; the reading after it gives what
+ * stands there. Half a line at that place is no line. -1: it cannot be opened. */
+int follow_back(struct follow *f, const char *path, size_t bytes);
+
 /*
  * Gives what was added since the reading before, at most `max` bytes of it: the rest comes next
  * time, and so does a line that has no end yet. `path` NULL: no file (any more); another path than

@@ -49,6 +49,22 @@ void back_release(struct back *b)
     record_free(b->set);
 }
 
+/* A guest's disk has said it, and it would be the host's libvirt that does it: share its folders,
+ * hand over its devices. Of a throw-away VM's that is left out, but a kernel, a firmware or an
+ * emulator are still files of the host, which libvirt even makes its own for as long as it runs. */
+static int check_definition(const struct back *b, struct err *e)
+{
+    if (b->force || !record_text(b->set, "imported.from"))
+        return 0;
+    if (!record_text(b->set, "instance.definition") && !record_text(b->set, "instance.live"))
+        return 0;
+    return err_set(e, ERR_REFUSED,
+                   "set '%s' was imported: its VM's definition is what the guest's own disk says, "
+                   "and may name files and devices of this host; read it (cbsnap-coord show %s "
+                   "--json), then --force",
+                   b->id, b->id);
+}
+
 int step_set(void *back, struct err *e)
 {
     struct back *b = back;
@@ -59,5 +75,5 @@ int step_set(void *back, struct err *e)
     if (!verdict || strcmp(verdict, "void") == 0)
         return err_set(e, ERR_REFUSED, "set '%s' is void: %s", b->id,
                        record_text_at(b->set, "reasons", 0) ?: "its record gives no reason");
-    return 0;
+    return check_definition(b, e);
 }

@@ -159,6 +159,7 @@ static void compare_lsn(struct certificate_result *r, const struct record *set,
             certificate_differs(r, "InnoDB log sequence number", expected, told);
         else
             equal(r, "InnoDB log sequence number");
+        r->data = true;
         return;
     }
     if (!c->has_innodb_lsn || c->innodb_lsn > INT64_MAX) {
@@ -192,6 +193,7 @@ static void compare_mark(struct certificate_result *r, const struct record *set,
             return;
         }
         compare_text(r, "mark row", id, found ? found : "none");
+        r->data = true;
     } else if (found && strcmp(found, id) > 0) {
         certificate_differs(r, "mark row", "none that is newer than the set", found);
     }
@@ -247,8 +249,16 @@ void certificate_compare(struct certificate_result *r, const struct record *set,
         add_log_lines(r, c);
     else if (c->has_errors)
         equal(r, "error log since the start");
-    if (verifying)
-        compare_stillness(r, c);
+    else
+        note(r, "the server's error log could not be read: whether it complained is not known");
+    if (!verifying)
+        return;
+    compare_stillness(r, c);
+    r->unproven = !r->data;
+    if (r->unproven && r->position)
+        note(r,
+             "nothing tells how old the data volume is, neither recovery nor a mark row: that it "
+             "is the set's is not proven");
 }
 
 void certificate_data(struct certificate_result *r, const Cbsnap__DataChecked *d)
@@ -277,11 +287,16 @@ void certificate_data(struct certificate_result *r, const Cbsnap__DataChecked *d
 }
 
 /* Without a position to compare, that it recovers and is sound is all that is known. */
+bool certificate_same(const struct certificate_result *r)
+{
+    return r->count == 0 && r->position && !r->unproven;
+}
+
 static const char *result_word(const struct certificate_result *r)
 {
     if (r->count > 0)
         return "different";
-    return r->position ? "same" : "sound";
+    return certificate_same(r) ? "same" : "sound";
 }
 
 void certificate_report(struct record *to, const struct certificate_result *r)

@@ -40,6 +40,8 @@ struct certificate_result {
     char **notes; /* what could not be compared, and why */
     size_t note_count;
     bool position; /* the record has one */
+    bool data;     /* how old the data volume is was compared: by its log sequence number or mark */
+    bool unproven; /* in a guest that verifies it was not: its log alone does not prove the set */
 };
 
 void certificate_release(struct certificate_result *r);
@@ -50,9 +52,12 @@ void certificate_compare(struct certificate_result *r, const struct record *set,
 void certificate_data(struct certificate_result *r, const Cbsnap__DataChecked *d);
 void certificate_differs(struct certificate_result *r, const char *what, const char *expected,
                          const char *found);
+/* Nothing differs, and all that makes a set was compared. */
+bool certificate_same(const struct certificate_result *r);
 /*
  * Into the members result, differences[], compared[] and notes[] of `to`. The result is "same",
- * "different", or "sound": nothing differs, but the record has no position to compare with.
+ * "different", or "sound": nothing differs, but the record has no position to compare with, or
+ * nothing told how old the data volume is.
  */
 void certificate_report(struct record *to, const struct certificate_result *r);
 

@@ -55,9 +55,10 @@ static bool give_access(struct back *b, struct back_volume *v, int64_t deadline_
 }
 
 /* Written down before they are asked for: whoever recovers must know what to look for. */
-static void note_names(struct back *b)
+static int note_names(struct back *b, struct err *e)
 {
     struct record *names = record_new();
+    int rc;
 
     for (size_t n = 0; n < b->count; n++) {
         struct record *one = record_append(names, "clones");
@@ -67,8 +68,9 @@ static void note_names(struct back *b)
         record_set_text(one, "target", b->volumes[n].target);
         record_set_text(one, "name", b->volumes[n].clone_name);
     }
-    journal_note(b->run.journal, names, true);
+    rc = journal_write(b->run.journal, names, true, e);
     record_free(names);
+    return rc;
 }
 
 static void keep_clones(struct back *b)
@@ -107,9 +109,8 @@ int step_clone(void *back, struct err *e)
     struct back *b = back;
     int rc;
 
-    if (loop_check(b->run.loop, e) < 0 || read_access(b, e) < 0)
+    if (loop_check(b->run.loop, e) < 0 || read_access(b, e) < 0 || note_names(b, e) < 0)
         return -1;
-    note_names(b);
     rc = back_all(b, ask_clone, b->run.conf->clone_ms, "clone the snapshot", e);
     keep_clones(b);
     if (rc < 0)

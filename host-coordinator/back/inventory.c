@@ -38,14 +38,19 @@ static int read_sets(struct inventory *inv, struct err *e)
     return 0;
 }
 
-static int read_journals(struct inventory *inv, struct err *e)
+static void add_journal(struct inventory *inv, struct record *journal)
+{
+    inv->journals = xrealloc(inv->journals, (inv->journal_count + 1) * sizeof(*inv->journals));
+    inv->journals[inv->journal_count++] = journal;
+}
+
+int inventory_look_again(struct inventory *inv, struct err *e)
 {
     const char *state_dir = inv->run->conf->state_dir;
     struct store_names names = {.count = 0};
 
     if (journal_names(&names, state_dir, e) < 0)
         return -1;
-    inv->journals = xcalloc(names.count ? names.count : 1, sizeof(*inv->journals));
     for (size_t n = 0; n < names.count; n++) {
         struct record *j = journal_read(state_dir, names.names[n], NULL);
 
@@ -53,7 +58,7 @@ static int read_journals(struct inventory *inv, struct err *e)
             j = record_new();
         if (!record_text(j, "id"))
             record_set_text(j, "id", names.names[n]);
-        inv->journals[inv->journal_count++] = j;
+        add_journal(inv, j);
     }
     store_names_release(&names);
     return 0;
@@ -100,6 +105,33 @@ static int op_wait(struct run *r, struct storage *s, struct storage_op *op, int6
     return err_is_set(e) ? -1 : 0;
 }
 
+static bool digits(const char *text, size_t count)
+{
+    for (size_t n = 0; n < count; n++) {
+        if (text[n] < '0' || text[n] > '9')
+            return false;
+    }
+    return true;
+}
+
+bool inventory_is_id(const char *text, size_t len)
+{
+    if (len != INVENTORY_ID_LEN || strnlen(text, len) < len)
+        return false;
+    return digits(text, 8) && text[8] == 'T' && digits(text + 9, 6) && text[15] == 'Z' &&
+           text[16] == '-' && strspn(text + 17, "0123456789abcdef") >= 4;
+}
+
+/* "cbsnap-verify-20161104T101500Z-7f3a-vda" */
+static bool is_temporary(const char *name)
+{
+    size_t prefix = strlen(BACK_VERIFY_PREFIX);
+
+    return strncmp(name, BACK_VERIFY_PREFIX, prefix) == 0 &&
+           inventory_is_id(name + prefix, INVENTORY_ID_LEN) &&
+           name[prefix + INVENTORY_ID_LEN] == '-';
+}
+
 static int read_appliance(struct inventory *inv, size_t n, struct err *e)
 {
     struct run *r = inv->run;
@@ -109,10 +141,10 @@ static int read_appliance(struct inventory *inv, size_t n, struct err *e)
     r->storages[n]->ops->list_volumes(r->storages[n], deadline, &op);
     if (op_wait(r, r->storages[n], &op, deadline, e) == 0) {
         for (size_t v = 0; v < op.volume_count; v++) {
-            if (strncmp(op.volumes[v].name, BACK_VERIFY_PREFIX, strlen(BACK_VERIFY_PREFIX)) == 0)
-                add_volume(&inv->temporary, &inv->temporary_count, n, r, &op.volumes[v]);
-            else if (recorded(inv, r->conf->appliances[n].name, op.volumes[v].id))
+            if (recorded(inv, r->conf->appliances[n].name, op.volumes[v].id))
                 add_volume(&inv->volumes, &inv->count, n, r, &op.volumes[v]);
+            else if (is_temporary(op.volumes[v].name))
+                add_volume(&inv->temporary, &inv->temporary_count, n, r, &op.volumes[v]);
         }
     }
     storage_op_release(&op);
@@ -148,7 +180,7 @@ int inventory_read(struct inventory *ret, struct run *r, struct err *e)
             return -1;
     }
     /* last: whatever of these is not in a record by now is in its journal */
-    return read_journals(ret, e);
+    return inventory_look_again(ret, e);
 }
 
 static void release_volumes(struct inventory_volume *list, size_t count)
@@ -186,25 +218,28 @@ struct record *inventory_set(const struct inventory *inv, const char *id)
     return NULL;
 }
 
-static const struct volume_snapshot *find(const struct inventory *inv, const struct record *volume)
+struct inventory_volume *inventory_volume_of(const struct inventory *inv, const struct record *rec)
 {
-    const char *appliance = record_text(volume, "appliance"), *id = record_text(volume, "id");
-    const char *name = record_text(volume, "snapshot.name");
+    const char *appliance = record_text(rec, "appliance"), *id = record_text(rec, "id");
 
-    for (size_t n = 0; n < inv->count && appliance && id && name; n++) {
-        const struct inventory_volume *v = &inv->volumes[n];
-
-        if (strcmp(v->appliance, appliance) != 0 || strcmp(v->volume.id, id) != 0)
-            continue;
-        for (size_t i = 0; i < v->count; i++) {
-            if (strcmp(v->snapshots[i].name, name) == 0)
-                return &v->snapshots[i];
-        }
+    for (size_t n = 0; n < inv->count && appliance && id; n++) {
+        if (strcmp(inv->volumes[n].appliance, appliance) == 0 &&
+            strcmp(inv->volumes[n].volume.id, id) == 0)
+            return &inv->volumes[n];
     }
     return NULL;
 }
 
-static bool journal_names_set(const struct inventory *inv, const char *id)
+static const struct volume_snapshot *find(const struct inventory_volume *v, const char *name)
+{
+    for (size_t n = 0; n < v->count && name; n++) {
+        if (strcmp(v->snapshots[n].name, name) == 0)
+            return &v->snapshots[n];
+    }
+    return NULL;
+}
+
+bool inventory_in_journal(const struct inventory *inv, const char *id)
 {
     for (size_t n = 0; n < inv->journal_count; n++) {
         const char *own = record_text(inv->journals[n], "id");
@@ -222,16 +257,25 @@ void inventory_judge(const struct inventory *inv, const struct record *set, stru
 
     *ret = (struct standing){.volumes = record_count(set, "volumes")};
     for (size_t n = 0; n < ret->volumes; n++) {
-        const struct volume_snapshot *s = find(inv, record_at(set, "volumes", n));
+        const struct record *rec = record_at(set, "volumes", n);
+        const struct inventory_volume *v = inventory_volume_of(inv, rec);
+        const struct volume_snapshot *s = v ? find(v, record_text(rec, "snapshot.name")) : NULL;
 
-        if (!s)
-            continue;
-        ret->present++;
-        ret->clones = ret->clones || s->clones > 0;
+        ret->unseen += v == NULL;
+        ret->present += s != NULL;
+        ret->clones = ret->clones || (s && s->clones > 0);
     }
-    ret->journal = journal_names_set(inv, record_text(set, "set"));
+    ret->journal = inventory_in_journal(inv, record_text(set, "set"));
     ret->good =
         verdict && strcmp(verdict, "void") != 0 && ret->volumes > 0 && ret->present == ret->volumes;
+}
+
+/* What was seen while it was made says less of it, or nothing. */
+static bool is_crash(const struct record *set)
+{
+    const char *verdict = record_text(set, "verdict");
+
+    return verdict && strcmp(verdict, "crash") == 0;
 }
 
 bool inventory_last_good(const struct inventory *inv, const struct record *set)
@@ -246,7 +290,8 @@ bool inventory_last_good(const struct inventory *inv, const struct record *set)
         const char *other = record_text(inv->sets[n], "domain.name");
         const char *result = record_text(inv->sets[n], "verify.result");
 
-        if (inv->sets[n] == set || !other || strcmp(other, domain) != 0)
+        if (inv->sets[n] == set || !other || strcmp(other, domain) != 0 ||
+            (is_crash(inv->sets[n]) && !is_crash(set)))
             continue;
         inventory_judge(inv, inv->sets[n], &s);
         if (s.good && !(result && strcmp(result, "different") == 0))

@@ -39,25 +39,37 @@ struct inventory {
 int inventory_read(struct inventory *ret, struct run *r, struct err *e);
 void inventory_release(struct inventory *inv);
 struct record *inventory_set(const struct inventory *inv, const char *id); /* NULL: no such */
+/* The volume that one of a record's volumes[] names; NULL: no appliance lists it. */
+struct inventory_volume *inventory_volume_of(const struct inventory *inv, const struct record *rec);
+/* Reads the journals once more: those of runs that have begun since are added. */
+int inventory_look_again(struct inventory *inv, struct err *e);
+bool inventory_in_journal(const struct inventory *inv, const char *id);
+
+#define INVENTORY_ID_LEN 21
+/* "20161104T101500Z-7f3a": the id of a set. Nobody else calls a snapshot so. */
+bool inventory_is_id(const char *text, size_t len);
 
 struct standing {
     size_t volumes, present; /* of the set; of those, with the snapshot still there */
+    size_t unseen;           /* of those, that no appliance lists: gone, or just not told */
     bool clones;             /* one of its snapshots has some */
     bool journal;            /* a run or restore that names it is not over */
     bool good;               /* can be gone back to: by its verdict, and it is whole */
 };
 void inventory_judge(const struct inventory *inv, const struct record *set, struct standing *ret);
-/* No other set of this domain can be gone back to. */
+/* No other set of this domain can be gone back to, none that is worth as much: one that is called
+ * `crash`, as an imported one, stands in for its like alone. */
 bool inventory_last_good(const struct inventory *inv, const struct record *set);
 
 /* Snapshots first, which its record tells beforehand, then the record. ERR_REFUSED when it has
- * clones or a journal names it. */
+ * clones, a journal names it, or its record names a snapshot that is not called like the set. */
 int inventory_remove(struct inventory *inv, struct record *set, struct err *e);
 
 enum orphan_kind {
     ORPHAN_SNAPSHOT, /* called like a set, and no record has it */
     ORPHAN_RECORD,   /* says that it can be gone back to, and snapshots are gone */
     ORPHAN_VOLUME,   /* a clone of a verification that is over */
+    ORPHAN_UNSEEN,   /* a record of a volume that no appliance lists: for a person to judge */
 };
 struct orphan {
     enum orphan_kind kind;
@@ -68,7 +80,8 @@ struct orphan {
 };
 size_t inventory_orphans(const struct inventory *inv, struct orphan **ret);
 void orphans_release(struct orphan *orphans, size_t count);
-/* Removes the snapshot or volume; makes the record say that its set is gone. */
+/* Removes the snapshot or volume; makes the record say that its set is gone. What is unseen stays:
+ * an appliance that just does not tell of a volume must not cost all its sets. */
 int orphan_repair(struct inventory *inv, struct orphan *o, struct err *e);
 
 #endif

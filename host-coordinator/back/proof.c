@@ -175,6 +175,9 @@ int step_certify(void *back, struct err *e)
                  "may have written already",
                  b->id);
     certificate_compare(&b->result, b->set, c, verifying(b, c));
+    /* nobody held that server still, and nobody reads its data: that is less than verified */
+    if (b->method == BACK_VERIFY && !verifying(b, c))
+        b->result.unproven = true;
     return 0;
 }
 

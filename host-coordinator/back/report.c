@@ -38,6 +38,7 @@ int step_journal(void *back, struct err *e)
 {
     struct back *b = back;
     struct record *head;
+    int rc;
 
     if (loop_check(b->run.loop, e) < 0 ||
         store_prepare(b->run.conf->state_dir, record_text(b->set, "domain.name"), e) < 0 ||
@@ -64,9 +65,14 @@ int step_journal(void *back, struct err *e)
         record_set_text(v, "id", b->volumes[n].volume.id);
         record_set_text(v, "name", b->volumes[n].volume.name);
     }
-    journal_note(b->run.journal, head, true);
+    /* nothing is done yet, and what this does without it nobody could undo */
+    rc = journal_write(b->run.journal, head, true, e);
     record_free(head);
-    return 0;
+    if (rc == 0)
+        return 0;
+    journal_close(b->run.journal, true);
+    b->run.journal = NULL;
+    return -1;
 }
 
 static void report_volumes(struct back *b)

@@ -44,9 +44,10 @@ static bool give_access(struct back *b, struct back_volume *v, int64_t deadline_
     return wanted;
 }
 
-static void note_access(struct back *b)
+static int note_access(struct back *b, struct err *e)
 {
     struct record *note = record_new();
+    int rc;
 
     for (size_t n = 0; n < b->count; n++) {
         struct record *one = record_append(note, "access");
@@ -54,8 +55,9 @@ static void note_access(struct back *b)
         record_set_text(one, "target", b->volumes[n].target);
         record_set_text(one, "word", b->volumes[n].access);
     }
-    journal_note(b->run.journal, note, true);
+    rc = journal_write(b->run.journal, note, true, e);
     record_free(note);
+    return rc;
 }
 
 int step_fence(void *back, struct err *e)
@@ -69,7 +71,8 @@ int step_fence(void *back, struct err *e)
         free(b->volumes[n].access);
         b->volumes[n].access = xstrdup(b->volumes[n].op.access ? b->volumes[n].op.access : "");
     }
-    note_access(b);
+    if (note_access(b, e) < 0)
+        return -1;
     b->fenced = true;
     return back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e);
 }
@@ -175,13 +178,16 @@ static bool ask_rollback(struct back *b, struct back_volume *v, int64_t deadline
     return true;
 }
 
-static void note_committed(struct back *b)
+/* Without it a recover would open the volumes as if none had been touched. */
+static int note_committed(struct back *b, struct err *e)
 {
     struct record *note = record_new();
+    int rc;
 
     record_set_bool(note, "committed", true);
-    journal_note(b->run.journal, note, true);
+    rc = journal_write(b->run.journal, note, true, e);
     record_free(note);
+    return rc;
 }
 
 int step_rollback(void *back, struct err *e)
@@ -191,9 +197,8 @@ int step_rollback(void *back, struct err *e)
     int pause_ms = back_patience_ms(b) < PAUSE_MS ? back_patience_ms(b) : PAUSE_MS;
     bool never = false;
 
-    if (loop_check(b->run.loop, e) < 0)
+    if (loop_check(b->run.loop, e) < 0 || (!b->committed && note_committed(b, e) < 0))
         return -1;
-    note_committed(b);
     b->committed = true;
     /* half of them rolled back serve nobody: a signal has to wait */
     loop_shield(b->run.loop, true);

@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#define LOST_REASON "its snapshots are not on the appliance any more"
+
 static int op_wait(struct inventory *inv, struct storage *s, struct storage_op *op,
                    int64_t deadline_us, struct err *e)
 {
@@ -56,23 +58,23 @@ static int tell_gone(struct inventory *inv, struct record *set, const char *reas
 
 /* ---- sets ------------------------------------------------------------------------------------ */
 
-static struct inventory_volume *volume_of(struct inventory *inv, const struct record *rec)
+/* What was removed is no orphan later on. */
+static void forget(struct inventory_volume *v, const char *name)
 {
-    const char *appliance = record_text(rec, "appliance"), *id = record_text(rec, "id");
-
-    for (size_t n = 0; n < inv->count && appliance && id; n++) {
-        if (strcmp(inv->volumes[n].appliance, appliance) == 0 &&
-            strcmp(inv->volumes[n].volume.id, id) == 0)
-            return &inv->volumes[n];
+    for (size_t n = 0; n < v->count; n++) {
+        if (strcmp(v->snapshots[n].name, name) != 0)
+            continue;
+        volume_snapshot_release(&v->snapshots[n]);
+        v->snapshots[n] = v->snapshots[--v->count];
+        return;
     }
-    return NULL;
 }
 
 static int remove_snapshots(struct inventory *inv, const struct record *set, struct err *e)
 {
     for (size_t n = 0; n < record_count(set, "volumes"); n++) {
         const struct record *rec = record_at(set, "volumes", n);
-        struct inventory_volume *v = volume_of(inv, rec);
+        struct inventory_volume *v = inventory_volume_of(inv, rec);
         const char *name = record_text(rec, "snapshot.name");
         struct storage_op op = {.done = false};
         int64_t deadline = mono_in_ms(inv->run->conf->clone_ms);
@@ -82,6 +84,7 @@ static int remove_snapshots(struct inventory *inv, const struct record *set, str
         v->storage->ops->remove_snapshot(v->storage, &v->volume, name, deadline, &op);
         if (op_wait(inv, v->storage, &op, deadline, e) < 0)
             return err_prefix(e, "set '%s'", record_text(set, "set"));
+        forget(v, name);
     }
     return 0;
 }
@@ -106,11 +109,28 @@ static int check_appliances(struct inventory *inv, const struct record *set, str
     return 0;
 }
 
+/* A record that came from elsewhere must not make us remove what is another set's. */
+static int check_names(const struct record *set, const char *id, struct err *e)
+{
+    for (size_t n = 0; n < record_count(set, "volumes"); n++) {
+        const char *name = record_text(record_at(set, "volumes", n), "snapshot.name");
+
+        if (name && strcmp(name, id) != 0)
+            return err_set(e, ERR_REFUSED,
+                           "the record of set '%s' names a snapshot '%.100s', which is not called "
+                           "like the set: it is not removed",
+                           id, name);
+    }
+    return 0;
+}
+
 int inventory_remove(struct inventory *inv, struct record *set, struct err *e)
 {
     const char *id = record_text(set, "set");
     struct standing s;
 
+    if (inventory_look_again(inv, e) < 0)
+        return -1;
     inventory_judge(inv, set, &s);
     if (s.clones)
         return err_set(e, ERR_REFUSED,
@@ -122,29 +142,13 @@ int inventory_remove(struct inventory *inv, struct record *set, struct err *e)
                        "a run that works with set '%s' is not over; if it died: cbsnap-coord "
                        "recover",
                        id);
-    if (check_appliances(inv, set, e) < 0 || tell_gone(inv, set, "it is being removed", e) < 0 ||
-        remove_snapshots(inv, set, e) < 0)
+    if (check_names(set, id, e) < 0 || check_appliances(inv, set, e) < 0 ||
+        tell_gone(inv, set, "it is being removed", e) < 0 || remove_snapshots(inv, set, e) < 0)
         return -1;
     return store_remove(inv->run->conf->state_dir, record_text(set, "domain.name"), id, e);
 }
 
 /* ---- orphans --------------------------------------------------------------------------------- */
-
-static bool digits(const char *text, size_t count)
-{
-    for (size_t n = 0; n < count; n++) {
-        if (text[n] < '0' || text[n] > '9')
-            return false;
-    }
-    return true;
-}
-
-/* "20161104T101500Z-7f3a": nobody else calls a snapshot so. */
-static bool is_set_id(const char *name)
-{
-    return strlen(name) == 21 && digits(name, 8) && name[8] == 'T' && digits(name + 9, 6) &&
-           name[15] == 'Z' && name[16] == '-' && strspn(name + 17, "0123456789abcdef") == 4;
-}
 
 static void add(struct orphan **list, size_t *count, struct orphan o)
 {
@@ -152,16 +156,14 @@ static void add(struct orphan **list, size_t *count, struct orphan o)
     (*list)[(*count)++] = o;
 }
 
-static bool in_journal(const struct inventory *inv, const char *id)
+/* It was called lost, and yet all of it is there: the appliance had not told all. */
+static bool came_back(const struct inventory *inv, const struct record *set)
 {
-    for (size_t n = 0; n < inv->journal_count; n++) {
-        const char *own = record_text(inv->journals[n], "id");
-        const char *set = record_text(inv->journals[n], "set");
+    const char *reason = record_text_at(set, "reasons", 0);
+    struct standing s;
 
-        if ((own && strcmp(own, id) == 0) || (set && strcmp(set, id) == 0))
-            return true;
-    }
-    return false;
+    inventory_judge(inv, set, &s);
+    return reason && strcmp(reason, LOST_REASON) == 0 && s.present == s.volumes;
 }
 
 /*
@@ -192,7 +194,7 @@ static bool owned(const struct inventory *inv, const char *id)
     const struct record *set = inventory_set(inv, id);
     const char *verdict = set ? record_text(set, "verdict") : NULL;
 
-    return set && verdict && strcmp(verdict, "void") != 0;
+    return set && verdict && (strcmp(verdict, "void") != 0 || came_back(inv, set));
 }
 
 static void find_snapshots(const struct inventory *inv, struct orphan **list, size_t *count)
@@ -201,8 +203,10 @@ static void find_snapshots(const struct inventory *inv, struct orphan **list, si
         struct inventory_volume *v = &inv->volumes[n];
 
         for (size_t i = 0; i < v->count; i++) {
-            if (!is_set_id(v->snapshots[i].name) || owned(inv, v->snapshots[i].name) ||
-                in_journal(inv, v->snapshots[i].name) || claimed_now(inv, v->snapshots[i].name))
+            const char *name = v->snapshots[i].name;
+
+            if (!inventory_is_id(name, strlen(name)) || owned(inv, name) ||
+                inventory_in_journal(inv, name) || claimed_now(inv, name))
                 continue;
             add(list, count,
                 (struct orphan){
@@ -214,6 +218,23 @@ static void find_snapshots(const struct inventory *inv, struct orphan **list, si
     }
 }
 
+static struct orphan of_record(struct record *set, const struct standing *s)
+{
+    const char *id = record_text(set, "set");
+
+    if (s->unseen > 0)
+        return (struct orphan){
+            .kind = ORPHAN_UNSEEN,
+            .set = set,
+            .text = xasprintf("record %s: %zu of its %zu volumes are not told of by any appliance; "
+                              "if they are gone for good: cbsnap-coord delete %s",
+                              id, s->unseen, s->volumes, id)};
+    return (struct orphan){.kind = ORPHAN_RECORD,
+                           .set = set,
+                           .text = xasprintf("record %s: %zu of its %zu snapshots are gone", id,
+                                             s->volumes - s->present, s->volumes)};
+}
+
 static void find_records(const struct inventory *inv, struct orphan **list, size_t *count)
 {
     for (size_t n = 0; n < inv->set_count; n++) {
@@ -223,12 +244,7 @@ static void find_records(const struct inventory *inv, struct orphan **list, size
         inventory_judge(inv, inv->sets[n], &s);
         if (!verdict || strcmp(verdict, "void") == 0 || s.present == s.volumes || s.journal)
             continue;
-        add(list, count,
-            (struct orphan){.kind = ORPHAN_RECORD,
-                            .set = inv->sets[n],
-                            .text = xasprintf("record %s: %zu of its %zu snapshots are gone",
-                                              record_text(inv->sets[n], "set"),
-                                              s.volumes - s.present, s.volumes)});
+        add(list, count, of_record(inv->sets[n], &s));
     }
 }
 
@@ -236,9 +252,9 @@ static void find_temporary(const struct inventory *inv, struct orphan **list, si
 {
     for (size_t n = 0; n < inv->temporary_count; n++) {
         struct inventory_volume *v = &inv->temporary[n];
-        AUTO_FREE char *id = strndup(v->volume.name + strlen(BACK_VERIFY_PREFIX), 21);
+        AUTO_FREE char *id = strndup(v->volume.name + strlen(BACK_VERIFY_PREFIX), INVENTORY_ID_LEN);
 
-        if (in_journal(inv, id))
+        if (inventory_in_journal(inv, id))
             continue;
         add(list, count,
             (struct orphan){.kind = ORPHAN_VOLUME,
@@ -282,7 +298,7 @@ static int repair_record(struct inventory *inv, const struct record *set, struct
         *e = why;
         return -1;
     }
-    rc = tell_gone(inv, now, "its snapshots are not on the appliance any more", e);
+    rc = tell_gone(inv, now, LOST_REASON, e);
     record_free(now);
     return rc;
 }
@@ -293,6 +309,8 @@ int orphan_repair(struct inventory *inv, struct orphan *o, struct err *e)
     int64_t deadline = mono_in_ms(inv->run->conf->clone_ms);
     struct inventory_volume *v = o->volume;
 
+    if (o->kind == ORPHAN_UNSEEN)
+        return 0;
     if (o->kind == ORPHAN_RECORD)
         return repair_record(inv, o->set, e);
     if (o->kind == ORPHAN_SNAPSHOT && claimed_now(inv, v->snapshots[o->snapshot].name))

@@ -34,6 +34,7 @@ static const struct command_option verify_options[] = {
     {"tables", "LIST", "read these only: schema.table,schema.table"},
     {"certificate-only", NULL, "compare positions, read no data"},
     {"memory", "MIB", "of the throw-away VM"},
+    {"force", NULL, "trust the definition of an imported set"},
     {NULL},
 };
 
@@ -45,10 +46,10 @@ static const struct command_option delete_options[] = {
 static const struct command_option prune_options[] = {
     {"keep-last", "N", "the newest N"},
     {"keep-hourly", "N", "the newest of each of the last N hours that have one"},
-    {"keep-daily", "N", "of each day; weekly, monthly, yearly likewise (UTC)"},
-    {"keep-weekly", "N", ""},
-    {"keep-monthly", "N", ""},
-    {"keep-yearly", "N", ""},
+    {"keep-daily", "N", "the same for days (UTC)"},
+    {"keep-weekly", "N", "for weeks, Monday to Sunday"},
+    {"keep-monthly", "N", "for months"},
+    {"keep-yearly", "N", "for years"},
     {"keep-verified", "N", "the newest N that passed verification"},
     {"keep-within", "TIME", "all as young as that: 2h, 3d"},
     {"dry-run", NULL, "say it only"},

@@ -5,10 +5,15 @@
  *
  * A manifest was written before its set's freeze. So of the newest set nothing is known but what it
  * would hold; if its snapshots are all there it is called `crash`, and verify can prove more. Of
- * earlier sets the manifests of later ones tell verdict and position. What a guest's disk says is
- * taken as such: the records name where they come from.
+ * earlier sets the manifests of later ones tell verdict and position.
+ *
+ * What a guest's disk says is taken as such: the records name where they come from, and restore and
+ * verify ask for --force before they give libvirt what stands there. But a guest may be hostile:
+ * its links and special files are not followed, a record may speak of its own domain and snapshots
+ * alone, and no more is read than an agent keeps.
  */
 #include "host-coordinator/back/back.h"
+#include "host-coordinator/back/inventory.h"
 #include "host-coordinator/command/command.h"
 
 #include "proto/base/buf.h"
@@ -22,8 +27,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MANIFEST_DIR "var/lib/cbsnap/instance"
+/* An agent keeps 32, and a coordinator tells of 10 earlier sets in each. */
+#define MANIFESTS_MAX 64
+#define EARLIER_MAX   32
 
 struct import {
     const struct command_context *c;
@@ -47,42 +56,75 @@ static void copy_members(struct record *to, const struct record *from)
 
 static bool plain_id(const char *id)
 {
-    return id && strlen(id) == 21 && strspn(id, "0123456789abcdefTZ-") == 21;
+    return id && inventory_is_id(id, strlen(id));
 }
 
+/* Also one that cannot be read: it is not ours to replace. */
 static bool known(const struct import *im, const char *id)
 {
-    struct record *r = store_load(im->c->conf->state_dir, id, NULL);
-    bool there = r != NULL;
+    AUTO_FREE char *end = xasprintf("/%s.json", id);
+    struct store_names names = {.count = 0};
+    bool there = store_names(&names, im->c->conf->state_dir, NULL, NULL) < 0;
 
-    record_free(r);
+    for (size_t n = 0; n < names.count && !there; n++)
+        there = strcmp(strchr(names.names[n], '/'), end) == 0;
+    store_names_release(&names);
     return there;
 }
 
-static void tell(struct import *im, const char *id, const char *words)
+static void tell(struct import *im, const char *id, const char *domain, const char *words)
 {
     if (im->c->json) {
         struct record *one = record_append(im->answer, "sets");
 
         record_set_text(one, "set", id);
+        record_set_text(one, "domain", domain);
         record_set_text(one, "outcome", words);
     } else {
-        plain_line(stdout, "%s  %s", id, words);
+        plain_line(stdout, "%s  %s  %s", id, domain, words);
     }
+}
+
+/* Why this cannot be the record of a set; NULL: it can. */
+static const char *odd(const struct record *r)
+{
+    static const char *const verdicts[] = {"application", "filesystem", "crash", "void"};
+    const char *domain = record_text(r, "domain.name"), *uuid = record_text(r, "domain.uuid");
+    const char *verdict = record_text(r, "verdict");
+    bool known_verdict = false;
+
+    for (size_t n = 0; n < ARRAY_SIZE(verdicts) && verdict; n++)
+        known_verdict = known_verdict || strcmp(verdicts[n], verdict) == 0;
+    if (!known_verdict)
+        return "it has no verdict";
+    if (!*domain || *domain == '.' || strchr(domain, '/') || (uuid && strchr(uuid, '/')))
+        return "no domain is called so";
+    for (size_t n = 0; n < record_count(r, "volumes"); n++) {
+        const char *name = record_text(record_at(r, "volumes", n), "snapshot.name");
+
+        if (name && strcmp(name, record_text(r, "set")) != 0)
+            return "it names snapshots of another set";
+    }
+    return NULL;
 }
 
 static int keep(struct import *im, struct record *r, const char *from, struct err *e)
 {
     const char *id = record_text(r, "set"), *domain = record_text(r, "domain.name");
+    const char *why = odd(r);
     char at[32];
 
+    if (why) {
+        log_warn("set '%s' in '%s' is left out: %s", id, from, why);
+        return 0;
+    }
     record_set_text(r, "imported.from", from);
     record_set_text(r, "imported.at", clock_iso(wall_us(), at));
     if (store_prepare(im->c->conf->state_dir, domain, e) < 0 ||
         store_save(im->c->conf->state_dir, domain, id, r, e) < 0)
         return -1;
     im->made++;
-    tell(im, id, record_text(r, "verdict"));
+    tell(im, id, domain, record_text(r, "verdict"));
     return 0;
 }
 
@@ -132,7 +174,9 @@ static int import_own(struct import *im, const struct record *manifest, const ch
     rc = step_back_storage(&b, &why);
     if (rc == 0)
         rc = back_check_whole(&b, &why);
-    if (rc < 0 && why.code != ERR_NOT_FOUND) {
+    if (rc < 0 && why.code == ERR_REFUSED) {
+        log_warn("'%s' is left out: %s", path, why.msg);
+    } else if (rc < 0 && why.code != ERR_NOT_FOUND) {
         *e = why;
     } else {
         judge(r, &b, rc < 0 ? &why : NULL);
@@ -143,18 +187,55 @@ static int import_own(struct import *im, const struct record *manifest, const ch
     return rc < 0 && err_is_set(e) ? -1 : 0;
 }
 
+static struct record *read_manifest(const char *path, struct err *e)
+{
+    struct stat st;
+
+    /* a pipe would never end, and what a link leads to is the host's */
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        err_set(e, ERR_CONFIG, "'%s' is no file", path);
+        return NULL;
+    }
+    return store_read(path, e);
+}
+
+/* Later sets do not tell the definition of an earlier one. It stands in that one's own manifest,
+ * and where that is gone, the later one's is the nearest. */
+static void add_definition(struct record *r, const struct record *manifest, const char *path)
+{
+    static const char *const members[] = {
+        "instance.host",       "instance.hypervisor", "instance.libvirt", "instance.live",
+        "instance.definition", "instance.disks",      "instance.channels"};
+    const char *slash = strrchr(path, '/');
+    AUTO_FREE char *own_path =
+        xasprintf("%.*s/%s.json", (int)(slash - path), path, record_text(r, "set"));
+    struct record *own = read_manifest(own_path, NULL);
+
+    for (size_t n = 0; n < ARRAY_SIZE(members); n++)
+        record_copy(r, own ? own : manifest, members[n]);
+    record_free(own);
+}
+
+static bool of_same_domain(const struct record *one, const struct record *manifest)
+{
+    const char *a = record_text(one, "domain.name"), *b = record_text(manifest, "domain.name");
+
+    return a && b && strcmp(a, b) == 0;
+}
+
 static int import_earlier(struct import *im, const struct record *manifest, const char *path,
                           struct err *e)
 {
-    for (size_t n = 0; n < record_count(manifest, "earlier"); n++) {
+    for (size_t n = 0; n < record_count(manifest, "earlier") && n < EARLIER_MAX; n++) {
         const struct record *one = record_at(manifest, "earlier", n);
         struct record *r;
         int rc;
 
-        if (!wanted(im, one))
+        if (!of_same_domain(one, manifest) || !wanted(im, one))
             continue;
         r = record_new();
         copy_members(r, one);
+        add_definition(r, manifest, path);
         rc = keep(im, r, path, e);
         record_free(r);
         if (rc < 0)
@@ -168,6 +249,27 @@ static int import_earlier(struct import *im, const struct record *manifest, cons
 static int newest_first(const void *a, const void *b)
 {
     return strcmp(*(char *const *)b, *(char *const *)a);
+}
+
+/* A folder of the guest's that is a link would lead into the host's own. */
+static int check_folders(const char *dir, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", dir, MANIFEST_DIR);
+    size_t at = strlen(dir);
+
+    while (path[at]) {
+        size_t end = at + 1 + strcspn(path + at + 1, "/");
+        AUTO_FREE char *folder = strndup(path, end);
+        struct stat st;
+
+        if (lstat(folder, &st) == 0 && S_ISLNK(st.st_mode))
+            return err_set(e, ERR_CONFIG,
+                           "'%s' is a link: mount the filesystem that holds it there, or give the "
+                           "folder in which %s is",
+                           folder, MANIFEST_DIR);
+        at = end;
+    }
+    return 0;
 }
 
 static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struct err *e)
@@ -195,6 +297,8 @@ static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struc
     closedir(d);
     if (count > 1)
         qsort(list, count, sizeof(*list), newest_first);
+    while (count > MANIFESTS_MAX)
+        free(list[--count]);
     *ret = list;
     *ret_count = count;
     return 0;
@@ -204,7 +308,7 @@ static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struc
 static int import_file(struct import *im, const char *path, struct err *e)
 {
     struct err why = ERR_INIT;
-    struct record *manifest = store_read(path, &why);
+    struct record *manifest = read_manifest(path, &why);
     int rc = 0;
 
     if (!manifest) {
@@ -230,7 +334,9 @@ int cmd_import(const struct command_context *c, struct err *e)
     im.dir = c->args[0];
     im.answer = record_new();
     record_set_empty(im.answer, "sets");
-    rc = list_manifests(inner, &paths, &count, e);
+    rc = check_folders(im.dir, e);
+    if (rc == 0)
+        rc = list_manifests(inner, &paths, &count, e);
     for (size_t n = 0; n < count; n++) {
         if (rc == 0)
             rc = import_file(&im, paths[n], e);
@@ -242,5 +348,7 @@ int cmd_import(const struct command_context *c, struct err *e)
     else if (rc == 0 && im.made == 0)
         printf("no set that has no record yet\n");
     record_free(im.answer);
-    return rc == 0 ? EXIT_DONE : e->code == ERR_NOT_FOUND ? EXIT_USAGE : EXIT_FAILED;
+    if (rc == 0)
+        return EXIT_DONE;
+    return e->code == ERR_NOT_FOUND || e->code == ERR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
 }

@@ -14,13 +14,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* No run of the VM may begin or be under way: it would have the appliance wait for us, and could
+ * clone what was just seen to have no clones. */
+static int lock_vm(struct run *r, const char *uuid, struct err *e)
+{
+    return uuid ? store_lock(r->conf->state_dir, uuid, &r->lock_fd, e) : 0;
+}
+
 /* Everything is read before anything is removed. */
 static int begin(const struct command_context *c, struct run *r, struct inventory *inv,
-                 struct err *e)
+                 const char *uuid, struct err *e)
 {
+    *inv = (struct inventory){.run = NULL};
     run_init(r, c->conf, &domain_libvirt, c->loop, c->uri, "");
     r->report = progress_reporter(true);
-    return inventory_read(inv, r, e);
+    return lock_vm(r, uuid, e) < 0 ? -1 : inventory_read(inv, r, e);
 }
 
 static void end(struct run *r, struct inventory *inv)
@@ -29,27 +37,17 @@ static void end(struct run *r, struct inventory *inv)
     run_release(r);
 }
 
-/* No run of the VM may begin or be under way: it would have the appliance wait for us. */
-static int lock_vm(struct run *r, const char *uuid, struct err *e)
-{
-    return uuid ? store_lock(r->conf->state_dir, uuid, &r->lock_fd, e) : 0;
-}
-
 /* ---- delete ---------------------------------------------------------------------------------- */
 
-static int delete_set(const struct command_context *c, struct inventory *inv, struct err *e)
+static int delete_set(const struct command_context *c, struct inventory *inv, const char *id,
+                      struct err *e)
 {
-    struct record *given = store_load(c->conf->state_dir, c->args[0], e); /* a prefix will do */
-    struct record *set = given ? inventory_set(inv, record_text(given, "set") ?: "") : NULL;
+    struct record *set = inventory_set(inv, id);
 
-    record_free(given);
     if (!set) {
-        if (!err_is_set(e))
-            err_set(e, ERR_NOT_FOUND, "there is no set '%s'", c->args[0]);
+        err_set(e, ERR_NOT_FOUND, "there is no set '%s'", id);
         return EXIT_USAGE;
     }
-    if (lock_vm(inv->run, record_text(set, "domain.uuid"), e) < 0)
-        return EXIT_REFUSED;
     if (inventory_last_good(inv, set) && !command_option(c, "force")) {
         err_set(e, ERR_REFUSED,
                 "set '%s' is the last of domain '%s' that can be gone back to; --force deletes it",
@@ -63,11 +61,18 @@ static int delete_set(const struct command_context *c, struct inventory *inv, st
 
 int cmd_delete(const struct command_context *c, struct err *e)
 {
+    struct record *given = store_load(c->conf->state_dir, c->args[0], e); /* a prefix will do */
     struct inventory inv;
     struct run r;
-    int status = begin(c, &r, &inv, e) < 0 ? EXIT_REFUSED : delete_set(c, &inv, e);
+    int status;
 
+    if (!given)
+        return EXIT_USAGE;
+    status = begin(c, &r, &inv, record_text(given, "domain.uuid"), e) < 0
+                 ? EXIT_REFUSED
+                 : delete_set(c, &inv, record_text(given, "set") ?: c->args[0], e);
     end(&r, &inv);
+    record_free(given);
     return status;
 }
 
@@ -105,6 +110,8 @@ static int read_rules(const struct command_context *c, struct retain_rules *rule
             return err_prefix(e, "--keep-within");
         rules->within_us = rules->now_us - then;
     }
+    if (command_option(c, "repair") && !command_option(c, "orphans"))
+        return err_set(e, ERR_USAGE, "--repair repairs what --orphans lists: give both");
     if (retain_rules_any(rules) || command_option(c, "orphans"))
         return 0;
     return err_set(e, ERR_USAGE,
@@ -138,10 +145,16 @@ static size_t describe(const struct inventory *inv, const char *domain, struct r
         count++;
         inventory_judge(inv, set, &s);
         to->id = record_text(set, "set");
-        to->good = s.good && strcmp(verdict, "crash") != 0;
+        /* what a restore went back from: no rule's newest, and a person says when it may go */
+        if (record_text(set, "safety_of"))
+            to->pins |= RETAIN_PIN_SAFETY;
+        to->good = s.good && strcmp(verdict, "crash") != 0 && !to->pins;
         to->verified = result && strcmp(result, "same") == 0;
         to->verify_failed = result && strcmp(result, "different") == 0;
-        to->pins = (s.clones ? RETAIN_PIN_CLONES : 0u) | (s.journal ? RETAIN_PIN_JOURNAL : 0u);
+        to->pins |= (s.clones ? RETAIN_PIN_CLONES : 0u) | (s.journal ? RETAIN_PIN_JOURNAL : 0u);
+        /* an appliance that does not tell of a volume has not lost it yet */
+        if (s.unseen > 0 && verdict && strcmp(verdict, "void") != 0)
+            to->pins |= RETAIN_PIN_UNKNOWN;
         if (!when_rfc3339(record_text(set, "started") ?: "", &to->started_us))
             to->pins |= RETAIN_PIN_UNKNOWN;
     }
@@ -211,10 +224,38 @@ static int prune_sets(const struct command_context *c, struct inventory *inv,
 
 /* ---- prune: orphans -------------------------------------------------------------------------- */
 
-static int prune_orphans(const struct command_context *c, struct inventory *inv,
-                         struct record *answer, struct err *e)
+static bool on_volume_of(const struct record *set, const struct inventory_volume *v)
 {
-    bool repair = command_option(c, "repair") != NULL;
+    for (size_t n = 0; n < record_count(set, "volumes"); n++) {
+        const struct record *rec = record_at(set, "volumes", n);
+        const char *appliance = record_text(rec, "appliance"), *id = record_text(rec, "id");
+
+        if (appliance && id && strcmp(appliance, v->appliance) == 0 &&
+            strcmp(id, v->volume.id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is another domain's is not asked about, and its VM is not locked. A clone of a verification
+ * tells no domain, and is nobody's once that is over. */
+static bool of_this_domain(const struct inventory *inv, const struct orphan *o, const char *domain)
+{
+    if (o->set)
+        return of_domain(o->set, domain);
+    if (o->kind != ORPHAN_SNAPSHOT)
+        return true;
+    for (size_t n = 0; n < inv->set_count; n++) {
+        if (of_domain(inv->sets[n], domain) && on_volume_of(inv->sets[n], o->volume))
+            return true;
+    }
+    return false;
+}
+
+static int prune_orphans(const struct command_context *c, struct inventory *inv,
+                         struct record *answer, bool dry, struct err *e)
+{
+    bool repair = !dry && command_option(c, "repair");
     struct orphan *orphans;
     size_t count = inventory_orphans(inv, &orphans);
     int rc = 0;
@@ -223,6 +264,8 @@ static int prune_orphans(const struct command_context *c, struct inventory *inv,
     for (size_t n = 0; n < count; n++) {
         struct err why = ERR_INIT;
 
+        if (!of_this_domain(inv, &orphans[n], c->args[0]))
+            continue;
         if (c->json)
             record_append_text(answer, "orphans", orphans[n].text);
         else
@@ -237,14 +280,29 @@ static int prune_orphans(const struct command_context *c, struct inventory *inv,
     return rc;
 }
 
-/* The VM of these sets, as their newest record names it. */
-static const char *uuid_of(const struct inventory *inv, const char *domain)
+/* The VM of these sets, as the newest record that tells names it; the caller frees. */
+static int find_uuid(const char *state_dir, const char *domain, char **ret, struct err *e)
 {
-    for (size_t n = 0; n < inv->set_count; n++) {
-        if (of_domain(inv->sets[n], domain))
-            return record_text(inv->sets[n], "domain.uuid");
+    struct store_names names = {.count = 0};
+
+    *ret = NULL;
+    if (store_names(&names, state_dir, domain, e) < 0)
+        return -1;
+    if (names.count == 0)
+        return err_set(e, ERR_NOT_FOUND,
+                       "there are no records of a domain '%s' in '%s/records'; cbsnap-coord list "
+                       "shows all",
+                       domain, state_dir);
+    for (size_t n = 0; n < names.count && !*ret; n++) {
+        AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, names.names[n]);
+        struct record *r = store_read(path, NULL);
+        const char *uuid = r ? record_text(r, "domain.uuid") : NULL;
+
+        *ret = uuid ? xstrdup(uuid) : NULL;
+        record_free(r);
     }
-    return NULL;
+    store_names_release(&names);
+    return 0;
 }
 
 int cmd_prune(const struct command_context *c, struct err *e)
@@ -252,18 +310,19 @@ int cmd_prune(const struct command_context *c, struct err *e)
     bool dry = command_option(c, "dry-run") != NULL;
     struct record *answer = record_new();
     struct retain_rules rules;
+    AUTO_FREE char *uuid = NULL;
     struct inventory inv;
     struct run r;
     int status = EXIT_DONE;
 
-    if (read_rules(c, &rules, e) < 0) {
+    if (read_rules(c, &rules, e) < 0 || find_uuid(c->conf->state_dir, c->args[0], &uuid, e) < 0) {
         record_free(answer);
         return EXIT_USAGE;
     }
-    if (begin(c, &r, &inv, e) < 0 || (!dry && lock_vm(&r, uuid_of(&inv, c->args[0]), e) < 0))
+    if (begin(c, &r, &inv, dry ? NULL : uuid, e) < 0)
         status = EXIT_REFUSED;
     else if (prune_sets(c, &inv, &rules, answer, dry, e) < 0 ||
-             (command_option(c, "orphans") && prune_orphans(c, &inv, answer, e) < 0))
+             (command_option(c, "orphans") && prune_orphans(c, &inv, answer, dry, e) < 0))
         status = EXIT_FAILED;
     if (c->json && status != EXIT_REFUSED)
         command_answer(c, answer);

@@ -39,7 +39,9 @@ static const char *result_words(const struct back *b)
         return "not compared";
     if (b->result.count > 0)
         return "DIFFERENT: what came back is not what was taken";
-    return b->result.position ? "same: what came back is what was taken"
+    if (certificate_same(&b->result))
+        return "same: what came back is what was taken";
+    return b->result.position ? "sound, but the age of its data volume is not proven"
                               : "sound, but there was no position to compare with";
 }
 
@@ -146,6 +148,7 @@ int cmd_verify(const struct command_context *c, struct err *e)
     b.memory_mib = memory;
     b.tables = command_option(c, "tables");
     b.certificate_only = flag(c, "certificate-only");
+    b.force = flag(c, "force");
     if (verify_run(&b, &status, e) == 0 && !c->json) {
         printf("%s: %s\n", b.id, result_words(&b));
         print_comparison(&b);

@@ -20,9 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRAW_EVERY_US  INT64_C(250000)
-#define SERVER_WAIT_US INT64_C(1000000)
-#define TEXT_WIDTH     100
+#define DRAW_EVERY_US INT64_C(250000)
+#define PARTS_WAIT_US INT64_C(5000000)
+#define ONCE_US       INT64_C(9000000) /* from then on what is there has to do */
+#define TEXT_WIDTH    100
 
 const struct command_option watch_options[] = {
     {"once", NULL, "print one full sample and end"},
@@ -36,7 +37,7 @@ struct watch {
     struct screen *screen;
     bool once, paused, utf8, quit;
     size_t scroll, page;
-    int64_t drawn_us, full_us;
+    int64_t drawn_us, full_us, began_us;
     unsigned printed; /* readings seen when the last document was printed */
     struct err err;   /* of the screen or of stdout */
 };
@@ -210,11 +211,31 @@ static void on_news(void *arg)
     }
 }
 
-/* What the server is, is worth a moment: a server that does not answer must not hide the rest. */
+/*
+ * What comes from elsewhere than /proc, and so may come after the first readings: what the server
+ * is, its status, its transactions (of a frozen guest they are not read), the appliance's volumes.
+ */
+static bool has_parts(const struct watch *w)
+{
+    static const char *const late[] = {"mysql.uptime", "innodb.lsn", "innodb.trx_active"};
+    struct view_input in = look(w);
+    double value;
+
+    if (!in.facts.asked || !in.facts.volumes_asked)
+        return false;
+    for (size_t n = 0; n < ARRAY_SIZE(late) && !in.facts.frozen; n++) {
+        if (!view_value(&in, late[n], &value))
+            return false;
+    }
+    return true;
+}
+
+/* The parts are worth a moment: a server that does not answer must not hide the rest. */
 static bool is_enough(void *arg)
 {
     struct watch *w = arg;
     struct follow_facts facts;
+    int64_t now_us = mono_us();
 
     if (!w->once)
         return false;
@@ -222,8 +243,8 @@ static bool is_enough(void *arg)
     if (!is_full(&facts))
         return false;
     if (!w->full_us)
-        w->full_us = mono_us();
-    return facts.asked || mono_us() - w->full_us > SERVER_WAIT_US;
+        w->full_us = now_us;
+    return has_parts(w) || now_us - w->full_us > PARTS_WAIT_US || now_us - w->began_us > ONCE_US;
 }
 
 static int parse_interval(const char *text, int *ret_ms, struct err *e)
@@ -266,7 +287,10 @@ static int run(struct watch *w, const struct follow_options *options, struct err
 
 int cmd_watch(const struct command_context *c, struct err *e)
 {
-    struct watch w = {.c = c, .once = command_option(c, "once") != NULL, .utf8 = screen_utf8()};
+    struct watch w = {.c = c,
+                      .once = command_option(c, "once") != NULL,
+                      .utf8 = screen_utf8(),
+                      .began_us = mono_us()};
     struct follow_options options = {
         .conf = c->conf,
         .ops = &domain_libvirt,

@@ -125,7 +125,9 @@ struct domain_ops {
      */
     int (*define)(struct domain **ret, const char *uri, const char *xml, struct err *e);
     /* Starts a transient domain that libvirt ends when this connection does, also when its owner is
-     * killed (VIR_DOMAIN_START_AUTODESTROY). */
+     * killed (VIR_DOMAIN_START_AUTODESTROY; drivers that cannot refuse). That takes it moments
+     * after the last close(): who needs the disks back calls destroy(), which waits for the end.
+     * ERR_REFUSED when its name or UUID is another domain's, or runs already. */
     int (*create)(struct domain **ret, const char *uri, const char *xml, struct err *e);
     /* Of a defined domain that is off; one that is up already is a success, though it may be
      * paused: state() tells. Always a boot: the memory of a managed save is thrown away, for it

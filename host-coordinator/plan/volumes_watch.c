@@ -11,7 +11,8 @@
 struct watched {
     const struct set_volume *of;
     struct storage_op stats, history;
-    bool asked; /* stats is under way, or done and not yet taken */
+    bool asked;    /* stats is under way, or done and not yet taken */
+    bool answered; /* for good or ill, not taken back */
     bool asked_history;
     bool told, told_history;  /* what went wrong was noted */
     struct volume_past *past; /* the answer to history */
@@ -59,6 +60,7 @@ static void take_stats(struct volumes_watch *w, struct watched *v)
     const struct volume_stats *s = &v->stats.stats;
 
     v->asked = false;
+    v->answered |= v->stats.err.code != ERR_CANCELLED;
     if (err_is_set(&v->stats.err)) {
         if (!v->told && v->stats.err.code != ERR_CANCELLED)
             run_note(w->run, "readings of volume '%s' are missing: %s", v->of->volume.name,
@@ -213,6 +215,15 @@ void volumes_watch_stop(struct volumes_watch *w)
     take_back(w);
     uv_close((uv_handle_t *)&w->timer, on_closed);
     uv_close((uv_handle_t *)&w->look, on_closed);
+}
+
+bool volumes_watch_answered(const struct volumes_watch *w)
+{
+    for (size_t n = 0; n < w->count; n++) {
+        if (!w->volumes[n].answered)
+            return false;
+    }
+    return true;
 }
 
 size_t volumes_watch_history(const struct volumes_watch *w, size_t volume,

@@ -33,6 +33,9 @@ void volumes_watch_suspend(struct volumes_watch *w, bool suspended);
 /* Readings that have come are kept; what is under way is taken back. Accepts NULL. */
 void volumes_watch_stop(struct volumes_watch *w);
 
+/* Every volume has been asked, and has answered or failed, at least once. */
+bool volumes_watch_answered(const struct volumes_watch *w);
+
 /*
  * What the appliance remembered of volume `volume` (index in r->volumes) when the watch began,
  * oldest first: rows for the record, not for the series, since the appliance does not tell the time

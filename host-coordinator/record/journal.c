@@ -22,6 +22,7 @@
 struct journal {
     int fd;
     char *path;
+    bool cut; /* the last line is not whole */
 };
 
 /* Whose journal it is lives as long as the lock, whatever becomes of its process. */
@@ -57,16 +58,29 @@ int journal_open(struct journal **ret, const char *state_dir, const char *set, s
     return 0;
 }
 
+int journal_write(struct journal *j, const struct record *r, bool sync, struct err *e)
+{
+    if (!j)
+        return 0;
+    AUTO_FREE char *text = json_dumps((const json_t *)r, JSON_COMPACT);
+    /* behind half a line, which a disk had no room for, this one would be lost too */
+    AUTO_FREE char *line = xasprintf("%s%s\n", j->cut ? "\n" : "", text ? text : "{}");
+    ssize_t len = (ssize_t)strlen(line), n = write(j->fd, line, (size_t)len);
+
+    j->cut = n < 0 ? j->cut : n < len;
+    if (n == len && !(sync && fdatasync(j->fd) < 0))
+        return 0;
+    return err_set_sys(e, ERR_IO, n < 0 || n == len ? errno : ENOSPC,
+                       "cannot write the journal '%s'", j->path);
+}
+
 void journal_note(struct journal *j, const struct record *r, bool sync)
 {
-    AUTO_FREE char *text = json_dumps((const json_t *)r, JSON_COMPACT);
-    AUTO_FREE char *line = xasprintf("%s\n", text ? text : "{}");
+    struct err why = ERR_INIT;
 
-    if (!j)
-        return;
     /* A full disk must not keep a VM frozen: the run goes on, and the log says what is missing. */
-    if (write(j->fd, line, strlen(line)) < 0 || (sync && fdatasync(j->fd) < 0))
-        log_warn("cannot write the journal '%s': %s", j->path, strerror(errno));
+    if (journal_write(j, r, sync, &why) < 0)
+        log_warn("%s", why.msg);
 }
 
 void journal_step(struct journal *j, const char *step, const char *event, bool sync)
@@ -85,9 +99,10 @@ void journal_close(struct journal *j, bool done)
 {
     if (!j)
         return;
-    close(j->fd);
+    /* while it is locked: behind a lock that is gone, a recover would take it for a dead run's */
     if (done)
         (void)unlink(j->path);
+    close(j->fd);
     free(j->path);
     free(j);
 }

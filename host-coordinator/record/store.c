@@ -300,8 +300,11 @@ static int take_place(int fd, enum lock_place place, struct err *e)
 int store_look(const char *state_dir, const char *uuid, int *ret_fd, struct err *e)
 {
     AUTO_FREE char *path = xasprintf("%s/journal/%s.lock", state_dir, uuid);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    int fd;
 
+    if (!*uuid || strchr(uuid, '/')) /* a record's, which may come from elsewhere */
+        return err_set(e, ERR_CONFIG, "'%.100s' is no domain's uuid", uuid);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot open the lock file '%s'", path);
     *ret_fd = fd;

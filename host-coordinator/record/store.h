@@ -62,6 +62,8 @@ int journal_open(struct journal **ret, const char *state_dir, const char *set, s
 void journal_step(struct journal *j, const char *step, const char *event, bool sync);
 /* A whole object as one line, such as the volumes and names that are about to be used. */
 void journal_note(struct journal *j, const struct record *r, bool sync);
+/* The same for who must not go on without it; journal_note() only logs. */
+int journal_write(struct journal *j, const struct record *r, bool sync, struct err *e);
 /* `done`: the record tells all now, so the file is removed. Accepts NULL. */
 void journal_close(struct journal *j, bool done);
 

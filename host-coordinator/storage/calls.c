@@ -113,7 +113,8 @@ static void on_pause_over(uv_timer_t *timer)
 void call_pause(struct exchange *x, int64_t ms, void (*then)(struct exchange *x))
 {
     struct call *c = x->call;
-    int64_t left_ms = (c->deadline_us - mono_us()) / 1000;
+    /* rounded up, and libuv rounds down: at the deadline it is past, not just before */
+    int64_t left_ms = (c->deadline_us - mono_us()) / 1000 + 2;
 
     if (!c->timer) {
         c->timer = xcalloc(1, sizeof(*c->timer));

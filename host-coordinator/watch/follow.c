@@ -232,7 +232,8 @@ static int open_domain(struct follow *f, struct err *e)
         return -1;
     f->found = true;
     job = domain_job_start(r, call_look);
-    if (domain_job_wait(r, &job, mono_in_ms(f->o.conf->libvirt_ms), &c, "look at the domain", e) < 0)
+    if (domain_job_wait(r, &job, mono_in_ms(f->o.conf->libvirt_ms), &c, "look at the domain", e) <
+        0)
         return -1;
     rc = domain_xml_parse(&r->xml, c->xml, e);
     domain_call_free(c);
@@ -373,6 +374,7 @@ void follow_facts(const struct follow *f, struct follow_facts *ret)
         .agent = h && h->agent_version ? h->agent_version : "",
         .server = f->server,
         .asked = *f->server || f->ask.done || f->ask_failed,
+        .volumes_asked = !f->volumes || volumes_watch_answered(f->volumes),
         .frozen = f->frozen,
         .found = f->found,
         .rebooted_us = f->rebooted_us,

@@ -66,6 +66,7 @@ struct follow_facts {
     const char *domain;
     const char *agent, *server;  /* versions; "" while unknown */
     bool asked;                  /* and the server's was told, or will not be */
+    bool volumes_asked;          /* the appliance told of each volume, or will not */
     bool frozen;                 /* by whomever */
     bool found;                  /* the domain is there, or was */
     int64_t newest_us;           /* when the newest sample was read, by the host's clock; 0 */

@@ -40,12 +40,14 @@ static void renew_port(xmlNode *node, enum rewrite_kind kind)
         make(node, "pty");
 }
 
-/* To graphics, or to another program that listens: nothing of theirs is this domain's. */
+/* To graphics, or to another program that listens: nothing of theirs is this domain's. UDP sends
+ * from a port of its own. */
 static bool is_of_others(xmlNode *node)
 {
     static const char *const graphics[] = {"spicevmc", "spiceport", "qemu-vdagent", NULL};
 
-    return is_of(node, graphics) || xml_attr_is(xml_child(node, "source"), "mode", "connect");
+    return is_of(node, graphics) || (xml_attr_is(xml_child(node, "source"), "mode", "connect") &&
+                                     !xml_attr_is(node, "type", "udp"));
 }
 
 /* libvirt makes a socket of the domain's name and the channel's for one without a path. */

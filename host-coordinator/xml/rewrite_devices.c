@@ -61,7 +61,7 @@ static void make_harmless(xmlNode *devices)
         next = n->next;
         if (n->type != XML_ELEMENT_NODE)
             continue;
-        if (n->ns || !is_harmless(n))
+        if (!is_harmless(n))
             xml_drop(n);
         else if (xml_is(n, "rng"))
             calm_rng(n);

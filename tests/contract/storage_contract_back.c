@@ -23,11 +23,11 @@ static void test_snapshots_are_listed_oldest_first(void **state)
     list_first(&op);
     before = op.snapshot_count;
     storage_op_release(&op);
+    take(&env.volumes[1], "contract-d");
     /* in neither order of their names */
     take(FIRST, "contract-b");
     take(FIRST, "contract-c");
     take(FIRST, "contract-a");
-    take(&env.volumes[1], "contract-d");
     list_first(&op);
     assert_int_equal(op.snapshot_count, before + 3);
     assert_int_equal(place_of(&op, "contract-b"), before);
@@ -43,6 +43,11 @@ static void test_snapshots_are_listed_oldest_first(void **state)
     }
     storage_op_release(&op);
     assert_null(op.snapshots);
+    drop(FIRST, "contract-b");
+    list_first(&op);
+    assert_int_equal(place_of(&op, "contract-c"), before);
+    assert_int_equal(place_of(&op, "contract-a"), before + 1);
+    storage_op_release(&op);
 }
 
 static void test_free_space_is_told_or_unknown(void **state)

@@ -404,6 +404,9 @@ static struct volume *clone_add(struct call *c, const struct volume *parent,
 {
     struct volume *v = volume_add(c->sim, name, want(c, "mountpoint", NULL));
 
+    if (c->sim->opt.open_clones)
+        STR_SET(v->igroup_id,
+                ((struct row *)model_by_name(&c->sim->model, KIND_IGROUP, "ALL"))->id);
     STR_SET(v->origin, sn->row.id);
     STR_SET(v->group_id, parent->group_id);
     STR_SET(v->protocol, parent->protocol);

@@ -103,6 +103,8 @@ static int set_sim(struct reader *r, const char *name, const char *value)
 
     if (strcmp(name, "iscsi") == 0)
         return set_choice(r, name, value, &r->o->tgt, "none", "tgt");
+    if (strcmp(name, "clone-initiators") == 0)
+        return set_choice(r, name, value, &r->o->open_clones, "None", "ALL");
     if (strcmp(name, "rollback-past-newer") == 0) {
         if (set_choice(r, name, value, &second, "refuse", "destroy") < 0)
             return -1;

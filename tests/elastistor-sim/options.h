@@ -36,6 +36,7 @@ struct options {
     int64_t port, portal_port, tgt_control_port, tsm_iops, qos_interval_ms;
     bool tgt; /* export volumes through tgtd */
     enum rollback_mode rollback;
+    bool open_clones; /* a new clone's initiator group is ALL */
     struct pool_option pools[MAX_POOLS];
     size_t n_pools;
     struct setting latencies[MAX_SETTINGS], faults[MAX_SETTINGS];

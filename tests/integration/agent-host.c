@@ -7,6 +7,8 @@
  *
  *     prepare RUN [LEASE_MS]    renew RUN EPOCH [FROZEN]    release [RUN EPOCH]    state
  *     hello PROTOCOL            subscribe INTERVAL_MS [HISTORY_MS]
+ *     manifest SET [FILE|- [KEEP [mark]]]    certificate SET [BINLOG]
+ *     datacheck [-] [TABLE]...  "-": no checksums; waited for up to 2 min
  *     unknown                   a request with a body that no agent knows
  *     garbage N                 N bytes that are no frame       half    the first half of a frame
  *     drop                      close the connection, take the next
@@ -27,8 +29,10 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "proto/message.h"
+#include "tests/integration/agent-host-evidence.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS       10000
+#define CHECK_WAIT_MS 120000
 
 static int listener = -1, fd = -1;
 static struct wire_reader reader;
@@ -119,7 +123,8 @@ static void print_message(const Cbsnap__Envelope *m)
         printf("log %s\n", text(m->log_line->text));
         break;
     default:
-        printf("other %d\n", (int)m->body_case);
+        if (!evidence_print(m))
+            printf("other %d\n", (int)m->body_case);
         break;
     }
 }
@@ -137,6 +142,8 @@ static const char *word_of(const Cbsnap__Envelope *m)
         return "sample";
     if (m->body_case == CBSNAP__ENVELOPE__BODY_LOG_LINE)
         return "log";
+    if (m->body_case == CBSNAP__ENVELOPE__BODY_DATA_CHECK_PROGRESS)
+        return "progress";
     return "answer";
 }
 
@@ -237,7 +244,7 @@ static void ask(Cbsnap__Envelope *m)
     if (message_frame(&out, m, NULL) == 0)
         send_bytes(out.data, out.len);
     buf_release(&out);
-    wait_for(NULL, WAIT_MS);
+    wait_for(NULL, m->body_case == CBSNAP__ENVELOPE__BODY_DATA_CHECK ? CHECK_WAIT_MS : WAIT_MS);
 }
 
 static void send_half(void)
@@ -280,7 +287,7 @@ static uint64_t number(const char *s)
     return s ? strtoull(s, NULL, 10) : 0;
 }
 
-static void do_line(char *word[4])
+static void do_line(char *word[HOST_WORDS])
 {
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
     Cbsnap__Prepare prepare = CBSNAP__PREPARE__INIT;
@@ -327,6 +334,8 @@ static void do_line(char *word[4])
         if (message_frame(&out, &m, NULL) == 0)
             send_bytes(out.data, out.len);
         buf_release(&out);
+    } else if (evidence_request(word, &m)) {
+        ask(&m);
     } else if (strcmp(w, "unknown") == 0) {
         send_unknown();
     } else if (strcmp(w, "garbage") == 0) {
@@ -359,10 +368,11 @@ int main(int argc, char **argv)
         return 1;
     }
     while (fgets(line, sizeof(line), stdin)) {
-        char *word[4] = {NULL}, *save = NULL;
+        char *word[HOST_WORDS + 1] = {NULL}, *save = NULL;
         int n = 0;
 
-        for (char *w = strtok_r(line, " \n", &save); w && n < 4; w = strtok_r(NULL, " \n", &save))
+        for (char *w = strtok_r(line, " \n", &save); w && n < HOST_WORDS;
+             w = strtok_r(NULL, " \n", &save))
             word[n++] = w;
         if (!n)
             continue;

@@ -53,12 +53,19 @@ int verb_clone(struct drive *d, int argc, char **argv)
 
 int verb_delete(struct drive *d, int argc, char **argv)
 {
+    char none[] = "";
+    const struct volume given = {.id = argc == 2 ? argv[1] : none,
+                                 .name = argv[0],
+                                 .iqn = none,
+                                 .serial = none,
+                                 .group = none};
     struct storage_op op = {.done = false};
     int rc;
 
-    if (argc != 1 || drive_list(d) < 0)
+    if (argc < 1 || argc > 2 || (argc == 1 && drive_list(d) < 0))
         return -1;
-    d->array->ops->remove_volume(d->array, drive_volume(d, argv[0]), drive_deadline(d), &op);
+    d->array->ops->remove_volume(d->array, argc == 2 ? &given : drive_volume(d, argv[0]),
+                                 drive_deadline(d), &op);
     rc = drive_finish(d, &op);
     storage_op_release(&op);
     return rc;

@@ -15,7 +15,7 @@
  *     snapshots VOLUME       "NAME PATH CLONES TIME" for each, oldest first
  *     rollback NAME VOLUME
  *     clone NAME VOLUME CLONE  the new volume's line, as in list
- *     delete VOLUME
+ *     delete VOLUME [ID]     with its id also when it is not listed any more
  *     access VOLUME          the array's word for who may use it; "-": nobody
  *     set-access VOLUME WORD "-" as word: nobody
  *     stats VOLUME           "iops N throughput N latency N throttle N used N"; what is not had: -
@@ -311,6 +311,7 @@ static void read_options(struct drive *d, int argc, char **argv)
         {"url", required_argument, NULL, 'u'},         {"ca", required_argument, NULL, 'c'},
         {"fingerprint", required_argument, NULL, 'f'}, {"key-file", required_argument, NULL, 'k'},
         {"deadline", required_argument, NULL, 'd'},    {"warm", no_argument, NULL, 'w'},
+        {"timeout", required_argument, NULL, 't'},     {"cancel", required_argument, NULL, 'C'},
         {"files", required_argument, NULL, 'F'},       {NULL, 0, NULL, 0},
     };
     int c;

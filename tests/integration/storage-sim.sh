@@ -1,6 +1,6 @@
 # What the tests of the storage driver share: the stand-in in $dir, started and driven; the driver, run
 # and listened to; TAP. Sourced from the top folder; nothing else is under way then. The stand-in
-# has volumes root, log and data, and ends with the script.
+# has volumes root, log and data, and ends with the script. $sim_options: more lines of its [sim].
 BUILD=${BUILD:-build}
 SIM=${ELASTISTOR_SIM:-$BUILD/elastistor-sim}
 DRIVE=${STORAGE_DRIVE:-$BUILD/storage-drive}
@@ -137,6 +137,7 @@ state-dir = $dir/state
 log-file = $dir/sim.log
 iscsi = none
 qos-interval-ms = 200
+${sim_options:-}
 [pools]
 pool1 = 20G
 [latency]

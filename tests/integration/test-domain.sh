@@ -1,15 +1,18 @@
 #!/bin/sh
-# libvirt's own test driver behind host-coordinator/domain, and the socket of a real QEMU (no guest
-# boots) behind host-coordinator/guest: what a port in use and a missing agent look like. No root,
-# no libvirtd. TAP.
+# libvirt's own test driver behind host-coordinator/domain; a libvirtd of our own with QEMUs that boot
+# no guest; definitions made over, as both take them; and the socket of a real QEMU behind
+# host-coordinator/guest: what a port in use and a missing agent look like. No root. TAP.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 DRIVE=${DOMAIN_DRIVE:-${BUILD:-build}/domain-drive}
 dir=$(mktemp -d) || exit 1
 pids=
+libvirtd=
+session=
 n=0 bad=0
 cleanup() {
-    for pid in $pids; do kill "$pid" 2>/dev/null; done
+    [ -z "$session" ] || virsh -q -c "$session" destroy tiny >/dev/null 2>&1
+    for pid in $pids $libvirtd; do kill "$pid" 2>/dev/null; done
     rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -97,7 +100,51 @@ fails 'an unknown kind of connection is told' libvirt 'nosuch:///' nosuch:///sys
 fails 'a libvirtd that is not there is told' libvirt 'libvirtd must run' \
     "qemu+unix:///system?socket=$dir/none" test name
 
-# ---- the port of a real QEMU ----------------------------------------------------------------
+# ---- a domain's life ------------------------------------------------------------------------
+
+# says TEXT LINES ARG...: succeeds, and says just these lines
+says() {
+    text=$1 lines=$2
+    shift 2
+    drive "$@" && [ "$(tr '\n' '|' <"$dir/out")" = "$lines" ] && [ ! -s "$dir/err" ]
+    result $? "$text"
+}
+
+uuid=5d9a1c2e-0000-4000-8000-000000000001
+cat >"$dir/db1.xml" <<XML
+<domain type='test'>
+  <name>db1</name><uuid>$uuid</uuid><memory>65536</memory><os><type>hvm</type></os>
+  <devices><graphics type='vnc' port='5901' passwd='s3cret'/></devices>
+</domain>
+XML
+says 'a domain is defined, starts, is told to go, and is forgotten' \
+    "state off|definition of db1 $uuid|state runs|state runs|state off|" \
+    define test:///default "$dir/db1.xml" state definition start state start state shutdown-acpi \
+    state undefine
+says 'one that is ended is off, also when it was' 'state off|state off|' \
+    define test:///default "$dir/db1.xml" start destroy state destroy state
+says 'the definition of a running one is read' "definition of db1 $uuid|" \
+    define test:///default "$dir/db1.xml" start definition
+says 'secrets are told to whom they are needed by' 'passwords: no, with secrets: yes|' \
+    define test:///default "$dir/db1.xml" secrets
+fails 'one that runs is not forgotten' refused "not shut off" \
+    define test:///default "$dir/db1.xml" start undefine
+fails 'what is forgotten is not there' not_found 'virsh list --all' \
+    define test:///default "$dir/db1.xml" undefine start
+sed "s/$uuid/$("$DRIVE" test:///default test name | cut -d' ' -f2)/" "$dir/db1.xml" >"$dir/uuid.xml"
+sed "s/>db1</>test</" "$dir/db1.xml" >"$dir/name.xml"
+fails "another's name is refused" refused "another domain's" define test:///default "$dir/name.xml"
+fails "so is another's UUID" refused "another domain's" define test:///default "$dir/uuid.xml"
+echo '<domain type="test"><name>bad</name></domain>' >"$dir/bad.xml"
+fails 'what is no definition is told by its name' libvirt "cannot define domain 'bad'" \
+    define test:///default "$dir/bad.xml"
+fails 'a driver that cannot end it with its owner makes none' libvirt "cannot create domain 'db1'" \
+    create test:///default "$dir/db1.xml"
+drive test:///default test host && grep -qE \
+    "^host '.+' hypervisor 'TEST [0-9.]+' libvirt '[0-9]+\.[0-9]+\.[0-9]+'\$" "$dir/out"
+result $? 'what runs it is told'
+
+# ---- the same of QEMU's driver --------------------------------------------------------------
 
 wait_for() { # COMMAND...: up to 10 s
     i=0
@@ -107,6 +154,135 @@ wait_for() { # COMMAND...: up to 10 s
         sleep 0.1
     done
 }
+
+# As a user's daemon, which leaves the machine's own libvirtd and its domains alone; root has none.
+start_libvirtd() {
+    command -v libvirtd >/dev/null || return 1
+    mkdir "$dir/home" "$dir/run"
+    set --
+    if [ "$(id -u)" -eq 0 ]; then
+        chmod 755 "$dir"
+        chown nobody "$dir/home" "$dir/run"
+        set -- setpriv --reuid=nobody --regid=nogroup --clear-groups
+    fi
+    echo 'auth_unix_rw = "none"' >"$dir/libvirtd.conf"
+    env -u XDG_CONFIG_HOME -u XDG_CACHE_HOME -u XDG_DATA_HOME HOME="$dir/home" \
+        XDG_RUNTIME_DIR="$dir/run" "$@" libvirtd -f "$dir/libvirtd.conf" >"$dir/libvirtd" 2>&1 &
+    libvirtd=$!
+    wait_for [ -S "$dir/run/libvirt/libvirt-sock" ] || return 1
+    session="qemu+unix:///session?socket=$dir/run/libvirt/libvirt-sock"
+}
+
+uuid=5d9a1c2e-0000-4000-8000-000000000002
+cat >"$dir/tiny.xml" <<XML
+<domain type='qemu'>
+  <name>tiny</name><uuid>$uuid</uuid><memory unit='MiB'>32</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
+  <devices>
+    <controller type='usb' model='none'/><memballoon model='none'/>
+    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+  </devices>
+</domain>
+XML
+
+# Nothing is booted, so nobody hears the power button.
+test_life() {
+    says 'QEMU runs, ignores the power button with nothing booted, and is ended' \
+        'state off|state runs|state runs|state off|state off|' \
+        define "$session" "$dir/tiny.xml" state start state shutdown-acpi state destroy state \
+        destroy state undefine
+    fails 'one that is off cannot be told to go' refused 'virsh start tiny' \
+        define "$session" "$dir/tiny.xml" shutdown-acpi
+    fails 'a guest without qemu-ga cannot be asked' libvirt 'start qemu-guest-agent' \
+        define "$session" "$dir/tiny.xml" start shutdown-agent
+    fails 'one that runs is not created' refused 'virsh shutdown tiny' \
+        create "$session" "$dir/tiny.xml"
+    # its memory knows of other disks
+    virsh -q -c "$session" managedsave tiny >"$dir/out" 2>"$dir/err" &&
+        drive "$session" tiny state start && grep -qx 'state off' "$dir/out" &&
+        virsh -c "$session" domstate --reason tiny >"$dir/out" && grep -q booted "$dir/out" &&
+        virsh -c "$session" dominfo tiny >"$dir/out" && grep -q 'Managed save: *no' "$dir/out"
+    result $? 'a start is a boot, also of one whose memory was saved'
+    drive "$session" tiny destroy undefine
+}
+
+test_transient() {
+    says 'a transient one ends with its owner' 'state runs|gone with its owner|' \
+        create "$session" "$dir/tiny.xml" running state
+    fails 'and has no definition' not_found 'transient' \
+        create "$session" "$dir/tiny.xml" definition
+    says 'it may be ended before' 'gone with its owner|' \
+        create "$session" "$dir/tiny.xml" destroy destroy
+    "$DRIVE" create "$session" "$dir/tiny.xml" running wait >"$dir/held" 2>"$dir/err" &
+    owner=$!
+    pids=$owner
+    wait_for grep -qx waiting "$dir/held" && drive "$session" tiny running && kill -KILL $owner &&
+        wait_for is_gone
+    result $? 'also when its owner is killed'
+    wait "$owner" 2>/dev/null
+    pids=
+}
+
+is_gone() {
+    ! virsh -q -c "$session" domstate tiny >"$dir/out" 2>&1
+}
+
+if start_libvirtd; then
+    test_life
+    test_transient
+else
+    n=$((n + 1))
+    echo "ok $n # SKIP no libvirtd of our own: $(tail -n 1 "$dir/libvirtd" 2>&1)"
+fi
+
+# ---- definitions made over ------------------------------------------------------------------
+
+# made KIND FIXTURE MIB TARGET...: in made.xml
+made() {
+    kind=$1 fixture=$2 mib=$3
+    shift 3
+    for target; do
+        set -- "$@" "$target=iqn.2016-11.acme.vsm1:clone-$target"
+        shift
+    done
+    "$DRIVE" rewrite "$kind" "tests/unit/host-coordinator/fixtures/domain-$fixture.xml" copy \
+        5d9a1c2e-0000-4000-8000-000000000009 cbsnap-1 "$mib" "$@" >"$dir/made.xml" 2>"$dir/err"
+}
+
+# QEMU's driver looks closer: at PCI addresses, for one. Neither KVM nor an emulator of a TPM need be
+# on the machine where this test runs, and a user's libvirtd has no virtiofs, nor TLS for SPICE.
+taken_by_qemu() { # NAME
+    [ -n "$session" ] || return 0
+    sed -e 's/type="kvm"/type="qemu"/' -e '/<tpm /,/<\/tpm>/d' \
+        -e '/<filesystem /,/<\/filesystem>/d' -e '/<model fallback=/d' \
+        -e 's/ tlsPort="[0-9]*"//' \
+        -e 's/<cpu mode="host-model"/<cpu mode="maximum"/' \
+        -e 's/<cpu mode="host-passthrough" .*/<cpu mode="maximum"\/>/' "$dir/made.xml" \
+        >"$dir/qemu.xml"
+    virsh -q -c "$session" "define $dir/qemu.xml; undefine --nvram $1" >"$dir/out" 2>"$dir/err"
+}
+
+taken() { # NAME KIND FIXTURE MIB TARGET...
+    name=$1
+    shift
+    made "$@" && virsh -q -c test:///default define "$dir/made.xml" >"$dir/out" 2>"$dir/err" &&
+        taken_by_qemu "$name"
+    result $? "libvirt takes the definition of $2 made over, to $1, $3 MiB"
+}
+
+taken cbsnap-lab move lab 0 vda vdb vdc
+taken instance-0000002a move nova-liberty 0 vda vdb sda
+taken db9 move el9-uefi 0 vda vdb
+for kind in copy throwaway; do
+    taken copy "$kind" lab 0 vda vdb vdc
+    taken copy "$kind" nova-liberty 0 vda vdb sda
+    taken copy "$kind" el9-uefi 0 vda vdb
+done
+taken copy throwaway nova-liberty 256 vda vdb sda
+! made copy nova-liberty 256 vda vdb sda && grep -q '^config: .*NUMA' "$dir/err"
+result $? 'what cannot be made over is told'
+
+# ---- the port of a real QEMU ----------------------------------------------------------------
 
 port=$dir/port
 fails 'no QEMU, no socket' not_found "$port" link "$port" 200

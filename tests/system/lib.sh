@@ -92,6 +92,11 @@ appliance_snapshots() {
     done
 }
 
+# the newest record; its readings lie beside it, under the same name
+last_record() {
+    ls "$LAB_STATE_DIR/records/$LAB_DOMAIN"/*.json | tail -1
+}
+
 sim() { # sim PATH-AND-QUERY: the stand-in's control interface
     curl -sS --noproxy '*' --cacert "$LAB_SIM_CA" "${LAB_SIM_URL%/client/api}/sim/$1&apiKey=$LAB_SIM_KEY"
 }

@@ -2,9 +2,6 @@
 # kill -9 while frozen: of the coordinator, and of the agent. Writes resume, the record is true.
 . "$(dirname "$0")/lib.sh"
 
-last_record() {
-    ls "$LAB_STATE_DIR/records/$LAB_DOMAIN"/*.json | tail -1
-}
 wait_frozen() { # until the agent reports the lock, at most 20 s
     for _ in $(seq 100); do
         [ "$(agent_state)" != idle ] && [ "$("$LAB" sh 'cbsnap-agent status --json' | jq -r .lock_held)" = true ] && return 0

@@ -21,7 +21,6 @@ mysql)
 enforce_gtid_consistency = ON
 mysqlx = OFF
 performance_schema = OFF' # memory for two servers is tight
-    second_wbps=
     sql_follow="CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_USER = 'repl',
         SOURCE_PASSWORD = 'repl', GET_SOURCE_PUBLIC_KEY = 1, SOURCE_LOG_FILE = '%s',
         SOURCE_LOG_POS = %s; START REPLICA"
@@ -35,7 +34,7 @@ mariadb)
     sql_no_replica='STOP SLAVE; RESET SLAVE ALL'
     sql_no_idle_flush=
     sql_binlog_status='SHOW BINLOG STATUS'
-    second_options= second_wbps=1500000
+    second_options=
     sql_follow="CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'repl',
         MASTER_PASSWORD = 'repl', MASTER_USE_GTID = no, MASTER_LOG_FILE = '%s',
         MASTER_LOG_POS = %s; START SLAVE"

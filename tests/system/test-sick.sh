@@ -7,15 +7,28 @@
 . "$(dirname "$0")/metrics/read.sh"
 trap 'tap_stop; finish' EXIT
 
-# status SICKNESS: the agent answers people within 2 s, the lab's own shell included
-responsive() {
-    local t0 took
+# ms_in_guest COMMAND: how long it takes there, its way there and back included
+ms_in_guest() {
+    local t0
     t0=$(now_ms)
-    timeout 20 "$LAB" sh 'cbsnap-agent status --json' >"$work/status" 2>&1
-    took=$(($(now_ms) - t0))
+    timeout 20 "$LAB" sh "$1" >"$work/status" 2>&1
+    echo $(($(now_ms) - t0))
+}
+
+# responsive SICKNESS: the agent answers people within 2 s. What it takes to start a program in the
+# guest just then is not its doing: the median of three, each less that.
+responsive() {
+    local start took
+    : >"$work/took"
+    for _ in 1 2 3; do
+        start=$(ms_in_guest 'cbsnap-agent --version')
+        took=$(ms_in_guest 'cbsnap-agent status --json')
+        echo "$((took - start)) $took" >>"$work/took"
+    done
     [ "$(jq -r .state "$work/status" 2>/dev/null)" = idle ]
     ok $? "$1: the agent's status comes" "$(cat "$work/status")"
-    holds "$1: within 3 s ($took ms)" "$took < 3000"
+    read -r took start < <(sort -n "$work/took" | sed -n 2p)
+    holds "$1: within 2 s ($took ms of $start)" "$took < 2000"
 }
 
 # paced SICKNESS: ten seconds of samples, one a second
@@ -54,13 +67,13 @@ bounded() {
     let_go "$1" "after virsh"
 }
 
-# Nothing frozen (a file can be made and removed on each mount, in the background, as a frozen one
-# would hang) and nothing locked by the agent.
+# Nothing frozen and nothing locked by the agent. What is frozen cannot be frozen again, which is told at
+# once, however slow the machine; what could be is thawed again at once.
 let_go() {
     local free
     free=$("$LAB" sh 'for m in / /mnt/mysql /mnt/mysqldata; do
-            (rm -f "$m/.probe"; mkdir "$m/.probe" 2>/run/probe.err || grep -q "No space" /run/probe.err && echo "$m"; rmdir "$m/.probe" 2>/dev/null) &
-        done; sleep 2' | LC_ALL=C sort | tr '\n' ' ')
+            fsfreeze -f $m 2>/dev/null && fsfreeze -u $m && echo $m
+        done' | LC_ALL=C sort | tr '\n' ' ')
     is "$free" "/ /mnt/mysql /mnt/mysqldata " "$1: nothing is frozen $2"
     is "$("$LAB" sh 'cbsnap-agent status --json' | jq -r '"\(.state) \(.lock_held)"')" "idle false" \
         "$1: nor locked $2"
@@ -84,6 +97,13 @@ well() {
     is $? 0 "$1, cured: a set works"
     grep '^cbsnap-coord:' "$work/err"
     let_go "$1, cured" "after it"
+}
+
+# The server itself says that it has no room; a login that takes too long is something else.
+turned_away() {
+    mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" -p"$LAB_MYSQL_PASSWORD" \
+        --connect-timeout=20 -e 'SELECT 1' sbtest >"$work/login" 2>&1
+    grep -q 'ERROR 1040' "$work/login"
 }
 
 sick=FLUSH-TABLES
@@ -128,12 +148,19 @@ sick=max-connections
 for _ in $(seq 25); do
     sql 'SELECT SLEEP(1000)' >/dev/null &
 done
-for _ in $(seq 60); do # the sessions come one by one
-    sql 'SELECT 1' >/dev/null || break
+# The sessions come one by one, some not in time, and what the agent has open comes and goes: whoever
+# gets in is followed by one that stays, until five in a row are turned away.
+refused=0
+for ((i = 0; i < 120 && refused < 5; i++)); do
+    if turned_away; then
+        refused=$((refused + 1))
+    else
+        refused=0
+        sql 'SELECT SLEEP(1000)' >/dev/null &
+    fi
     sleep 0.5
 done
-sql 'SELECT 1' >/dev/null
-is "$?" 1 "$sick: nobody gets in any more"
+is "$refused" 5 "$sick: nobody gets in any more" "$(cat "$work/login")"
 responsive $sick
 paced $sick
 bounded $sick

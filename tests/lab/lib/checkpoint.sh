@@ -45,7 +45,8 @@ checkpoint_restore() {
     cp "$dir/agent-stamp" "$RUN/agent-stamp"
     install -D -m 644 -t "$BOOT" "$(image_dir)/vmlinuz" "$(image_dir)/initrd"
     services_up
-    [ "$(vm_state)" != absent ] || vm define "$CONF/domain.xml" >/dev/null
+    # a restore may have moved it to other volumes
+    vm define "$CONF/domain.xml" >/dev/null
     vm restore --running "$MEMORY"
     until_ok 30 "the restored guest" guest_set_clock
     vm_ready 60

@@ -61,7 +61,8 @@ agent_stamp() {
         return
     }
     cat "$TOP/build/cbsnap-agent" "$TOP"/hooks/*.sh "$TOP"/guest-agent/*.service \
-        "$TOP"/guest-agent/agent.conf.example "$here/lib/guest.sh" \
+        "$TOP"/guest-agent/agent.conf.example "$TOP"/guest-agent/cbsnap-verify-generator \
+        "$here/lib/guest.sh" \
         "$here/guest/$KIND/kind.sh" | sha256sum | cut -c1-16
 }
 
@@ -82,6 +83,8 @@ agent_install() {
 
 agent_configure() { # DIRECTORY
     cat >"$1/agent.conf" <<'END'
+[mark]
+table = cbsnap.mark
 [mysql]
 socket = /run/mysqld/mysqld.sock
 user = cbsnap

@@ -64,6 +64,10 @@ static void assert_same(const struct agent_options *a, const struct agent_option
     assert_int_equal(a->statements, b->statements);
     assert_int_equal(a->log_every_ms, b->log_every_ms);
     assert_int_equal(a->cost_percent, b->cost_percent);
+    assert_string_equal(a->manifest_dir, b->manifest_dir);
+    assert_string_equal(a->mark_table, b->mark_table);
+    assert_string_equal(a->asset_file, b->asset_file);
+    assert_string_equal(a->verify_unit, b->verify_unit);
     assert_string_equal(a->port, b->port);
     assert_string_equal(a->run_dir, b->run_dir);
 }
@@ -86,7 +90,7 @@ static void test_example_is_the_defaults(void **state)
         options += option;
         buf_addf(&text, "%s", option ? line + 1 : line);
     }
-    assert_int_equal(options, 21);
+    assert_int_equal(options, 25);
     assert_int_equal(with("", &defaults, &e), 0);
     if (with(buf_text(&text), &example, &e) < 0)
         fail_msg("%s", e.msg);
@@ -111,6 +115,11 @@ static void test_errors_name_file_and_line(void **state)
         {"[lease]\nrun_ms\n", "line 2"},
         {"[freeze]\nrcu_expedited = perhaps\n", "yes or no"},
         {"[lock]\ntries = 65\n", "1 to 64"},
+        {"[mark]\ntable = mark\n", "schema.table"},
+        {"[mark]\ntable = a.b.c\n", "schema.table"},
+        {"[mark]\ntable = a.`b`\n", "schema.table"},
+        {"[mark]\ntable = .b\n", "schema.table"},
+        {"[mark]\ntable = a.b -- c\n", "schema.table"},
     };
 
     (void)state;

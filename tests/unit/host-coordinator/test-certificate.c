@@ -296,6 +296,20 @@ static void mariadb_is_compared_by_what_it_has(void **state)
     assert_result("same");
 }
 
+/* The log volume may be the set's, and the data volume one of an hour before. */
+static void without_proof_of_its_data_it_is_only_sound(void **state)
+{
+    (void)state;
+    record_set_bool(w.set, "instance.manifest.marked", false);
+    w.c.has_recovered_lsn = 0;
+    MSG_SET(&w.c, innodb_lsn, LSN);
+    assert_noted(true, "how old the data volume is", "InnoDB");
+    assert_result("sound");
+    MSG_SET(&w.c, recovered_lsn, LSN);
+    compare(true);
+    assert_result("same");
+}
+
 static void without_a_position_it_is_only_sound(void **state)
 {
     (void)state;
@@ -327,6 +341,7 @@ static void the_error_log_must_have_no_errors(void **state)
     compare(true);
     assert_int_equal(w.r.count, 0);
     assert_false(has(w.r.compared, w.r.compared_count, "error log"));
+    assert_true(has(w.r.notes, w.r.note_count, "error log could not be read"));
 }
 
 static void a_server_that_verifies_is_held_still(void **state)
@@ -410,6 +425,7 @@ int main(void)
         T(a_set_without_a_mark_has_none_that_is_newer),
         T(a_set_without_a_manifest_asks_for_none),
         T(mariadb_is_compared_by_what_it_has),
+        T(without_proof_of_its_data_it_is_only_sound),
         T(without_a_position_it_is_only_sound),
         T(the_error_log_must_have_no_errors),
         T(a_server_that_verifies_is_held_still),

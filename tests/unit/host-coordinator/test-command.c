@@ -115,6 +115,8 @@ static void json_is_one_document_in_every_case(void **state)
         {"--json --config /nonexistent/x check db", 2, "/nonexistent/x"},
         {"--json list", 0, NULL},
         {"--json list ../etc", 2, "'../etc'"},
+        {"--json prune db --keep-last 3 --repair", 2, "give both"},
+        {"--json prune ../etc --keep-last 3", 2, "'../etc'"},
         {"--json show 2016", 2, "there is no set '2016'"},
         {"--json thaw nosuch", 3, "'nosuch'"},
         {"--json thaw \"$(printf 'a\\033[2Jb')\"", 3, "'a?[2Jb'"},
@@ -143,6 +145,85 @@ static void json_is_one_document_in_every_case(void **state)
     }
 }
 
+/* ---- import: a root volume is a guest's, and not trusted --------------------------------------
+ */
+
+#define OWN_ID   "20161104T101500Z-7f3a"
+#define FOLDER   "root/var/lib/cbsnap/instance"
+#define MANIFEST FOLDER "/" OWN_ID ".json"
+
+static void shell(const char *command)
+{
+    AUTO_FREE char *line = xasprintf("cd '%s' && { %s; }", dir, command);
+
+    if (system(line) != 0)
+        fail_msg("%s", line);
+}
+
+static char *earlier(const char *id, const char *domain, const char *uuid, const char *snapshot)
+{
+    return xasprintf(
+        "{\"schema\":1,\"set\":\"%s\",\"verdict\":\"application\",\"domain\":{\"name\":"
+        "\"%s\",\"uuid\":\"%s\"},\"volumes\":[{\"target\":\"vda\",\"appliance\":\"a\","
+        "\"id\":\"v\",\"snapshot\":{\"name\":\"%s\"}}]}",
+        id, domain, uuid, snapshot);
+}
+
+static bool has_record(const char *name)
+{
+    AUTO_FREE char *path = xasprintf("%s/state/records/%s.json", dir, name);
+
+    return access(path, F_OK) == 0;
+}
+
+static void import_takes_what_a_domain_may_say_of_itself(void **state)
+{
+    AUTO_FREE char *good = earlier("20161104T091500Z-0001", "db", "u", "20161104T091500Z-0001");
+    AUTO_FREE char *other = earlier("20161104T091500Z-0002", "ab", "u", "20161104T091500Z-0002");
+    AUTO_FREE char *foreign = earlier("20161104T091500Z-0003", "db", "u", OWN_ID);
+    AUTO_FREE char *uuid = earlier("20161104T091500Z-0004", "db", "../x", "20161104T091500Z-0004");
+    AUTO_FREE char *id = earlier("----------T----------", "db", "u", "----------T----------");
+    AUTO_FREE char *args = xasprintf("import '%s/root'", dir);
+    AUTO_FREE char *manifest =
+        xasprintf("{\"schema\":1,\"set\":\"" OWN_ID "\",\"domain\":{\"name\":\"db\"},\"instance\":"
+                  "{\"definition\":\"<domain/>\"},\"earlier\":[%s,%s,%s,%s,%s,7]}",
+                  foreign, other, uuid, id, good);
+    AUTO_FREE char *out = NULL;
+    int status;
+
+    (void)state;
+    /* its own set is known, though its record cannot be read: it stays */
+    shell("mkdir -p state/records/db " FOLDER " && echo half >state/records/db/" OWN_ID ".json");
+    write_file(MANIFEST, 0600, manifest);
+    out = run(args, &status);
+    assert_int_equal(status, 0);
+    assert_string_equal(out, "20161104T091500Z-0001  db  application\n");
+    shell("grep -q half state/records/db/" OWN_ID ".json");
+    shell("grep -q '<domain/>' state/records/db/20161104T091500Z-0001.json");
+    assert_false(has_record("ab/20161104T091500Z-0002"));
+    assert_false(has_record("db/20161104T091500Z-0003"));
+    shell("rm -r state/records");
+}
+
+static void import_follows_no_link_and_waits_for_no_pipe(void **state)
+{
+    AUTO_FREE char *args = xasprintf("import '%s/root'", dir);
+    int status;
+
+    (void)state;
+    shell("mkdir -p " FOLDER " && rm -f " MANIFEST " && mkfifo " MANIFEST
+          " && ln -s /etc/passwd " FOLDER "/20161104T101500Z-0001.json");
+    AUTO_FREE char *out = run(args, &status);
+    assert_int_equal(status, 0);
+    assert_string_equal(out, "no set that has no record yet\n");
+    shell("! grep -q root: stderr");
+    shell("mv root/var root/moved && ln -s moved root/var");
+    AUTO_FREE char *linked = run(args, &status);
+    assert_int_equal(status, 2);
+    assert_string_equal(linked, "");
+    shell("rm -r root");
+}
+
 static void without_json_an_error_leaves_stdout_empty(void **state)
 {
     static const char *const args[] = {"", "nonsense", "-x", "show 2016", "snapshot nosuch"};
@@ -163,6 +244,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(wrong_rules_are_told_by_check),
         cmocka_unit_test(json_is_one_document_in_every_case),
         cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
+        cmocka_unit_test(import_takes_what_a_domain_may_say_of_itself),
+        cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
     };
     AUTO_FREE char *self = realpath(argv[0], NULL);
 

@@ -8,7 +8,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "host-coordinator/record/store.h"
@@ -128,6 +130,40 @@ static void a_live_run_keeps_its_journal(void **state)
     assert_int_equal(e.code, ERR_NOT_FOUND);
 }
 
+/* A limit stands in for the full disk: of a write that goes beyond it only a part is done. */
+static void allow_bytes(rlim_t bytes)
+{
+    struct rlimit l;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+    l.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+static void half_a_line_takes_no_other_with_it(void **state)
+{
+    struct record *r = record_new();
+    struct err e = ERR_INIT;
+    struct journal *j;
+
+    (void)state;
+    assert_int_equal(journal_open(&j, dir, "a", NULL), 0);
+    note_text(j, "set", "s");
+    record_set_bool(r, "committed", true);
+    allow_bytes(16);
+    assert_int_equal(journal_write(j, r, true, &e), -1);
+    assert_int_equal(e.code, ERR_IO);
+    allow_bytes(RLIM_INFINITY);
+    assert_int_equal(journal_write(j, r, true, &e), 0);
+    journal_close(j, false);
+    record_free(r);
+    r = journal_read(dir, "a", NULL);
+    assert_true(record_bool(r, "committed"));
+    assert_string_equal(record_text(r, "set"), "s");
+    record_free(r);
+}
+
 static void journals_are_named_oldest_first(void **state)
 {
     struct store_names names;
@@ -152,6 +188,7 @@ int main(void)
         T(a_cut_last_line_is_left_out_and_gone_on_behind),
         T(lines_that_are_nobodys_are_passed_over),
         T(a_live_run_keeps_its_journal),
+        T(half_a_line_takes_no_other_with_it),
         T(journals_are_named_oldest_first),
     };
 

@@ -52,6 +52,22 @@ static struct record *the_set(void)
     return store_load(w.dir, SET_ID, NULL);
 }
 
+/* What libvirt is to define for us then comes from a guest's disk. */
+static void an_imported_definition_is_to_be_agreed_to(void **state)
+{
+    struct record *set = the_set();
+
+    (void)state;
+    record_set_text(set, "imported.from", "/mnt/x.json");
+    expect(world_run_set(set, switching), 3, "was imported");
+    set = the_set();
+    record_set_text(set, "imported.from", "/mnt/x.json");
+    expect(world_run_set(set, verifying), 3, "was imported");
+    set = the_set();
+    record_set_text(set, "imported.from", "/mnt/x.json");
+    expect(world_run_set(set, forced), 0, NULL);
+}
+
 /* ---- the guest does not go ------------------------------------------------------------------- */
 
 static void a_guest_that_stays_up_is_left_alone(void **state)
@@ -412,6 +428,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(an_imported_definition_is_to_be_agreed_to),
         T(a_guest_that_stays_up_is_left_alone),
         T(a_guest_that_stays_up_is_ended_by_force),
         T(a_guest_without_qemu_ga_is_asked_by_acpi),

@@ -238,15 +238,49 @@ static void volumes_of_one_name_are_told_apart(void **state)
     assert_true(p[0].value == 5);
 }
 
+static void it_tells_when_all_have_answered(void **state)
+{
+    struct volumes_watch *watch;
+
+    (void)state;
+    storage_memory_latency(w.array, MEMORY_STATS, 200);
+    watch = volumes_watch_start(&w.run);
+    turn(50);
+    assert_false(volumes_watch_answered(watch));
+    volumes_watch_suspend(watch, true); /* what is taken back is no answer */
+    assert_false(volumes_watch_answered(watch));
+    volumes_watch_suspend(watch, false);
+    turn(1500);
+    assert_true(volumes_watch_answered(watch));
+    volumes_watch_stop(watch);
+}
+
+static void a_failure_is_an_answer_too(void **state)
+{
+    struct volumes_watch *watch;
+
+    (void)state;
+    storage_memory_fault(w.array, MEMORY_STATS, "id-2", MEMORY_REFUSES, -1);
+    watch = volumes_watch_start(&w.run);
+    turn(200);
+    assert_true(volumes_watch_answered(watch));
+    volumes_watch_stop(watch);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(readings_come_once_a_second),           CASE(a_late_answer_is_waited_for),
-        CASE(nothing_is_asked_while_suspended),      CASE(trouble_is_noted_once),
-        CASE(stopping_takes_back_what_is_under_way), CASE(history_is_kept_as_told),
+        CASE(readings_come_once_a_second),
+        CASE(a_late_answer_is_waited_for),
+        CASE(nothing_is_asked_while_suspended),
+        CASE(trouble_is_noted_once),
+        CASE(stopping_takes_back_what_is_under_way),
+        CASE(history_is_kept_as_told),
         CASE(volumes_of_one_name_are_told_apart),
+        CASE(it_tells_when_all_have_answered),
+        CASE(a_failure_is_an_answer_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

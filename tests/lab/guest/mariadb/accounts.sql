@@ -2,6 +2,10 @@
 -- The least that the agent needs.
 CREATE USER cbsnap@localhost IDENTIFIED BY '@AGENT_PASSWORD@';
 GRANT RELOAD, PROCESS, BINLOG MONITOR, REPLICA MONITOR ON *.* TO cbsnap@localhost;
+-- For the mark.
+CREATE DATABASE cbsnap;
+CREATE TABLE cbsnap.mark (set_id VARCHAR(64) PRIMARY KEY, at_wall_us BIGINT NOT NULL);
+GRANT SELECT, INSERT, UPDATE, DELETE ON cbsnap.mark TO cbsnap@localhost;
 -- The load and the meter, from the host.
 CREATE USER @USER@@'%' IDENTIFIED BY '@PASSWORD@';
 CREATE DATABASE sbtest;

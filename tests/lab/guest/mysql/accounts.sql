@@ -5,7 +5,13 @@ ALTER USER root@localhost IDENTIFIED WITH auth_socket;
 CREATE USER cbsnap@localhost IDENTIFIED WITH auth_socket AS 'root';
 GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO cbsnap@localhost;
 GRANT BACKUP_ADMIN ON *.* TO cbsnap@localhost;
+-- For the GTID set at the head of a log file, by which a restored server is compared.
+GRANT REPLICATION SLAVE ON *.* TO cbsnap@localhost;
 GRANT SELECT ON performance_schema.* TO cbsnap@localhost;
+-- For the mark.
+CREATE DATABASE cbsnap;
+CREATE TABLE cbsnap.mark (set_id VARCHAR(64) PRIMARY KEY, at_wall_us BIGINT NOT NULL);
+GRANT SELECT, INSERT, UPDATE, DELETE ON cbsnap.mark TO cbsnap@localhost;
 -- The load and the meter, from the host.
 CREATE USER @USER@@'%' IDENTIFIED BY '@PASSWORD@';
 CREATE DATABASE sbtest;

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See answer.h. */
+#include "guest-agent/evidence/answer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "guest-agent/mysql/holding.h"
+#include "guest-agent/sample/procinfo.h"
+#include "guest-agent/session/login.h"
+#include "guest-agent/session/worker.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+
+#define EVERY_MS  100
+#define STACK_KIB 512 /* as the worker: it logs in */
+
+struct answer_watch {
+    struct mysql_login login;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool stop, has;
+    uint32_t ms;
+};
+
+static bool pause_or_stop(struct answer_watch *w)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += EVERY_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    AUTO_LOCK(held, &w->lock);
+    if (!w->stop)
+        (void)pthread_cond_timedwait(&w->change, &w->lock, &until);
+    return w->stop;
+}
+
+static void note(struct answer_watch *w, pid_t pid)
+{
+    int64_t began_us, now_us = procinfo_boot_now();
+
+    if (!pid || !procinfo_started("", pid, &began_us))
+        return;
+    AUTO_LOCK(held, &w->lock);
+    w->ms = (uint32_t)((now_us - began_us) / 1000);
+    w->has = true;
+}
+
+static void *watch_body(void *arg)
+{
+    struct answer_watch *w = arg;
+    const char *configured = w->login.socket;
+    struct mysql_login login = w->login;
+    pid_t pid;
+
+    login.socket = NULL;
+    do {
+        (void)login_resolve(&login, configured);
+        if (holding_answers(&login, &pid, NULL) == 0) {
+            note(w, pid);
+            return NULL;
+        }
+    } while (!pause_or_stop(w));
+    return NULL;
+}
+
+struct answer_watch *answer_watch_new(const struct mysql_login *login)
+{
+    struct answer_watch *w = xcalloc(1, sizeof(*w));
+
+    w->login = *login;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->change, NULL);
+    if (thread_start(&w->thread, STACK_KIB, watch_body, w) != 0)
+        abort(); /* at start, out of threads */
+    return w;
+}
+
+int answer_watch_free(struct answer_watch *w, int wait_ms)
+{
+    struct timespec until;
+
+    if (!w)
+        return 0;
+    pthread_mutex_lock(&w->lock);
+    w->stop = true;
+    pthread_cond_signal(&w->change);
+    pthread_mutex_unlock(&w->lock);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (wait_ms + 999) / 1000;
+    if (pthread_timedjoin_np(w->thread, NULL, &until) != 0)
+        return -1;
+    pthread_cond_destroy(&w->change);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+    return 0;
+}
+
+bool answer_watch_took(struct answer_watch *w, uint32_t *ret_ms)
+{
+    if (!w)
+        return false;
+    AUTO_LOCK(held, &w->lock);
+    if (w->has)
+        *ret_ms = w->ms;
+    return w->has;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What delete and prune must leave alone: inventory.h against appliances that do not tell all, acts
+ * that begin while it looks, and records that came from elsewhere. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "host-coordinator/back/inventory.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "tests/unit/host-coordinator/back_world.h"
+
+static void quiet_begin(void *arg, const char *what)
+{
+    (void)arg, (void)what;
+}
+
+static void quiet_end(void *arg, const char *what, double ms, const struct err *why)
+{
+    (void)arg, (void)what, (void)ms, (void)why;
+}
+
+static void quiet_note(void *arg, const char *text)
+{
+    (void)arg, (void)text;
+}
+
+static void look(struct run *r, struct inventory *inv)
+{
+    struct err e = ERR_INIT;
+
+    run_init(r, &w.conf, &domain_fake, w.loop, "", "");
+    r->report = (struct run_reporter){quiet_begin, quiet_end, quiet_note, NULL};
+    r->storages = xcalloc(1, sizeof(struct storage *));
+    r->storages[0] = w.array;
+    if (inventory_read(inv, r, &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+static void look_away(struct run *r, struct inventory *inv)
+{
+    inventory_release(inv);
+    run_release(r);
+}
+
+/* Repairs all; how many orphans there were. */
+static size_t repair(void)
+{
+    struct orphan *orphans;
+    struct inventory inv;
+    struct err e = ERR_INIT;
+    struct run r;
+    size_t count;
+
+    look(&r, &inv);
+    count = inventory_orphans(&inv, &orphans);
+    for (size_t n = 0; n < count; n++) {
+        if (orphan_repair(&inv, &orphans[n], &e) < 0)
+            fail_msg("%s", e.msg);
+    }
+    orphans_release(orphans, count);
+    look_away(&r, &inv);
+    return count;
+}
+
+static void change_record(const char *path, const char *value)
+{
+    struct err e = ERR_INIT;
+    struct record *r = store_load(w.dir, SET_ID, &e);
+
+    record_set_text(record_at(r, "volumes", 0), path, value);
+    assert_int_equal(store_save(w.dir, "db", SET_ID, r, &e), 0);
+    record_free(r);
+}
+
+static void a_volume_that_is_not_told_of_costs_no_set(void **state)
+{
+    struct inventory inv;
+    struct standing s;
+    struct run r;
+
+    (void)state;
+    world_open(true);
+    change_record("id", "not-told");
+    look(&r, &inv);
+    inventory_judge(&inv, inventory_set(&inv, SET_ID), &s);
+    assert_int_equal(s.unseen, 1);
+    look_away(&r, &inv);
+    assert_int_equal(repair(), 1);
+    assert_true(world_promises(SET_ID));
+    change_record("id", volume_ids[0]);
+    assert_int_equal(repair(), 0);
+    assert_true(storage_memory_has(w.array, volume_ids[0], SET_ID));
+    world_close();
+}
+
+/* Lists that were cut short once: what is all there again is not removed bit by bit. */
+static void a_set_that_came_back_stays(void **state)
+{
+    struct err e = ERR_INIT;
+    struct record *r;
+
+    (void)state;
+    world_open(true);
+    change_record("snapshot.name", "not-told");
+    assert_true(repair() > 0);
+    assert_false(world_promises(SET_ID));
+    r = store_load(w.dir, SET_ID, &e);
+    record_set_text(record_at(r, "volumes", 0), "snapshot.name", SET_ID);
+    assert_int_equal(store_save(w.dir, "db", SET_ID, r, &e), 0);
+    record_free(r);
+    assert_int_equal(repair(), 0);
+    for (size_t n = 0; n < 3; n++)
+        assert_true(storage_memory_has(w.array, volume_ids[n], SET_ID));
+    world_close();
+}
+
+static void a_volume_of_a_like_name_is_nobodys_clone(void **state)
+{
+    (void)state;
+    world_open(true);
+    storage_memory_add(w.array, "notes", BACK_VERIFY_PREFIX "notes", "");
+    storage_memory_add(w.array, "left", BACK_VERIFY_PREFIX SET_ID "-vda", "");
+    assert_int_equal(repair(), 1);
+    assert_true(storage_memory_exists(w.array, "notes"));
+    assert_false(storage_memory_exists(w.array, "left"));
+    world_close();
+}
+
+static void a_record_does_not_remove_another_sets_snapshot(void **state)
+{
+    struct inventory inv;
+    struct err e = ERR_INIT;
+    struct run r;
+
+    (void)state;
+    world_open(true);
+    world_take_set(NEWER_ID);
+    change_record("snapshot.name", NEWER_ID);
+    look(&r, &inv);
+    assert_int_equal(inventory_remove(&inv, inventory_set(&inv, SET_ID), &e), -1);
+    assert_int_equal(e.code, ERR_REFUSED);
+    look_away(&r, &inv);
+    assert_true(storage_memory_has(w.array, volume_ids[0], NEWER_ID));
+    assert_true(world_promises(SET_ID));
+    world_close();
+}
+
+static void a_set_of_a_crash_stands_in_for_no_other(void **state)
+{
+    struct inventory inv;
+    struct err e = ERR_INIT;
+    struct record *r;
+    struct run run;
+
+    (void)state;
+    world_open(true);
+    world_take_set(NEWER_ID);
+    r = store_load(w.dir, NEWER_ID, &e);
+    record_set_text(r, "verdict", "crash");
+    assert_int_equal(store_save(w.dir, "db", NEWER_ID, r, &e), 0);
+    record_free(r);
+    look(&run, &inv);
+    assert_true(inventory_last_good(&inv, inventory_set(&inv, SET_ID)));
+    assert_false(inventory_last_good(&inv, inventory_set(&inv, NEWER_ID)));
+    look_away(&run, &inv);
+    world_close();
+}
+
+static void what_was_removed_is_no_orphan(void **state)
+{
+    struct orphan *orphans;
+    struct inventory inv;
+    struct err e = ERR_INIT;
+    struct run r;
+
+    (void)state;
+    world_open(true);
+    world_take_set(NEWER_ID);
+    look(&r, &inv);
+    assert_int_equal(inventory_remove(&inv, inventory_set(&inv, SET_ID), &e), 0);
+    assert_int_equal(inventory_orphans(&inv, &orphans), 0);
+    orphans_release(orphans, 0);
+    look_away(&r, &inv);
+    assert_false(world_has_record(SET_ID));
+    world_close();
+}
+
+/* A verification that began after we had looked. */
+static void a_journal_of_later_forbids_to_remove(void **state)
+{
+    struct journal *journal;
+    struct record *head = record_new();
+    struct inventory inv;
+    struct err e = ERR_INIT;
+    struct run r;
+
+    (void)state;
+    world_open(true);
+    look(&r, &inv);
+    assert_int_equal(journal_open(&journal, w.dir, NEWER_ID, &e), 0);
+    record_set_text(head, "act", "verify");
+    record_set_text(head, "set", SET_ID);
+    journal_note(journal, head, true);
+    assert_int_equal(inventory_remove(&inv, inventory_set(&inv, SET_ID), &e), -1);
+    assert_int_equal(e.code, ERR_REFUSED);
+    journal_close(journal, true);
+    record_free(head);
+    look_away(&r, &inv);
+    assert_true(world_promises(SET_ID));
+    world_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_volume_that_is_not_told_of_costs_no_set),
+        cmocka_unit_test(a_set_that_came_back_stays),
+        cmocka_unit_test(a_volume_of_a_like_name_is_nobodys_clone),
+        cmocka_unit_test(a_record_does_not_remove_another_sets_snapshot),
+        cmocka_unit_test(a_set_of_a_crash_stands_in_for_no_other),
+        cmocka_unit_test(what_was_removed_is_no_orphan),
+        cmocka_unit_test(a_journal_of_later_forbids_to_remove),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
