@@ -130,13 +130,13 @@ static void make_array(void)
 
 void world_hurry(bool on)
 {
-    w.conf.libvirt_ms = on ? 30 : 5000;
-    w.conf.stop_ms = on ? 20 : 5000;
+    w.conf.libvirt_ms = on ? 15 : 5000;
+    w.conf.stop_ms = on ? 10 : 5000;
 }
 
 static void make_conf(void)
 {
-    w.appliances[0] = (struct appliance_config){.name = (char *)"array", .timeout_ms = 25};
+    w.appliances[0] = (struct appliance_config){.name = (char *)"array", .timeout_ms = 15};
     w.conf = (struct config){
         .uri = (char *)"",
         .state_dir = w.dir,
@@ -144,7 +144,7 @@ static void make_conf(void)
         .exclude = (char *)"",
         .answer_ms = 2000,
         .late_ms = 10,
-        .clone_ms = 30, /* the array's answers come by our own loop: no thread is waited for */
+        .clone_ms = 15, /* the array's answers come by our own loop: no thread is waited for */
         .boot_ms = 5000,
         .recovery_ms = 5000,
         .check_ms = 5000,
