@@ -156,6 +156,7 @@ static int remove_safety(struct back *b, struct err *e)
 {
     if (!b->safety)
         return 0;
+    domain_xml_release(&b->run.xml); /* of the VM, when it was started meanwhile */
     if (domain_xml_parse(&b->run.xml, b->old_definition ?: "", e) < 0 ||
         step_storage(&b->run, e) < 0)
         return -1;

@@ -15,7 +15,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
-#define WAIT_MS 5000
+static int wait_ms = 5000;
 
 struct peer {
     pthread_t thread;
@@ -45,7 +45,7 @@ static bool ready(int fd, short events)
     int rc;
 
     do
-        rc = poll(&pfd, 1, WAIT_MS);
+        rc = poll(&pfd, 1, wait_ms);
     while (rc < 0 && errno == EINTR);
     return rc > 0;
 }
@@ -58,8 +58,10 @@ Cbsnap__Envelope *peer_receive(struct peer *p)
     while (!(m = message_next(&p->in, NULL))) {
         ssize_t n;
 
+        if (p->client < 0) /* there is none, and none has come */
+            return NULL;
         if (!ready(p->client, POLLIN)) {
-            peer_fail(p, "nothing came in %d ms", WAIT_MS);
+            peer_fail(p, "nothing came in %d ms", wait_ms);
             return NULL;
         }
         n = read(p->client, chunk, sizeof(chunk));
@@ -182,7 +184,7 @@ bool peer_next(struct peer *p)
     if (ready(p->listener, POLLIN))
         p->client = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
     if (p->client < 0)
-        peer_fail(p, "no client came in %d ms", WAIT_MS);
+        peer_fail(p, "no client came in %d ms", wait_ms);
     return p->client >= 0;
 }
 
@@ -239,6 +241,11 @@ struct peer *peer_start(peer_script *script)
     if (script && pthread_create(&p->thread, NULL, peer_main, p) != 0)
         give_up("pthread_create");
     return p;
+}
+
+void peer_set_patience(int ms)
+{
+    wait_ms = ms;
 }
 
 const char *peer_path(const struct peer *p)

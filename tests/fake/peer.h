@@ -22,7 +22,10 @@ const char *peer_path(const struct peer *p);
 /* Call it when the client has closed its end. NULL, or what the script found wrong (static). */
 const char *peer_stop(struct peer *p);
 
-/* For scripts. Every wait ends after 5 s and counts as something wrong. */
+/* How long the peers that are started from now on wait; 5 s if never called. */
+void peer_set_patience(int ms);
+
+/* For scripts. Every wait ends after that time and counts as something wrong. */
 void peer_fail(struct peer *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The next message, the caller's to free; NULL when the client has left. */
 Cbsnap__Envelope *peer_receive(struct peer *p);
@@ -41,7 +44,7 @@ void peer_answer_state(struct peer *p, const Cbsnap__Envelope *request);
 /* An unasked LogLine. */
 void peer_log_line(struct peer *p, const char *text);
 /* Leaves the client and takes the next one, as QEMU does when its client has gone; false when
- * none comes within 5 s. */
+ * none comes in time. */
 bool peer_next(struct peer *p);
 /* QEMU ends: the client reads end of file. */
 void peer_close(struct peer *p);

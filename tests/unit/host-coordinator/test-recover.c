@@ -165,6 +165,25 @@ static void a_vm_that_was_moved_and_is_off_is_started(void **state)
     assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
 }
 
+/* It was started, then something failed, and it cannot be ended: it runs from the clones, so they
+ * and its definition are its own until somebody has looked. */
+static void a_vm_that_cannot_be_ended_keeps_what_it_runs_from(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    domain_fake_script(FAKE_XML, (struct fake_act){.fail = ERR_LIBVIRT});
+    domain_fake_script(FAKE_DESTROY, (struct fake_act){.fail = ERR_LIBVIRT});
+    t = world_run(switching);
+    assert_int_equal(t.status, 5);
+    assert_non_null(strstr(t.e.msg, "could not be ended"));
+    assert_world(world_wrong(&t), "before recover");
+    assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
+    assert_int_equal(world_content(domain_fake_definition("db")), SET_CONTENT);
+    assert_world(world_recovered_wrong(&t), "recovered");
+    assert_true(world_promises(t.run)); /* the safety set */
+}
+
 static void a_vm_that_is_gone_is_told(void **state)
 {
     struct domain *d;
@@ -280,6 +299,7 @@ int main(void)
         T(a_snapshot_that_is_gone_meanwhile_is_told),
         T(a_vm_that_runs_on_its_old_volumes_stays_there),
         T(a_vm_that_was_moved_and_is_off_is_started),
+        T(a_vm_that_cannot_be_ended_keeps_what_it_runs_from),
         T(a_vm_that_is_gone_is_told),
         T(a_live_run_is_left_alone),
         T(a_vm_that_another_run_has_waits),

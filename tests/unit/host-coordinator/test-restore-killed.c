@@ -138,14 +138,42 @@ static const char *live_on(struct back *b, enum trouble trouble)
     return problem;
 }
 
-/* A thread that ends may hold a lock that the child would wait for: until the run is alone, but for
- * the agent. */
+/* Sleeps: neither runs nor has a lock that somebody would wait for. */
+static bool sleeps(const char *task)
+{
+    AUTO_FREE char *path = xasprintf("/proc/self/task/%s/stat", task);
+    AUTO_FCLOSE FILE *f = fopen(path, "re");
+    char state = '?';
+
+    return f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'S';
+}
+
+/* A thread that works or ends may hold a lock that the child would wait for for ever: all but the
+ * agent, which waits to be asked, must have gone. */
+static bool is_quiet(void)
+{
+    AUTO_FREE char *own = xasprintf("%d", (int)gettid());
+    DIR *d = opendir("/proc/self/task");
+    struct dirent *entry;
+    size_t others = 0, asleep = 0;
+
+    while (d && (entry = readdir(d))) {
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, own) == 0)
+            continue;
+        others++;
+        asleep += sleeps(entry->d_name);
+    }
+    if (d)
+        closedir(d);
+    return others == 1 && asleep == 1;
+}
+
 static void wait_alone(void)
 {
-    struct stat st;
-
-    for (int n = 0; n < 10000 && stat("/proc/self/task", &st) == 0 && st.st_nlink > 4; n++)
+    for (int n = 0; n < 50000 && !is_quiet(); n++)
         usleep(200);
+    if (!is_quiet())
+        abort();
 }
 
 static void die_at(struct back *b, const char *event)

@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/base/cleanup.h"
 #include "tests/unit/host-coordinator/back_world.h"
@@ -39,10 +41,33 @@ static void every_plan_ends_as_it_says(void **state)
     }
 }
 
+static void kill_us(void *arg)
+{
+    (void)arg;
+    kill(getpid(), SIGTERM);
+}
+
+/* The signal waits for libvirt's answer: cut off, nobody would know which definition holds. */
+static void a_signal_while_libvirt_defines_is_undone_whole(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    world_open(true);
+    domain_fake_on(FAKE_DEFINE, kill_us, NULL);
+    domain_fake_script(FAKE_DEFINE, (struct fake_act){.delay_ms = 50});
+    t = world_run((struct wanted){.method = BACK_SWITCH});
+    assert_int_equal(t.status, 4);
+    assert_world(world_ended_wrong(&t), "a signal");
+    assert_int_equal(domain_fake_did("db", FAKE_DEFINE), 2);
+    world_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_plan_ends_as_it_says),
+        cmocka_unit_test(a_signal_while_libvirt_defines_is_undone_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
