@@ -108,6 +108,29 @@ static void a_vm_on_volumes_half_rolled_back_is_a_persons(void **state)
     assert_true(domain_fake_runs("db"));
 }
 
+/* Two of three are rolled back, and the array refuses the third: the VM stays off and its volumes
+ * closed, until a recover has finished it. */
+static void volumes_half_rolled_back_are_finished_and_not_started(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    storage_memory_fault(w.array, MEMORY_ROLLBACK, "id-log", MEMORY_REFUSES, -1);
+    t = world_run(in_place);
+    assert_int_equal(t.status, 5);
+    assert_int_equal(storage_memory_content(w.array, "id-root"), SET_CONTENT);
+    assert_int_equal(storage_memory_content(w.array, "id-log"), NOW_CONTENT);
+    for (int n = 0; n < 2; n++) {
+        assert_false(domain_fake_runs("db"));
+        for (size_t v = 0; v < 3; v++)
+            assert_string_equal(storage_memory_access(w.array, volume_ids[v]), "");
+        assert_int_equal(world_journals(), 1);
+        assert_true(n > 0 || world_recover() != NULL);
+    }
+    assert_world(world_recovered_wrong(&t), "recovered");
+    assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
+}
+
 static void a_snapshot_that_is_gone_meanwhile_is_told(void **state)
 {
     struct storage_op op = {.done = false};
@@ -296,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_was_written_since_the_start_stays),
         T(a_vm_on_volumes_half_rolled_back_is_a_persons),
+        T(volumes_half_rolled_back_are_finished_and_not_started),
         T(a_snapshot_that_is_gone_meanwhile_is_told),
         T(a_vm_that_runs_on_its_old_volumes_stays_there),
         T(a_vm_that_was_moved_and_is_off_is_started),
