@@ -38,7 +38,7 @@ demo: deps
 
 # the long form of the proof on clones: about half an hour
 prove: all $(LAB_TOOLS)
-	COUNT=10 ROLES='data log root' tests/run tests/system/test-verify.sh
+	COUNT=10 PROVE=10 ROLES='data log root' tests/run tests/system/test-verify.sh
 
 bench: all $(LAB_TOOLS)
 	tests/bench/stall

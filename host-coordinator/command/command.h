@@ -88,6 +88,10 @@ int cmd_watch(const struct command_context *c, struct err *e);
 /* Prints the document on stdout: the only one, whatever the command does later. */
 void command_answer(const struct command_context *c, const struct record *r);
 
+/* The same, of a document that ends in a long list; see record_write_list(). */
+void command_answer_list(const struct command_context *c, const struct record *head,
+                         const char *name, record_next *next, void *arg);
+
 /* Progress on stderr: a live line on a terminal, plain lines otherwise; nothing but failures unless
  * the output is for people. */
 struct run_reporter progress_reporter(bool quiet);

@@ -99,11 +99,23 @@ const char *command_option(const struct command_context *c, const char *name)
     return NULL;
 }
 
+static void check_written(int rc)
+{
+    if (rc == EOF || fflush(stdout) == EOF)
+        log_error("cannot write the JSON document to stdout: %s", strerror(errno));
+}
+
 void command_answer(const struct command_context *c, const struct record *r)
 {
     AUTO_FREE char *text = record_format(r);
 
     *c->answered = true;
-    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF)
-        log_error("cannot write the JSON document to stdout: %s", strerror(errno));
+    check_written(fputs(text, stdout));
+}
+
+void command_answer_list(const struct command_context *c, const struct record *head,
+                         const char *name, record_next *next, void *arg)
+{
+    *c->answered = true;
+    check_written(record_write_list(stdout, head, name, next, arg) < 0 ? EOF : 0);
 }

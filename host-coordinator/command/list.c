@@ -50,15 +50,32 @@ static void print_rows(const struct index_list *l)
     }
 }
 
+struct rows {
+    const struct index_list *list;
+    size_t at;
+};
+
+static bool next_row(void *arg, struct record *item)
+{
+    struct rows *rows = arg;
+
+    while (rows->at < rows->list->count) {
+        const struct index_entry *entry = &rows->list->entries[rows->at++];
+
+        if (entry->problem)
+            continue;
+        facts_report(item, &entry->facts, fact_listed_count);
+        return true;
+    }
+    return false;
+}
+
 static void answer_rows(const struct command_context *c, const struct index_list *l,
                         struct record *answer)
 {
-    record_set_empty(answer, "sets");
-    for (size_t n = 0; n < l->count; n++) {
-        if (!l->entries[n].problem)
-            facts_report(record_append(answer, "sets"), &l->entries[n].facts, fact_listed_count);
-    }
-    command_answer(c, answer);
+    struct rows rows = {.list = l};
+
+    command_answer_list(c, answer, "sets", next_row, &rows);
 }
 
 int cmd_list(const struct command_context *c, struct err *e)

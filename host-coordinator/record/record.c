@@ -318,25 +318,6 @@ void record_members(const struct record *r, const char *path, record_each *each,
 
 #define LINE_LENGTH 120
 
-static bool has_containers(const json_t *at)
-{
-    const json_t *value;
-    const char *key;
-    size_t n;
-
-    json_object_foreach((json_t *)at, key, value)
-    {
-        if (json_is_object(value) || json_is_array(value))
-            return true;
-    }
-    json_array_foreach(at, n, value)
-    {
-        if (json_is_object(value) || json_is_array(value))
-            return true;
-    }
-    return false;
-}
-
 static char *dump(const json_t *at)
 {
     char *text = json_dumps(at, JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
@@ -365,20 +346,42 @@ static bool is_plain(const char *text, size_t len)
 }
 
 /* A list of all sets has some hundred thousand texts, nearly all of them plain. */
-static void format_text(struct buf *to, const json_t *text)
+static bool add_plain(struct buf *to, const char *text, size_t len)
 {
-    size_t len = json_string_length(text);
-    const char *value = json_string_value(text);
+    if (!is_plain(text, len))
+        return false;
+    buf_add(to, "\"", 1);
+    buf_add(to, text, len);
+    buf_add(to, "\"", 1);
+    return true;
+}
 
-    if (is_plain(value, len)) {
-        buf_add(to, "\"", 1);
-        buf_add(to, value, len);
-        buf_add(to, "\"", 1);
-    } else {
-        AUTO_FREE char *quoted = dump(text);
+static void add_dump(struct buf *to, const json_t *at)
+{
+    AUTO_FREE char *text = dump(at);
 
-        buf_add(to, quoted, strlen(quoted));
+    buf_add(to, text, strlen(text));
+}
+
+static void format_key(struct buf *to, const char *key)
+{
+    if (!add_plain(to, key, strlen(key))) {
+        json_t *name = text_value(key);
+
+        add_dump(to, name);
+        json_decref(name);
     }
+    buf_add(to, ": ", 2);
+}
+
+static void format_scalar(struct buf *to, const json_t *at)
+{
+    if (json_is_string(at) && add_plain(to, json_string_value(at), json_string_length(at)))
+        return;
+    if (json_is_integer(at))
+        buf_addf(to, "%lld", (long long)json_integer_value(at));
+    else
+        add_dump(to, at);
 }
 
 static void format_item(struct buf *to, const char *key, const json_t *value, bool first, int depth)
@@ -386,35 +389,56 @@ static void format_item(struct buf *to, const char *key, const json_t *value, bo
     if (!first)
         buf_add(to, ",", 1);
     new_line(to, depth);
-    if (key) {
-        json_t *name = text_value(key);
-
-        format_text(to, name);
-        buf_add(to, ": ", 2);
-        json_decref(name);
-    }
+    if (key)
+        format_key(to, key);
     format(to, value, depth);
 }
 
-/* No member is shorter than "a": 1, with what divides it from the next. */
+/* How long a value is at least; one that holds others has lines of its own. */
+static size_t least_length(const json_t *value)
+{
+    if (json_is_object(value) || json_is_array(value))
+        return LINE_LENGTH;
+    return json_is_string(value) ? json_string_length(value) + 2 : 1;
+}
+
+/* Reckoned before it is tried, for most objects do not: "key": value and what divides it from the
+ * next. */
 static bool may_fit_a_line(const json_t *at)
 {
-    return json_object_size(at) * 8 <= LINE_LENGTH && !has_containers(at);
+    const json_t *value;
+    size_t length = 0, n;
+    const char *key;
+
+    json_object_foreach((json_t *)at, key, value)
+    {
+        length += strlen(key) + 4 + least_length(value) + 2;
+        if (length > LINE_LENGTH)
+            return false;
+    }
+    json_array_foreach(at, n, value)
+    {
+        length += least_length(value) + 2;
+        if (length > LINE_LENGTH)
+            return false;
+    }
+    return true;
 }
 
 static void format(struct buf *to, const json_t *at, int depth)
 {
-    AUTO_FREE char *line = !json_is_string(at) && may_fit_a_line(at) ? dump(at) : NULL;
     bool array = json_is_array(at), first = true;
+    AUTO_FREE char *line = NULL;
     const json_t *value;
     const char *key;
     size_t n;
 
-    if (json_is_string(at)) {
-        format_text(to, at);
+    if (!array && !json_is_object(at)) {
+        format_scalar(to, at);
         return;
     }
-    if (line && ((!array && !json_is_object(at)) || strlen(line) <= LINE_LENGTH)) {
+    line = may_fit_a_line(at) ? dump(at) : NULL;
+    if (line && strlen(line) <= LINE_LENGTH) {
         buf_add(to, line, strlen(line));
         return;
     }
@@ -439,6 +463,49 @@ char *record_format(const struct record *r)
     format(&text, json(r), 0);
     buf_addf(&text, "\n");
     return buf_steal(&text);
+}
+
+static int flush(struct buf *text, FILE *to)
+{
+    int rc = fputs(buf_text(text), to);
+
+    buf_clear(text);
+    return rc == EOF ? -1 : 0;
+}
+
+int record_write_list(FILE *to, const struct record *head, const char *name, record_next *next,
+                      void *arg)
+{
+    struct record *item = record_new();
+    struct buf text = BUF_INIT;
+    const json_t *value;
+    const char *key;
+    bool first = true;
+    int rc = 0;
+
+    buf_add(&text, "{", 1);
+    json_object_foreach(json(head), key, value)
+    {
+        format_item(&text, key, value, first, 1);
+        first = false;
+    }
+    if (!first)
+        buf_add(&text, ",", 1);
+    new_line(&text, 1);
+    format_key(&text, name);
+    buf_add(&text, "[", 1);
+    for (first = true; rc == 0 && next(arg, item); first = false) {
+        format_item(&text, NULL, json(item), first, 2);
+        json_object_clear(json(item));
+        rc = flush(&text, to);
+    }
+    if (!first)
+        new_line(&text, 1);
+    buf_addf(&text, "]\n}\n");
+    rc = rc < 0 ? rc : flush(&text, to);
+    buf_release(&text);
+    record_free(item);
+    return rc;
 }
 
 char *record_format_line(const struct record *r)

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "proto/base/err.h"
 
@@ -76,6 +77,14 @@ void record_members(const struct record *r, const char *path, record_each *each,
 /* The document as text, with a newline at its end; the caller frees. Indented, with objects and
  * lists that hold no others on one line where they fit. */
 char *record_format(const struct record *r);
+/*
+ * The same to a stream, for a document whose last member `name` is a list of very many: `next`
+ * fills one item at a time and returns false when there are no more, so that they need not all be
+ * in memory. -1 as fputs() fails.
+ */
+typedef bool record_next(void *arg, struct record *item);
+int record_write_list(FILE *to, const struct record *head, const char *name, record_next *next,
+                      void *arg);
 /* The same as one line. */
 char *record_format_line(const struct record *r);
 /* Names the offending line on malformed input. */
