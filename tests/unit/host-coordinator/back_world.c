@@ -134,9 +134,14 @@ void world_hurry(bool on)
     w.conf.stop_ms = on ? 10 : 5000;
 }
 
+void world_hurry_array(bool on)
+{
+    w.appliances[0].timeout_ms = w.conf.clone_ms = on ? 15 : 5000;
+}
+
 static void make_conf(void)
 {
-    w.appliances[0] = (struct appliance_config){.name = (char *)"array", .timeout_ms = 15};
+    w.appliances[0] = (struct appliance_config){.name = (char *)"array"};
     w.conf = (struct config){
         .uri = (char *)"",
         .state_dir = w.dir,
@@ -144,7 +149,6 @@ static void make_conf(void)
         .exclude = (char *)"",
         .answer_ms = 2000,
         .late_ms = 10,
-        .clone_ms = 15, /* the array's answers come by our own loop: no thread is waited for */
         .boot_ms = 5000,
         .recovery_ms = 5000,
         .check_ms = 5000,
@@ -152,6 +156,7 @@ static void make_conf(void)
         .appliance_count = 1,
     };
     world_hurry(false);
+    world_hurry_array(false);
 }
 
 void world_open(bool runs)
@@ -204,6 +209,7 @@ void world_close(void)
 void world_heal(void)
 {
     world_hurry(false);
+    world_hurry_array(false);
     domain_fake_heal();
     /* threads that were given up close what they had opened */
     for (int n = 0; n < 5000 && domain_fake_open_count() > 0; n++)

@@ -85,6 +85,9 @@ struct storage **world_storages(void);
 struct tale world_run_set(struct record *set, struct wanted wanted);
 /* What hangs is given up on soon. Without it a busy machine is given all the time it needs. */
 void world_hurry(bool on);
+/* The same for what the array is asked from the beginning of the next act on: a volume keeps the
+ * patience that it was found with. */
+void world_hurry_array(bool on);
 /* All faults are gone, and what hung has ended. */
 void world_heal(void);
 /* recover_journal() of every journal; NULL or the first error, in words. */

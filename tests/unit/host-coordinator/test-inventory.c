@@ -231,12 +231,14 @@ static void a_removal_that_was_interrupted_can_be_asked_for_again(void **state)
 
         (void)teardown(state);
         (void)setup(state);
+        world_hurry_array(faults[n / 3] != MEMORY_REFUSES);
         look();
         storage_memory_fault(w.array, MEMORY_REMOVE, volume_ids[n % 3], faults[n / 3], 1);
         assert_int_equal(inventory_remove(&i.inv, inventory_set(&i.inv, SET_ID), &e), -1);
         assert_true(err_is_set(&e));
         assert_false(world_promises(SET_ID)); /* since before the first snapshot went */
         assert_true(world_has_record(SET_ID));
+        world_hurry_array(false);
         look_again();
         e = ERR_INIT;
         storage_memory_fault(w.array, MEMORY_REMOVE, "id-data", MEMORY_REFUSES, 1);

@@ -128,6 +128,7 @@ static const char *try_point(struct wanted wanted)
 
     c.hit = false;
     world_open(true);
+    world_hurry_array(c.point->of_array && c.fault != FAILS);
     w.hook = break_point;
     t = world_run(wanted);
     world_heal();

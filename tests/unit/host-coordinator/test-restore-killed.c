@@ -81,6 +81,7 @@ static void make_trouble(enum trouble trouble)
                                                    MEMORY_ROLLBACK, MEMORY_SET_ACCESS};
     static const enum domain_fn fns[] = {FAKE_START, FAKE_DEFINE, FAKE_DESTROY};
 
+    world_hurry_array(trouble == ARRAY_SILENT);
     if (trouble == ARRAY_SILENT)
         storage_memory_fault(w.array, MEMORY_LIST, NULL, MEMORY_HANGS, 1);
     for (size_t n = 0; trouble == ARRAY_REFUSES && n < ARRAY_SIZE(commands); n++)
