@@ -73,6 +73,13 @@ coord() {
     "$BUILD/cbsnap-coord" --config "${CONF:-$LAB_COORD_CONF}" "$@"
 }
 
+# The same in the background, as $pid: the program's own. A function in the background is a shell that
+# waits for the program, and killing that shell kills nothing else.
+coord_start() {
+    "$BUILD/cbsnap-coord" --config "${CONF:-$LAB_COORD_CONF}" "$@" >/dev/null 2>"$work/err" &
+    pid=$!
+}
+
 sql() {
     mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" -p"$LAB_MYSQL_PASSWORD" \
         --connect-timeout=5 -N -B -e "$1" "${2:-sbtest}" 2>/dev/null

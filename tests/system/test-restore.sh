@@ -118,8 +118,7 @@ sql "INSERT INTO told (word) VALUES ('after')"
 before_volumes=$(appliance_volumes)
 old_disks=$(vm_disks "$LAB_DOMAIN")
 sim 'latency?command=cloneDatasetSnapshot&ms=6000' >/dev/null
-coord restore "$set" >/dev/null 2>"$work/err" &
-pid=$!
+coord_start restore "$set"
 for _ in $(seq 600); do
     grep -qs '"clones"' "$LAB_STATE_DIR"/journal/*.jsonl && break
     sleep 0.2
