@@ -925,6 +925,8 @@ static void somebody_elses_freeze_is_not_thawed(void **state)
     domain_fake_set_status(AGENT_FROZEN);
     w.last_end = CBSNAP__FREEZE_EVENT__KIND__LOST;
     w.has_last_end = true;
+    /* as the real one: "guest-get-fsinfo has been disabled" until it is thawed */
+    domain_fake_script(FAKE_FILESYSTEMS, (struct fake_act){.fail = ERR_LIBVIRT});
     out = take();
     assert_int_equal(out.status, 0);
     assert_int_equal(domain_fake_calls(FAKE_THAW), 2);
