@@ -18,9 +18,9 @@
 /* ---- the domain ------------------------------------------------------------------------------ */
 
 /*
- * qemu-ga that believes in a freeze answers nothing but to thaw. It may be one that has ended without
- * it, by the lease of a dead run: so it is not asked for filesystems then, and the disks' serials
- * have to tell what lies on which (coverage.h).
+ * qemu-ga that believes in a freeze answers nothing but to thaw. It may be one that has ended
+ * without it, by the lease of a dead run: so it is not asked for filesystems then, and the disks'
+ * serials have to tell what lies on which (coverage.h).
  */
 static int call_look(struct domain_call *c, struct err *e)
 {

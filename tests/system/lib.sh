@@ -39,11 +39,12 @@ ok() {
     fi
 }
 
-# is ACTUAL EXPECTED TEXT
+# is ACTUAL EXPECTED TEXT [DETAIL]
 is() {
     [ "$1" = "$2" ]
     ok $? "$3" "got:      $1
-expected: $2"
+expected: $2${4:+
+$4}"
 }
 
 # holds TEXT EXPRESSION: an arithmetic or [[ ]] condition given as a string, for figures
