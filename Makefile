@@ -154,7 +154,7 @@ help:
 	@echo 'all (default)        both programs, in $(BUILD)/'
 	@echo 'deps                 install what is needed to build and test (Debian, Ubuntu; root)'
 	@echo 'demo                 a real VM, a real set, and the proof of it (root; lab in $(BUILD)/lab)'
-	@echo 'check                unit tests: no root, no VM, under a minute'
+	@echo 'check                unit tests: no root, no VM, a minute or two'
 	@echo 'check-integration    real mysqld, real sockets, the stand-in appliance'
 	@echo 'check-system         the real VM (root)'
 	@echo 'test                 deps and all three'
