@@ -107,6 +107,8 @@ typedef bool back_request(struct back *b, struct back_volume *v, int64_t deadlin
 int back_all(struct back *b, back_request *start, int patience_ms, const char *what, struct err *e);
 /* For requests that only ask: the longest time that an appliance of the set is given for one. */
 int back_patience_ms(const struct back *b);
+/* Who may use each volume of the set now, as v->access; "" where nobody may. */
+int back_read_access(struct back *b, struct err *e);
 /* Waits for the one request of v->op that was just started. */
 int back_wait(struct back *b, struct back_volume *v, int64_t deadline_us, struct err *e);
 

@@ -31,13 +31,6 @@ static char *clone_name(const struct back *b, const struct back_volume *v)
     return xasprintf("%.*s-%s", (int)base_length(v->volume.name), v->volume.name, b->run.set);
 }
 
-static bool ask_access(struct back *b, struct back_volume *v, int64_t deadline_us)
-{
-    (void)b;
-    v->storage->ops->access(v->storage, &v->volume, deadline_us, &v->op);
-    return true;
-}
-
 static bool ask_clone(struct back *b, struct back_volume *v, int64_t deadline_us)
 {
     (void)b;
@@ -86,15 +79,13 @@ static void keep_clones(struct back *b)
 }
 
 /* Fenced volumes have an access of "": a clone of them would serve nobody. */
-static int read_access(struct back *b, struct err *e)
+static int check_access(struct back *b, struct err *e)
 {
-    if (back_all(b, ask_access, back_patience_ms(b), "ask who may use a volume", e) < 0)
+    if (back_read_access(b, e) < 0)
         return -1;
     for (size_t n = 0; n < b->count; n++) {
-        struct back_volume *v = &b->volumes[n];
+        const struct back_volume *v = &b->volumes[n];
 
-        free(v->access);
-        v->access = xstrdup(v->op.access ? v->op.access : "");
         if (!*v->access)
             return err_set(e, ERR_REFUSED,
                            "volume '%s' (disk '%s') may be used by nobody, so its clone could not "
@@ -109,7 +100,7 @@ int step_clone(void *back, struct err *e)
     struct back *b = back;
     int rc;
 
-    if (loop_check(b->run.loop, e) < 0 || read_access(b, e) < 0 || note_names(b, e) < 0)
+    if (loop_check(b->run.loop, e) < 0 || check_access(b, e) < 0 || note_names(b, e) < 0)
         return -1;
     rc = back_all(b, ask_clone, b->run.conf->clone_ms, "clone the snapshot", e);
     keep_clones(b);

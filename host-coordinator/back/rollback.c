@@ -20,13 +20,6 @@
 
 /* ---- the fence ------------------------------------------------------------------------------- */
 
-static bool ask_access(struct back *b, struct back_volume *v, int64_t deadline_us)
-{
-    (void)b;
-    v->storage->ops->access(v->storage, &v->volume, deadline_us, &v->op);
-    return true;
-}
-
 static bool take_access(struct back *b, struct back_volume *v, int64_t deadline_us)
 {
     (void)b;
@@ -64,14 +57,7 @@ int step_fence(void *back, struct err *e)
 {
     struct back *b = back;
 
-    if (loop_check(b->run.loop, e) < 0 ||
-        back_all(b, ask_access, back_patience_ms(b), "ask who may use a volume", e) < 0)
-        return -1;
-    for (size_t n = 0; n < b->count; n++) {
-        free(b->volumes[n].access);
-        b->volumes[n].access = xstrdup(b->volumes[n].op.access ? b->volumes[n].op.access : "");
-    }
-    if (note_access(b, e) < 0)
+    if (loop_check(b->run.loop, e) < 0 || back_read_access(b, e) < 0 || note_access(b, e) < 0)
         return -1;
     b->fenced = true;
     return back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e);

@@ -229,6 +229,26 @@ int step_whole(void *back, struct err *e)
     return step_back_storage(back, e) < 0 ? -1 : back_check_whole(back, e);
 }
 
+static bool ask_access(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    (void)b;
+    v->storage->ops->access(v->storage, &v->volume, deadline_us, &v->op);
+    return true;
+}
+
+int back_read_access(struct back *b, struct err *e)
+{
+    if (back_all(b, ask_access, back_patience_ms(b), "ask who may use a volume", e) < 0)
+        return -1;
+    for (size_t n = 0; n < b->count; n++) {
+        struct back_volume *v = &b->volumes[n];
+
+        free(v->access);
+        v->access = xstrdup(v->op.access ? v->op.access : "");
+    }
+    return 0;
+}
+
 /* ---- what is newer --------------------------------------------------------------------------- */
 
 static bool looks_like_set(const char *name)
