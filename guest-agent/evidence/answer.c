@@ -21,33 +21,43 @@ struct answer_watch {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t change;
-    bool stop, has;
+    bool stop, done, has;
     uint32_t ms;
 };
 
+static struct timespec from_now(int ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000L;
+    t.tv_sec += t.tv_nsec / 1000000000L;
+    t.tv_nsec %= 1000000000L;
+    return t;
+}
+
 static bool pause_or_stop(struct answer_watch *w)
 {
-    struct timespec until;
+    const struct timespec until = from_now(EVERY_MS);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += EVERY_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
     AUTO_LOCK(held, &w->lock);
     if (!w->stop)
         (void)pthread_cond_timedwait(&w->change, &w->lock, &until);
     return w->stop;
 }
 
-static void note(struct answer_watch *w, pid_t pid)
+static void note(struct answer_watch *w, pid_t pid, int64_t now_us)
 {
-    int64_t began_us, now_us = procinfo_boot_now();
+    int64_t began_us = 0;
 
-    if (!pid || !procinfo_started("", pid, &began_us))
-        return;
+    /* a server just recovered may be too busy to say which process it is */
+    if (!pid)
+        pid = procinfo_server("");
+    bool seen = pid && procinfo_started("", pid, &began_us);
     AUTO_LOCK(held, &w->lock);
-    w->ms = (uint32_t)((now_us - began_us) / 1000);
-    w->has = true;
+    w->has = seen;
+    w->ms = seen ? (uint32_t)((now_us - began_us) / 1000) : 0;
 }
 
 static void *watch_body(void *arg)
@@ -55,16 +65,19 @@ static void *watch_body(void *arg)
     struct answer_watch *w = arg;
     const char *configured = w->login.socket;
     struct mysql_login login = w->login;
+    bool answered = false;
     pid_t pid;
 
     login.socket = NULL;
     do {
         (void)login_resolve(&login, configured);
-        if (holding_answers(&login, &pid, NULL) == 0) {
-            note(w, pid);
-            return NULL;
-        }
-    } while (!pause_or_stop(w));
+        answered = holding_answers(&login, &pid, NULL) == 0;
+    } while (!answered && !pause_or_stop(w));
+    if (answered)
+        note(w, pid, procinfo_boot_now());
+    AUTO_LOCK(held, &w->lock);
+    w->done = true;
+    pthread_cond_broadcast(&w->change);
     return NULL;
 }
 
@@ -82,16 +95,14 @@ struct answer_watch *answer_watch_new(const struct mysql_login *login)
 
 int answer_watch_free(struct answer_watch *w, int wait_ms)
 {
-    struct timespec until;
+    const struct timespec until = from_now(wait_ms);
 
     if (!w)
         return 0;
     pthread_mutex_lock(&w->lock);
     w->stop = true;
-    pthread_cond_signal(&w->change);
+    pthread_cond_broadcast(&w->change);
     pthread_mutex_unlock(&w->lock);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (wait_ms + 999) / 1000;
     if (pthread_timedjoin_np(w->thread, NULL, &until) != 0)
         return -1;
     pthread_cond_destroy(&w->change);
@@ -100,11 +111,15 @@ int answer_watch_free(struct answer_watch *w, int wait_ms)
     return 0;
 }
 
-bool answer_watch_took(struct answer_watch *w, uint32_t *ret_ms)
+bool answer_watch_took(struct answer_watch *w, int wait_ms, uint32_t *ret_ms)
 {
+    const struct timespec until = from_now(wait_ms);
+
     if (!w)
         return false;
     AUTO_LOCK(held, &w->lock);
+    while (!w->done && !w->stop && pthread_cond_timedwait(&w->change, &w->lock, &until) == 0)
+        ;
     if (w->has)
         *ret_ms = w->ms;
     return w->has;

@@ -15,8 +15,9 @@ struct answer_watch *answer_watch_new(const struct mysql_login *login);
 /* -1 when its thread hangs: end the process. Accepts NULL. */
 int answer_watch_free(struct answer_watch *w, int wait_ms);
 
-/* From the start of the server's process until it first answered; false before it did, or when its
- * process could not be seen. Any thread. Accepts NULL. */
-bool answer_watch_took(struct answer_watch *w, uint32_t *ret_ms);
+/* From the start of the server's process until it first answered; waits that long for the watch,
+ * which may be a moment behind a caller whom the server has answered. False when it has had no
+ * answer, or the process could not be seen. Any thread. Accepts NULL. */
+bool answer_watch_took(struct answer_watch *w, int wait_ms, uint32_t *ret_ms);
 
 #endif

@@ -14,6 +14,8 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
+#define WATCH_MS 5000 /* a watch that tries ten times a second is soon there too */
+
 static Cbsnap__Certificate *empty(const struct certificate_query *q)
 {
     Cbsnap__Certificate *c = xcalloc(1, sizeof(*c));
@@ -107,7 +109,7 @@ Cbsnap__Certificate *certificate_make(const struct mysql_login *login,
     MSG_SET(c, ready, 1);
     if (q->verifying && !c->has_errors)
         put_journal(c);
-    if (answer_watch_took(q->watch, &ms))
+    if (answer_watch_took(q->watch, WATCH_MS, &ms))
         MSG_SET(c, recovery_ms, ms);
     if (manifest_newest(q->manifest_dir, newest))
         c->manifest = xstrdup(newest);

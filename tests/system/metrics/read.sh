@@ -87,6 +87,18 @@ fresh_value() {
     echo null
 }
 
+# grown NAME FROM WANT: how much more than FROM it is, waiting for WANT more: a server counts some
+# things a moment after its client has heard of them.
+grown() {
+    local i more
+    for ((i = 0; i < 20; i++)); do
+        more=$(awk "BEGIN {print $(fresh_value "$1") - $2}")
+        awk "BEGIN {exit !($more >= $3)}" && break
+        sleep 0.5
+    done
+    echo "$more"
+}
+
 # A text is told at its source's own pace only. Waits for it to be WANT; prints what it is.
 text_value() { # NAME WANT
     local i value

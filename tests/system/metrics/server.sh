@@ -50,7 +50,7 @@ show_connections() {
     for i in 1 2 3; do
         mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" -pwrong -e 'SELECT 1' 2>/dev/null
     done
-    near mysql.aborted_connects "$(awk "BEGIN {print $(fresh_value mysql.aborted_connects) - $count}")" 3 0 "3 wrong logins"
+    near mysql.aborted_connects "$(grown mysql.aborted_connects "$count" 3)" 3 0 "3 wrong logins"
     sleep 3
     near mysql.threads_connected "$(awk "BEGIN {print $(fresh_value mysql.threads_connected) - $idle}")" 15 0 "15 sessions more"
     near mysql.threads_connected "$(last mysql.threads_connected)" \
@@ -70,7 +70,7 @@ show_killed_clients() {
     local count
     count=$(fresh_value mysql.aborted_clients)
     kill_clients
-    near mysql.aborted_clients "$(awk "BEGIN {print $(fresh_value mysql.aborted_clients) - $count}")" 2 0 "2 clients killed"
+    near mysql.aborted_clients "$(grown mysql.aborted_clients "$count" 2)" 2 0 "2 clients killed"
 }
 
 kill_clients() {
