@@ -35,6 +35,8 @@ static const struct conf_option options[] = {
     TEXT("guest", "channel", channel, "org.cbsnap.agent.0", "the agent's channel"),
     NUMBER("guest", "answer_ms", answer_ms, "5000", 100, 600000,
            "how long the agent may take to answer"),
+    NUMBER("guest", "flush_ms", flush_ms, "30000", 0, 600000,
+           "and how much longer when it flushes before the freeze what has gathered"),
     TEXT("snapshot", "exclude", exclude, "", "disks left out of every set: vdd, vde"),
     NUMBER("snapshot", "lease_ms", lease_ms, "10000", 1000, 300000,
            "the guest lets go by itself when it has not heard from us for so long"),

@@ -27,6 +27,7 @@ struct config {
     char *channel;     /* name of the agent's channel in the domain XML */
     char *exclude;     /* disks left out of every set: targets, comma-separated */
     int answer_ms;     /* how long the agent may take to answer */
+    int flush_ms;      /* and how much longer when it flushes before the freeze */
     int libvirt_ms;    /* how long an ordinary libvirt call may take */
     int lease_ms;      /* the guest lets go when it has not heard from us for so long */
     int freeze_ms;     /* how long virDomainFSFreeze may take, tries for the lock included */

@@ -17,7 +17,8 @@
 
 #include <string.h>
 
-/* The agent lets go within milliseconds; past this the other way is tried as well. */
+/* The agent lets go within milliseconds; past this, or past what an answer may take at all, the
+ * other way is tried as well. */
 #define RELEASE_MS 2000
 /* The hook tells of the lock before qemu-ga freezes and answers, but by another way. */
 #define EVENT_MS 200
@@ -147,6 +148,11 @@ static void judge_release(struct run *r, struct guest_request *req)
     r->freeze.released = STEAL_PTR(req->answer);
 }
 
+static int release_ms(const struct run *r)
+{
+    return r->conf->answer_ms < RELEASE_MS ? r->conf->answer_ms : RELEASE_MS;
+}
+
 /* True when the agent answered that all is let go: then it holds nothing any more, whether or not
  * it had been held until now. */
 static bool release_by_port(struct run *r, struct err *e)
@@ -160,8 +166,8 @@ static bool release_by_port(struct run *r, struct err *e)
     release.run_id = r->set;
     MSG_SET(&release, epoch, r->epoch);
     MSG_BODY(&m, release, RELEASE, &release);
-    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED, mono_in_ms(RELEASE_MS), e) <
-        0) {
+    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED, mono_in_ms(release_ms(r)),
+                   e) < 0) {
         guest_request_release(&req);
         return false;
     }

@@ -259,7 +259,7 @@ static int ask_prepare(struct run *r, bool dry, struct err *e)
     r->agent_restarts = guest_restarts(r->guest);
     /* flushing what has gathered takes as long as the disks need */
     return guest_call(r->guest, &r->prepared, &m, CBSNAP__ENVELOPE__BODY_PREPARED,
-                      mono_in_ms(r->conf->answer_ms + (dry ? 0 : 30000)), e);
+                      mono_in_ms(r->conf->answer_ms + (dry ? 0 : r->conf->flush_ms)), e);
 }
 
 static int check_prepared(struct run *r, struct err *e)

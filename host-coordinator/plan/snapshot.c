@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#define LOOK_LATE_US 200000 /* between two looks for a snapshot that was given up on */
+
 /* What would refuse the run after it has watched for long may as well refuse it now. */
 static int inspect_step(void *run, struct err *e)
 {
@@ -111,18 +113,21 @@ static int remove_late(struct run *r, struct set_volume *v, struct err *e)
     int64_t end = mono_in_ms(r->conf->late_ms);
     bool never = false;
 
-    do {
+    for (;;) {
         struct storage_op op = {.done = false};
         int rc = find_one(r, v, &op, e);
         bool found = op.found;
+        int64_t now = mono_us();
 
         storage_op_release(&op);
         if (rc < 0)
             return -1;
         if (found)
             return remove_one(r, v, e);
-        (void)loop_wait(r->loop, &never, mono_in_ms(200), NULL);
-    } while (mono_us() < end);
+        if (now >= end)
+            break;
+        (void)loop_wait(r->loop, &never, now + LOOK_LATE_US < end ? now + LOOK_LATE_US : end, NULL);
+    }
     v->never_seen = true;
     run_note(r, "snapshot '%s' of volume '%s' did not show within %d ms after it was given up",
              r->set, v->volume.name, r->conf->late_ms);
