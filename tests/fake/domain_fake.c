@@ -22,6 +22,8 @@ struct line {
     unsigned calls;
     void (*hook)(void *arg);
     void *hook_arg;
+    int (*effect)(void *arg, struct err *e);
+    void *effect_arg;
 };
 
 static struct {
@@ -63,7 +65,7 @@ int fake_enter(void)
 }
 
 /* What this thread's call does with its answer. */
-static _Thread_local bool mute;
+static _Thread_local bool mute, garbage;
 
 static void wait_let_go_locked(unsigned seen)
 {
@@ -77,19 +79,15 @@ void fake_leave(int *entered)
     AUTO_LOCK(lock, &fake.mutex);
     if (mute)
         wait_let_go_locked(fake.let_go);
-    mute = false;
+    mute = garbage = false;
     fake.inside--;
     (void)pthread_cond_broadcast(&fake.changed);
 }
 
 /* ---- acting ---------------------------------------------------------------------------------- */
 
-static struct fake_act begin_locked(enum domain_fn fn)
+static struct fake_act take_act_locked(struct line *l)
 {
-    struct line *l = &fake.lines[fn];
-
-    l->calls++;
-    buf_addf(&fake.log, "%s%s", fake.log.len > 0 ? " " : "", fn_names[fn]);
     if (l->count == 0)
         return (struct fake_act){.delay_ms = 0};
     if (l->next + 1 < l->count)
@@ -104,33 +102,52 @@ static void sleep_ms(int ms)
     (void)nanosleep(&t, NULL);
 }
 
+/* A copy of the line as the call begins: the hook and the effect run without the mutex. */
+static struct line begin(enum domain_fn fn)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.lines[fn].calls++;
+    buf_addf(&fake.log, "%s%s", fake.log.len > 0 ? " " : "", fn_names[fn]);
+    return fake.lines[fn];
+}
+
 int fake_begin(enum domain_fn fn, struct err *e)
 {
+    struct line line = begin(fn);
     struct fake_act a;
-    void (*hook)(void *arg);
-    void *hook_arg;
     unsigned seen;
 
+    if (line.hook)
+        line.hook(line.hook_arg);
     {
         AUTO_LOCK(lock, &fake.mutex);
-        a = begin_locked(fn);
-        hook = fake.lines[fn].hook;
-        hook_arg = fake.lines[fn].hook_arg;
+        a = take_act_locked(&fake.lines[fn]);
         seen = fake.let_go;
     }
-    if (hook)
-        hook(hook_arg);
     if (a.delay_ms > 0)
         sleep_ms(a.delay_ms);
-    {
+    if (a.hang) {
         AUTO_LOCK(lock, &fake.mutex);
-        if (a.hang)
-            wait_let_go_locked(seen);
+        wait_let_go_locked(seen);
     }
+    if ((a.fail == ERR_NONE || a.done) && line.effect && line.effect(line.effect_arg, e) < 0)
+        return -1;
     mute = a.mute;
+    garbage = a.garbage;
     if (a.fail != ERR_NONE)
         return err_set(e, a.fail, "%s", a.words ? a.words : "the fake says no");
     return 0;
+}
+
+bool fake_garbage(void)
+{
+    return garbage;
+}
+
+/* What has no answer that could be spoilt. */
+static int nonsense(struct err *e)
+{
+    return garbage ? err_set(e, ERR_LIBVIRT, "libvirt does not understand the answer") : 0;
 }
 
 static int connect_to(const char *path)
@@ -175,7 +192,7 @@ static int fake_open(struct domain **ret, const char *uri, const char *name, str
     struct fake_vm *vm;
 
     (void)uri;
-    if (fake_begin(FAKE_OPEN, e) < 0)
+    if (fake_begin(FAKE_OPEN, e) < 0 || nonsense(e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
     if (estate_find(name, &vm, e) < 0)
@@ -219,7 +236,7 @@ static const char *fake_uuid(const struct domain *d)
 static int fake_running(struct domain *d, struct err *e)
 {
     CALL;
-    if (fake_begin(FAKE_RUNNING, e) < 0)
+    if (fake_begin(FAKE_RUNNING, e) < 0 || nonsense(e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
     return estate_running(fake_vm_locked(d), e);
@@ -263,7 +280,7 @@ static int fake_xml(struct domain *d, char **ret, struct err *e)
     if (fake_begin(FAKE_XML, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
-    *ret = fake_xml_locked(d);
+    *ret = garbage ? xstrdup("<domain><devices><disk") : fake_xml_locked(d);
     return 0;
 }
 
@@ -287,6 +304,8 @@ static int fake_filesystems(struct domain *d, struct domain_fs_list *ret, struct
     if (fake_begin(FAKE_FILESYSTEMS, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
+    if (garbage)
+        return 0; /* of no filesystem at all */
     ret->count = fake.fs_count;
     ret->items = xcalloc(fake.fs_count, sizeof(*ret->items));
     for (size_t n = 0; n < fake.fs_count; n++)
@@ -299,7 +318,7 @@ static int fake_ping(struct domain *d, int timeout_s, struct err *e)
     CALL;
     (void)d;
     (void)timeout_s;
-    return fake_begin(FAKE_PING, e);
+    return fake_begin(FAKE_PING, e) < 0 ? -1 : nonsense(e);
 }
 
 static int fake_status(struct domain *d, int timeout_s, enum agent_freeze *ret, struct err *e)
@@ -310,7 +329,7 @@ static int fake_status(struct domain *d, int timeout_s, enum agent_freeze *ret, 
     if (fake_begin(FAKE_STATUS, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
-    *ret = fake.status;
+    *ret = garbage ? (enum agent_freeze)99 : fake.status;
     return 0;
 }
 
@@ -321,7 +340,7 @@ static int fake_freeze(struct domain *d, unsigned *ret_count, struct err *e)
     if (fake_begin(FAKE_FREEZE, e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
-    *ret_count = fake.frozen;
+    *ret_count = garbage ? 0 : fake.frozen;
     return 0;
 }
 
@@ -329,7 +348,7 @@ static int fake_thaw(struct domain *d, unsigned *ret_count, struct err *e)
 {
     CALL;
     (void)d;
-    if (fake_begin(FAKE_THAW, e) < 0)
+    if (fake_begin(FAKE_THAW, e) < 0 || nonsense(e) < 0)
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
     *ret_count = fake.thawed;
@@ -344,6 +363,8 @@ static int fake_writes(struct domain *d, struct disk_writes **ret, size_t *ret_c
         return -1;
     AUTO_LOCK(lock, &fake.mutex);
     *ret = xcalloc(fake.write_count, sizeof(**ret));
+    if (garbage)
+        return 0; /* of no disk at all */
     if (fake.write_count > 0)
         memcpy(*ret, fake.writes, fake.write_count * sizeof(**ret));
     *ret_count = fake.write_count;
@@ -418,6 +439,19 @@ void domain_fake_heal(void)
         (void)pthread_cond_broadcast(&fake.changed);
         (void)pthread_cond_wait(&fake.changed, &fake.mutex);
     }
+}
+
+pid_t domain_fake_fork(void)
+{
+    pid_t child;
+    AUTO_LOCK(lock, &fake.mutex);
+
+    child = fork();
+    if (child == 0) {
+        fake.inside = 0;
+        (void)pthread_cond_init(&fake.changed, NULL); /* the parent's threads wait for theirs */
+    }
+    return child;
 }
 
 void domain_fake_let_go(void)
@@ -511,6 +545,18 @@ void domain_fake_on(enum domain_fn fn, void (*hook)(void *arg), void *arg)
     AUTO_LOCK(lock, &fake.mutex);
     fake.lines[fn].hook = hook;
     fake.lines[fn].hook_arg = arg;
+}
+
+void domain_fake_does(enum domain_fn fn, int (*effect)(void *arg, struct err *e), void *arg)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.lines[fn].effect = effect;
+    fake.lines[fn].effect_arg = arg;
+}
+
+const char *domain_fake_fn_name(enum domain_fn fn)
+{
+    return fn_names[fn];
 }
 
 const char *domain_fake_log(void)

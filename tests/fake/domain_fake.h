@@ -17,6 +17,8 @@
 #ifndef CBSNAP_TESTS_DOMAIN_FAKE_H
 #define CBSNAP_TESTS_DOMAIN_FAKE_H
 
+#include <sys/types.h>
+
 #include "host-coordinator/domain/domain.h"
 
 extern const struct domain_ops domain_fake;
@@ -51,6 +53,8 @@ struct fake_act {
     bool mute;          /* it is done, and the answer hangs likewise */
     enum err_code fail; /* 0: succeeds */
     const char *words;  /* of the error; NULL: "the fake says no" */
+    bool done;          /* with `fail`: it is done all the same */
+    bool garbage;       /* it is done, and the answer makes no sense */
 };
 
 /* Lets go of what hangs, waits for it, and forgets everything. */
@@ -60,6 +64,9 @@ void domain_fake_script(enum domain_fn fn, struct fake_act act);
 void domain_fake_let_go(void);
 /* Lets go of what hangs, waits for it, and forgets all acts: all is well from now on. */
 void domain_fake_heal(void);
+/* fork(), for a child in which no call is under way: the threads that made them are the parent's.
+ * All of them sleep. */
+pid_t domain_fake_fork(void);
 
 /* Results from now on; the texts and arrays are borrowed until the next reset. */
 void domain_fake_set_xml(const char *xml);
@@ -71,8 +78,13 @@ void domain_fake_set_filesystems(const struct domain_fs *items, size_t count);
 void domain_fake_set_status(enum agent_freeze status);
 void domain_fake_set_counts(unsigned frozen, unsigned thawed);
 void domain_fake_set_writes(const struct disk_writes *items, size_t count);
-/* Called at the start of each call of fn in the job's thread, to let a scripted agent act. */
+/* Called at the start of each call of fn in the job's thread, to let a scripted agent act. It may
+ * still script this very call. */
 void domain_fake_on(enum domain_fn fn, void (*hook)(void *arg), void *arg);
+/* What a call of fn does to the world, in the job's thread: called when it is done, so not when it
+ * fails or while it hangs. -1 lets the call fail. */
+void domain_fake_does(enum domain_fn fn, int (*effect)(void *arg, struct err *e), void *arg);
+const char *domain_fake_fn_name(enum domain_fn fn);
 
 /* ---- several domains ---- */
 

@@ -48,6 +48,8 @@ void fake_leave(int *entered);
 
 /* The whole of a call but its result: log, hook, delay, hang, failure. Without the mutex. */
 int fake_begin(enum domain_fn fn, struct err *e);
+/* Is this call's answer to make no sense? */
+bool fake_garbage(void);
 
 /* The mutex that guards all of the fake; functions called ..._locked, and estate_*, are under it.
  */

@@ -36,7 +36,10 @@ int fake_definition(struct domain *d, char **ret, struct err *e)
         return -1;
     if (vm && !vm->definition)
         return err_set(e, ERR_NOT_FOUND, "domain '%s' is transient", vm->name);
-    *ret = vm ? xstrdup(vm->definition) : fake_xml_locked(d);
+    if (fake_garbage())
+        *ret = xstrdup("");
+    else
+        *ret = vm ? xstrdup(vm->definition) : fake_xml_locked(d);
     return 0;
 }
 
@@ -46,6 +49,8 @@ int fake_host(struct domain *d, struct domain_host *ret, struct err *e)
     (void)d;
     if (fake_begin(FAKE_HOST, e) < 0)
         return -1;
+    if (fake_garbage())
+        return 0; /* nothing is told */
     AUTO_LOCK(lock, fake_mutex());
     ret->host = xstrdup(estate.host.host ? estate.host.host : "hv1");
     ret->hypervisor = xstrdup(estate.host.hypervisor ? estate.host.hypervisor : "QEMU 7.2.22");

@@ -22,10 +22,14 @@ struct memory {
         char *volume_id; /* NULL: any */
         int times;
     } faults[MEMORY_COMMANDS];
+    memory_hook *hook;
+    void *hook_arg;
+    struct request *under_way;
 };
 
 struct request {
     uv_timer_t timer;
+    struct request *next; /* under way, of this array */
     struct memory *array;
     struct storage_op *op;
     struct wish wish;
@@ -47,6 +51,11 @@ static void free_request(uv_handle_t *timer)
 
 static void end(struct request *r)
 {
+    struct request **at = &r->array->under_way;
+
+    while (*at != r)
+        at = &(*at)->next;
+    *at = r->next;
     r->array->open[r->wish.command]--;
     if (r->op) {
         r->op->priv = NULL;
@@ -54,6 +63,47 @@ static void end(struct request *r)
         r->op->done = true;
     }
     uv_close((uv_handle_t *)&r->timer, free_request);
+}
+
+static void tell(const struct memory *m, const struct wish *w, bool doing)
+{
+    if (m->hook)
+        m->hook(m->hook_arg, w->command, w->volume_id, doing);
+}
+
+/* With op NULL nobody listens any more. */
+static void act(struct request *r, struct storage_op *op, struct err *e)
+{
+    tell(r->array, &r->wish, true);
+    (void)state_act(&r->array->state, &r->wish, op, e);
+}
+
+static void lie(struct request *r, struct storage_op *op)
+{
+    if (r->wish.command != MEMORY_FIND)
+        return;
+    act(r, op, NULL);
+    op->found = !op->found;
+    if (op->found)
+        op->snapshot_path = xasprintf("pool/%s@%s", r->wish.volume_id, r->wish.name);
+}
+
+static bool answers_badly(enum memory_fault f)
+{
+    return f == MEMORY_DENIES || f == MEMORY_RESETS || f == MEMORY_DROPS || f == MEMORY_GARBAGE;
+}
+
+static void answer_badly(struct request *r, struct storage_op *op)
+{
+    if (r->fault != MEMORY_RESETS)
+        act(r, NULL, NULL);
+    op->unsure = r->fault != MEMORY_DENIES;
+    if (r->fault == MEMORY_DENIES)
+        (void)err_set(&op->err, ERR_STORAGE, "refused by order of the test, and done");
+    else if (r->fault == MEMORY_GARBAGE)
+        (void)err_set(&op->err, ERR_STORAGE, "the answer makes no sense");
+    else
+        (void)err_set(&op->err, ERR_STORAGE, "the connection was reset");
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -66,11 +116,15 @@ static void on_timer(uv_timer_t *timer)
         (void)err_set(&op->err, ERR_TIMEOUT, "no answer in %lld ms",
                       (long long)(mono_us() - op->started_us) / 1000);
         if (r->fault == MEMORY_MUTE)
-            (void)state_act(&r->array->state, &r->wish, NULL, NULL);
+            act(r, NULL, NULL);
     } else if (r->fault == MEMORY_REFUSES) {
         (void)err_set(&op->err, ERR_STORAGE, "refused by order of the test");
+    } else if (r->fault == MEMORY_LIES) {
+        lie(r, op);
+    } else if (answers_badly(r->fault)) {
+        answer_badly(r, op);
     } else {
-        (void)state_act(&r->array->state, &r->wish, op, &op->err);
+        act(r, op, &op->err);
     }
     end(r);
 }
@@ -102,14 +156,18 @@ static void start(struct storage *s, struct wish w, int64_t deadline_us, struct 
 
     m->requests[w.command]++;
     m->open[w.command]++;
-    *r = (struct request){.array = m, .op = op};
+    tell(m, &w, false);
+    *r = (struct request){.array = m, .op = op, .next = m->under_way};
+    m->under_way = r;
     r->wish = (struct wish){w.command, copy(w.volume_id), copy(w.name), copy(w.word)};
     r->fault = take_fault(m, w.command, w.volume_id);
+    if (r->fault == MEMORY_SLOW)
+        wait_ms += MEMORY_SLOW_MS;
     if (r->fault == MEMORY_HANGS || r->fault == MEMORY_MUTE || wait_ms >= left_ms) {
         r->late = true;
         wait_ms = left_ms > 0 ? left_ms : 0;
     }
-    if (r->fault == MEMORY_REFUSES)
+    if (r->fault == MEMORY_REFUSES || answers_badly(r->fault))
         wait_ms = 0;
     op->done = false;
     op->err = ERR_INIT;
@@ -343,6 +401,46 @@ void storage_memory_fault(struct storage *s, enum memory_command command, const 
     m->faults[command].volume_id = volume_id ? xstrdup(volume_id) : NULL;
     m->faults[command].kind = fault;
     m->faults[command].times = fault == MEMORY_NO_FAULT ? 0 : times;
+}
+
+void storage_memory_on(struct storage *s, memory_hook *hook, void *arg)
+{
+    ((struct memory *)s)->hook = hook;
+    ((struct memory *)s)->hook_arg = arg;
+}
+
+void storage_memory_desert(struct storage *s, bool done)
+{
+    struct memory *m = (struct memory *)s;
+    struct request *r = m->under_way;
+
+    m->under_way = NULL;
+    for (; r; r = r->next) {
+        m->open[r->wish.command]--;
+        if (done && r->fault == MEMORY_NO_FAULT)
+            act(r, NULL, NULL);
+    }
+}
+
+const char *storage_memory_command_name(enum memory_command command)
+{
+    static const char *const names[MEMORY_COMMANDS] = {
+        [MEMORY_LIST] = "list",
+        [MEMORY_PREPARE] = "prepare",
+        [MEMORY_SNAPSHOT] = "snapshot",
+        [MEMORY_FIND] = "find",
+        [MEMORY_REMOVE] = "remove",
+        [MEMORY_STATS] = "stats",
+        [MEMORY_HISTORY] = "history",
+        [MEMORY_LIST_SNAPSHOTS] = "list-snapshots",
+        [MEMORY_ROLLBACK] = "rollback",
+        [MEMORY_CLONE] = "clone",
+        [MEMORY_REMOVE_VOLUME] = "remove-volume",
+        [MEMORY_ACCESS] = "access",
+        [MEMORY_SET_ACCESS] = "set-access",
+    };
+
+    return names[command];
 }
 
 /* ---- what it holds ------------------------------------------------------------------------ */

@@ -38,7 +38,14 @@ enum memory_fault {
     MEMORY_REFUSES, /* ERR_STORAGE at once, nothing is done */
     MEMORY_HANGS,   /* no answer, nothing is done */
     MEMORY_MUTE,    /* no answer, but it is done */
+    MEMORY_DENIES,  /* ERR_STORAGE, but it is done */
+    MEMORY_RESETS,  /* the connection breaks, nothing is done */
+    MEMORY_DROPS,   /* the connection breaks when it is done */
+    MEMORY_GARBAGE, /* it is done, and nobody understands the answer */
+    MEMORY_LIES,    /* success, but nothing is done; what is there is not found, and the reverse */
+    MEMORY_SLOW,    /* it takes MEMORY_SLOW_MS longer */
 };
+#define MEMORY_SLOW_MS 60
 
 /* An array without volumes; closed with storage_close(). */
 struct storage *storage_memory_new(struct loop *loop);
@@ -67,6 +74,13 @@ void storage_memory_latency(struct storage *s, enum memory_command command, int 
  */
 void storage_memory_fault(struct storage *s, enum memory_command command, const char *volume_id,
                           enum memory_fault fault, int times);
+
+/* Called when a request has come, before its fault is chosen, and again just before it is done. */
+typedef void memory_hook(void *arg, enum memory_command command, const char *volume_id, bool doing);
+void storage_memory_on(struct storage *s, memory_hook *hook, void *arg);
+/* The client has died: what is under way is done all the same, or never. */
+void storage_memory_desert(struct storage *s, bool done);
+const char *storage_memory_command_name(enum memory_command command);
 
 int storage_memory_content(const struct storage *s, const char *volume_id);
 const char *storage_memory_access(const struct storage *s, const char *volume_id);
