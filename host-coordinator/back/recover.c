@@ -287,6 +287,30 @@ static bool ask_remove(struct back *b, struct back_volume *v, int64_t deadline_u
     return true;
 }
 
+static bool ask_find(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    if (v->at < 0)
+        return false;
+    v->storage->ops->find_snapshot(v->storage, &v->volume, b->id, deadline_us, &v->op);
+    return true;
+}
+
+/* Believed when it is seen, as by the run itself. */
+static int remove_all(struct back *b, struct err *e)
+{
+    if (back_all(b, ask_remove, b->run.conf->clone_ms, "remove the snapshot", e) < 0 ||
+        back_all(b, ask_find, back_patience_ms(b), "look for the snapshot", e) < 0)
+        return -1;
+    for (size_t n = 0; n < b->count; n++) {
+        if (b->volumes[n].at >= 0 && b->volumes[n].op.found)
+            return err_set(e, ERR_LOOK,
+                           "appliance '%s' said that it removed snapshot '%s' of volume '%s', and "
+                           "still lists it",
+                           b->volumes[n].appliance, b->id, b->volumes[n].volume.name);
+    }
+    return 0;
+}
+
 /* The guest has let go by its lease since. */
 static int recover_snapshot(struct back *b, struct recovery *ret, struct err *e)
 {
@@ -296,7 +320,7 @@ static int recover_snapshot(struct back *b, struct recovery *ret, struct err *e)
         told(ret, "set %s is whole", b->id);
         return 0;
     }
-    if (back_all(b, ask_remove, b->run.conf->clone_ms, "remove the snapshot", e) < 0)
+    if (remove_all(b, e) < 0)
         return -1;
     for (size_t n = 0; n < b->count; n++)
         record_set_text(record_at(b->set, "volumes", n), "snapshot.state", "removed");

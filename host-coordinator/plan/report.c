@@ -50,7 +50,7 @@ static const char *snapshot_state(const struct set_volume *v)
         return "not taken";
     if (v->removed)
         return "removed";
-    if (v->path && !v->never_seen)
+    if (v->path && !v->never_seen && !v->left)
         return "kept";
     return "unknown";
 }

@@ -39,6 +39,7 @@ struct set_volume {
     bool asked;           /* the appliance may have made it */
     bool removed;
     bool never_seen; /* given up on, and it did not show while we looked */
+    bool left;       /* its removal failed, or was not seen */
     char *path;      /* its name on the appliance, once seen in the list */
     char *listed_time;
 };

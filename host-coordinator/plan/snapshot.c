@@ -92,23 +92,8 @@ static int find_one(struct run *r, struct set_volume *v, struct storage_op *op, 
     return storage_wait(r->loop, v->storage, op, deadline, e);
 }
 
-static int remove_one(struct run *r, struct set_volume *v, struct err *e)
-{
-    struct storage_op op = {.done = false};
-    int64_t deadline = mono_in_ms(v->timeout_ms);
-    int rc;
-
-    v->storage->ops->remove_snapshot(v->storage, &v->volume, r->set, deadline, &op);
-    rc = storage_wait(r->loop, v->storage, &op, deadline, e);
-    storage_op_release(&op);
-    return rc;
-}
-
-/*
- * A request that we gave up on may still be carried out. Waits for its snapshot to show, so that
- * it is not made behind our back after it was "removed".
- */
-static int remove_late(struct run *r, struct set_volume *v, struct err *e)
+/* Looks until the appliance lists it, or no longer does, or late_ms have passed: then 0, else 1. */
+static int wait_listed(struct run *r, struct set_volume *v, bool listed, struct err *e)
 {
     int64_t end = mono_in_ms(r->conf->late_ms);
     bool never = false;
@@ -120,14 +105,39 @@ static int remove_late(struct run *r, struct set_volume *v, struct err *e)
         int64_t now = mono_us();
 
         storage_op_release(&op);
-        if (rc < 0)
-            return -1;
-        if (found)
-            return remove_one(r, v, e);
-        if (now >= end)
-            break;
+        if (rc < 0 || found == listed || now >= end)
+            return rc < 0 ? -1 : found == listed;
         (void)loop_wait(r->loop, &never, now + LOOK_LATE_US < end ? now + LOOK_LATE_US : end, NULL);
     }
+}
+
+/* The appliance's own list is the proof that it is gone, too. */
+static int remove_one(struct run *r, struct set_volume *v, struct err *e)
+{
+    struct storage_op op = {.done = false};
+    int64_t deadline = mono_in_ms(v->timeout_ms);
+    int rc;
+
+    v->storage->ops->remove_snapshot(v->storage, &v->volume, r->set, deadline, &op);
+    rc = storage_wait(r->loop, v->storage, &op, deadline, e);
+    storage_op_release(&op);
+    if (rc == 0)
+        rc = wait_listed(r, v, false, e);
+    if (rc == 0)
+        return err_set(e, ERR_STORAGE, "the appliance said that it is removed, and still lists it");
+    return rc < 0 ? -1 : 0;
+}
+
+/*
+ * A request that we gave up on may still be carried out. Waits for its snapshot to show, so that
+ * it is not made behind our back after it was "removed".
+ */
+static int remove_late(struct run *r, struct set_volume *v, struct err *e)
+{
+    int shown = wait_listed(r, v, true, e);
+
+    if (shown != 0)
+        return shown < 0 ? -1 : remove_one(r, v, e);
     v->never_seen = true;
     run_note(r, "snapshot '%s' of volume '%s' did not show within %d ms after it was given up",
              r->set, v->volume.name, r->conf->late_ms);
@@ -159,6 +169,7 @@ static int remove_snapshots(void *run, struct err *e)
             v->removed = !v->never_seen;
             continue;
         }
+        v->left = true;
         run_note(r, "snapshot '%s' of volume '%s' on appliance '%s' may be left: %s", r->set,
                  v->volume.name, v->appliance, why.msg);
         rc = err_set(e, ERR_LOOK,
