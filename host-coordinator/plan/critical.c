@@ -19,7 +19,8 @@
 
 /* The agent lets go within milliseconds; past this, or past what an answer may take at all, the
  * other way is tried as well. */
-#define RELEASE_MS 2000
+#define RELEASE_MS   2000
+#define ASK_AGAIN_MS 200
 /* The hook tells of the lock before qemu-ga freezes and answers, but by another way. */
 #define EVENT_MS 200
 
@@ -177,6 +178,29 @@ static bool release_by_port(struct run *r, struct err *e)
     return !err_is_set(e);
 }
 
+/*
+ * The filesystems are thawed, and nobody said so of the lock: the agent is silent or out of reach.
+ * It is asked again until its lease has ended whatever it held, since "failed" promises a VM that
+ * is let go.
+ */
+static void wait_for_lease(struct run *r)
+{
+    int64_t end = mono_in_ms(r->conf->lease_ms);
+    bool told = false;
+
+    while (!told && mono_us() < end) {
+        struct err again = ERR_INIT;
+        int64_t pause = mono_in_ms(ASK_AGAIN_MS);
+
+        told = release_by_port(r, &again);
+        if (!told)
+            (void)loop_wait(r->loop, &told, pause < end ? pause : end, NULL);
+    }
+    if (!told)
+        run_note(r, "the agent did not answer the release; its lease of %d ms has ended by now",
+                 r->conf->lease_ms);
+}
+
 /* qemu-ga must hear of the thaw too, or it refuses the next freeze. */
 static int release_by_libvirt(struct run *r, struct err *e)
 {
@@ -226,6 +250,8 @@ static int thaw_step(void *run, struct err *e)
                            r->domain_name, r->domain_name, r->conf->lease_ms,
                            told ? "a freeze is still under way" : port.msg, libvirt.msg);
         run_note(r, "the agent let go, but qemu-ga could not be told: %s", libvirt.msg);
+    } else if (!told) {
+        wait_for_lease(r);
     }
     r->freeze.thaw_done = true;
     return thaw_verdict(r, e);
