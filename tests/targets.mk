@@ -112,6 +112,14 @@ $(call objs,$(wildcard tests/unit/host-coordinator/back_*.c)): \
 $(addprefix $(BUILD)/unit/host-coordinator/,test-restore test-restore-broken test-restore-killed \
 	test-restore-refused test-verify test-recover test-inventory test-orphans): $(BACK_WORLD_OBJ)
 
+# the world of the tests that break a snapshot
+SNAP_WORLD_OBJ := $(call objs,$(addprefix tests/unit/host-coordinator/snap_,world.c fault.c model.c \
+	agent.c look.c)) $(COORD_FAKE_OBJ) $(STORAGE_MEMORY_OBJ)
+
+$(call objs,$(wildcard tests/unit/host-coordinator/snap_*.c)): \
+	CPPFLAGS += $(call pc_cflags,cmocka $(COORD_PC))
+$(addprefix $(BUILD)/unit/host-coordinator/,test-faults): $(SNAP_WORLD_OBJ)
+
 DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 
 $(DOMAIN_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))

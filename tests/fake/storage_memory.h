@@ -45,7 +45,7 @@ enum memory_fault {
     MEMORY_LIES,    /* success, but nothing is done; what is there is not found, and the reverse */
     MEMORY_SLOW,    /* it takes MEMORY_SLOW_MS longer */
 };
-#define MEMORY_SLOW_MS 60
+#define MEMORY_SLOW_MS 30
 
 /* An array without volumes; closed with storage_close(). */
 struct storage *storage_memory_new(struct loop *loop);
