@@ -23,6 +23,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LOOK_LATE_US 200000 /* between two looks for a snapshot that may still come */
+
 void recovery_release(struct recovery *r)
 {
     free(r->set);
@@ -295,6 +297,49 @@ static bool ask_find(struct back *b, struct back_volume *v, int64_t deadline_us)
     return true;
 }
 
+static bool ask_missing(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    if (!v->listed || v->at >= 0)
+        return false;
+    v->storage->ops->find_snapshot(v->storage, &v->volume, b->id, deadline_us, &v->op);
+    return true;
+}
+
+/* How many volumes do not have it. */
+static size_t look_for_missing(struct back *b)
+{
+    size_t missing = 0;
+
+    for (size_t n = 0; n < b->count; n++) {
+        struct back_volume *v = &b->volumes[n];
+
+        if (v->listed && v->at < 0 && v->op.found)
+            v->at = 0; /* it is there, wherever in the list */
+        missing += v->listed && v->at < 0;
+    }
+    return missing;
+}
+
+/* The dead run may have asked for snapshots that the appliance makes only now: they would come
+ * behind our back. Once all were listed, none is under way. */
+static int wait_for_late(struct back *b, const struct record *j, struct err *e)
+{
+    int64_t end = mono_in_ms(b->run.conf->late_ms);
+    bool never = false;
+
+    if (!begun(j, "snapshots") || begun(j, "list"))
+        return 0;
+    for (;;) {
+        int64_t now = mono_us(), next = now + LOOK_LATE_US;
+
+        if (back_all(b, ask_missing, back_patience_ms(b), "look for the snapshot", e) < 0)
+            return -1;
+        if (look_for_missing(b) == 0 || now >= end)
+            return 0;
+        (void)loop_wait(b->run.loop, &never, next < end ? next : end, NULL);
+    }
+}
+
 /* Believed when it is seen, as by the run itself. */
 static int remove_all(struct back *b, struct err *e)
 {
@@ -312,7 +357,8 @@ static int remove_all(struct back *b, struct err *e)
 }
 
 /* The guest has let go by its lease since. */
-static int recover_snapshot(struct back *b, struct recovery *ret, struct err *e)
+static int recover_snapshot(struct back *b, const struct record *j, struct recovery *ret,
+                            struct err *e)
 {
     const char *verdict = record_text(b->set, "verdict");
 
@@ -320,7 +366,7 @@ static int recover_snapshot(struct back *b, struct recovery *ret, struct err *e)
         told(ret, "set %s is whole", b->id);
         return 0;
     }
-    if (remove_all(b, e) < 0)
+    if (wait_for_late(b, j, e) < 0 || remove_all(b, e) < 0)
         return -1;
     for (size_t n = 0; n < b->count; n++)
         record_set_text(record_at(b->set, "volumes", n), "snapshot.state", "removed");
@@ -339,7 +385,7 @@ static int act(struct back *b, bool of_set, const struct record *j, struct recov
         return -1;
     if (of_set) {
         ret->what = "snapshot";
-        return recover_snapshot(b, ret, e);
+        return recover_snapshot(b, j, ret, e);
     }
     take_state(b, j);
     ret->what = b->method == BACK_VERIFY ? "verify" : "restore";
