@@ -118,7 +118,13 @@ SNAP_WORLD_OBJ := $(call objs,$(addprefix tests/unit/host-coordinator/snap_,worl
 
 $(call objs,$(wildcard tests/unit/host-coordinator/snap_*.c)): \
 	CPPFLAGS += $(call pc_cflags,cmocka $(COORD_PC))
-$(addprefix $(BUILD)/unit/host-coordinator/,test-faults): $(SNAP_WORLD_OBJ)
+$(addprefix $(BUILD)/unit/host-coordinator/,test-faults test-faults-killed test-random): \
+	$(SNAP_WORLD_OBJ)
+
+# of a coordinator that dies
+DEAD_OBJ := $(call objs,tests/unit/host-coordinator/dead.c)
+$(addprefix $(BUILD)/unit/host-coordinator/,test-restore-killed test-faults-killed test-faults): \
+	$(DEAD_OBJ)
 
 DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 

@@ -13,7 +13,7 @@ static pthread_mutex_t line = PTHREAD_MUTEX_INITIALIZER; /* one message after th
 static void say(struct peer *p, Cbsnap__Envelope *m)
 {
     AUTO_LOCK(lock, &line);
-    if (!model_stopped())
+    if (!model_stopped() && !w.after_death)
         peer_send(p, m);
 }
 
@@ -45,6 +45,15 @@ void agent_event(Cbsnap__FreezeEvent__Kind kind, const char *run_id, uint64_t ep
     ev.position = &at;
     MSG_BODY(&m, freeze_event, FREEZE_EVENT, &ev);
     say(w.peer, &m);
+}
+
+void agent_lets_go(void)
+{
+    char run[40];
+    uint64_t epoch = 0;
+
+    if (model_lose(run, &epoch))
+        agent_event(CBSNAP__FREEZE_EVENT__KIND__LOST, run, epoch, 0);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */

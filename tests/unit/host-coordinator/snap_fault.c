@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -49,6 +50,10 @@ static const struct {
     [DISK_FULL_ONCE] = {"disk-full-once", BEGINS, false, false, MEMORY_NO_FAULT},
     [DISK_CUT] = {"disk-nearly-full", BEGINS, false, false, MEMORY_NO_FAULT},
     [WRITES] = {"stray-write", ANYTIME, false, false, MEMORY_NO_FAULT},
+    [LETS_GO] = {"lock-lost", ANYTIME, false, false, MEMORY_NO_FAULT},
+    [THAWED] = {"thawed-by-others", BEGINS | 1u << AT_REQUEST | 1u << AT_DOING, false, false,
+                MEMORY_NO_FAULT},
+    [SIGNALLED] = {"signal", ANYTIME, false, false, MEMORY_NO_FAULT},
 };
 
 const char *fault_name(enum fault f)
@@ -114,7 +119,7 @@ void world_disk(int64_t room_bytes)
 /* Half of the journal's next line fits. */
 static int64_t room_for_half_a_line(void)
 {
-    AUTO_FREE char *path = xasprintf("%s/journal/%s.jsonl", w.dir, w.run->set);
+    AUTO_FREE char *path = xasprintf("%s/journal/%s.jsonl", w.dir, w.run ? w.run->set : "");
     struct stat st;
 
     return stat(path, &st) == 0 ? (int64_t)st.st_size + 30 : 30;
@@ -144,6 +149,15 @@ static void break_world(enum fault f)
         break;
     case WRITES:
         model_write(1);
+        break;
+    case LETS_GO:
+        agent_lets_go();
+        break;
+    case THAWED:
+        (void)model_thaw(NULL, NULL);
+        break;
+    case SIGNALLED:
+        (void)kill(getpid(), SIGTERM);
         break;
     default:
         break_array(f);
@@ -175,7 +189,7 @@ static unsigned times_seen(const char *label)
     return times;
 }
 
-static struct moment note_moment(enum moment_kind kind, const char *label, enum fault *ret)
+static struct moment note_moment(enum moment_kind kind, const char *label, size_t *ret_armed)
 {
     struct moment m = {.kind = kind};
     AUTO_LOCK(lock, &w.mutex);
@@ -185,12 +199,12 @@ static struct moment note_moment(enum moment_kind kind, const char *label, enum 
     m.nth = times_seen(label) + 1;
     if (w.seen_count < MOMENTS_MAX)
         w.seen[w.seen_count++] = m;
-    *ret = NO_FAULT;
-    for (size_t n = 0; n < w.armed_count && *ret == NO_FAULT; n++) {
+    *ret_armed = ARMED_MAX;
+    for (size_t n = 0; n < w.armed_count && *ret_armed == ARMED_MAX; n++) {
         if (w.armed[n].hit || w.armed[n].at.nth != m.nth || strcmp(w.armed[n].at.label, label) != 0)
             continue;
         w.armed[n].hit = true;
-        *ret = w.armed[n].fault;
+        *ret_armed = n;
     }
     return m;
 }
@@ -213,13 +227,34 @@ static void call_main(const struct moment *m)
         ;
 }
 
+static void on_later(uv_timer_t *timer)
+{
+    meet((enum fault)(intptr_t)timer->data, AT_BEGIN, 0);
+}
+
+static void meet_later(size_t n)
+{
+    uv_timer_t *timer = &w.armed[n].timer;
+
+    (void)uv_timer_init(loop_uv(w.loop), timer);
+    timer->data = (void *)(intptr_t)w.armed[n].fault;
+    w.armed[n].late = true;
+    uv_update_time(loop_uv(w.loop));
+    (void)uv_timer_start(timer, on_later, (uint64_t)w.armed[n].later_ms, 0);
+}
+
 enum fault world_moment(enum moment_kind kind, int what, const char *label)
 {
-    enum fault f;
-    struct moment m = note_moment(kind, label, &f);
+    enum fault f = NO_FAULT;
+    size_t armed;
+    struct moment m = note_moment(kind, label, &armed);
 
-    if (f != NO_FAULT)
+    if (armed < ARMED_MAX && w.armed[armed].later_ms > 0) {
+        meet_later(armed);
+    } else if (armed < ARMED_MAX) {
+        f = w.armed[armed].fault;
         meet(f, kind, what);
+    }
     if (w.witness && w.run && (kind == AT_CALL || kind == AT_PORT))
         call_main(&m);
     else if (w.witness && w.run)
@@ -227,13 +262,38 @@ enum fault world_moment(enum moment_kind kind, int what, const char *label)
     return f < ARRAY_FAILS ? f : NO_FAULT;
 }
 
-void world_arm(const struct moment *at, enum fault fault)
+void world_arm_later(const struct moment *at, enum fault fault, int ms)
 {
     if (w.armed_count == ARMED_MAX)
         abort();
     w.armed[w.armed_count].at = *at;
     w.armed[w.armed_count].fault = fault;
+    w.armed[w.armed_count].later_ms = ms;
+    w.armed[w.armed_count].late = false;
     w.armed[w.armed_count++].hit = false;
+}
+
+void world_arm(const struct moment *at, enum fault fault)
+{
+    world_arm_later(at, fault, 0);
+}
+
+void world_disarm(void)
+{
+    for (size_t n = 0; n < w.armed_count; n++) {
+        if (w.armed[n].late && !uv_is_closing((uv_handle_t *)&w.armed[n].timer))
+            uv_close((uv_handle_t *)&w.armed[n].timer, NULL);
+    }
+}
+
+bool world_excused(void)
+{
+    AUTO_LOCK(lock, &w.mutex);
+    for (size_t n = 0; n < w.armed_count; n++) {
+        if (w.armed[n].hit && fault_excuses(w.armed[n].fault))
+            return true;
+    }
+    return false;
 }
 
 bool world_met(void)

@@ -59,11 +59,12 @@ static void no(struct verdict *v, int question, const char *fmt, ...)
 /* After the lease, which is not waited for. */
 static void look_at_guest(struct verdict *v)
 {
-    struct model_facts later = model_look(mono_us() + (LEASE_MS + 1) * INT64_C(1000));
+    int64_t lease_us = w.lease_ms * INT64_C(1000);
+    struct model_facts later = model_look(mono_us() + lease_us + 1000);
 
     if (later.locked || later.frozen)
         no(v, RELEASED, "the guest is %s after the lease", later.locked ? "locked" : "frozen");
-    if (later.longest_us > LEASE_MS * INT64_C(1000) + SLACK_US)
+    if (later.longest_us > lease_us + SLACK_US)
         no(v, WRITES_GO_ON, "writers waited %lld ms", (long long)later.longest_us / 1000);
 }
 
@@ -125,12 +126,15 @@ static void check_promise(struct verdict *v, const struct record *r, const char 
 
     (void)record_int(r, "position.binlog_offset", &position);
     untrue = model_untrue(position);
+    v->false_promise = untrue != NULL;
     if (untrue)
         no(v, TRUTH, "the set is called application, and %s", untrue);
     for (int n = 0; n < WORLD_VOLUMES; n++) {
-        if (!storage_memory_has(w.array, world_volumes[n], set))
-            no(v, TRUTH, "the set is called application, and '%s' has no snapshot of it",
-               world_volumes[n]);
+        if (storage_memory_has(w.array, world_volumes[n], set))
+            continue;
+        v->false_promise = true;
+        no(v, TRUTH, "the set is called application, and '%s' has no snapshot of it",
+           world_volumes[n]);
     }
 }
 
@@ -202,14 +206,16 @@ static void look_at_rest(struct verdict *v, const char *set, bool recovered)
     record_free(r);
 }
 
-/* Whatever was: the next run is none the worse for it. */
-static void run_again(struct verdict *v)
+void world_run_again(struct verdict *v)
 {
     struct tale t = {.status = -1};
 
+    if (loop_check(w.loop, NULL) < 0)
+        return; /* the signal is remembered, as it is to be */
+    w.armed_count = 0;
     for (int n = 0; n < 3 && t.status != 0; n++) {
         t = world_run();
-        (void)model_look(mono_us() + (LEASE_MS + 1) * INT64_C(1000));
+        (void)model_look(mono_us() + (w.lease_ms + 1) * INT64_C(1000));
     }
     if (t.status != 0)
         no(v, RELEASED, "the next run fails: %.200s", t.e.msg);
@@ -232,7 +238,6 @@ struct verdict world_judge(const struct tale *t)
         no(&v, TRUTH, "exit status %d leaves a journal", t->status);
     recover(&v);
     look_at_rest(&v, t->set, left);
-    run_again(&v);
     return v;
 }
 
@@ -245,6 +250,9 @@ struct verdict world_judge_dead(const char *set)
     record_free(r);
     look_at_guest(&v);
     recover(&v);
+    /* what was under way at the death has its time */
+    for (int n = 0; n < 50 && storage_memory_open(w.array, MEMORY_SNAPSHOT) > 0; n++)
+        (void)loop_wait(w.loop, &(bool){false}, mono_in_ms(1), NULL);
     look_at_rest(&v, set, true);
     return v;
 }

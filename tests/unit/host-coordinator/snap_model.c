@@ -203,6 +203,21 @@ void model_die(void)
     touch(now);
 }
 
+bool model_lose(char run[40], uint64_t *ret_epoch)
+{
+    int64_t now = mono_us();
+    AUTO_LOCK(lock, &g.mutex);
+
+    settle(now);
+    if (!g.locked)
+        return false;
+    memcpy(run, g.run, sizeof(g.run));
+    *ret_epoch = g.epoch;
+    let_go(now, CBSNAP__FREEZE_EVENT__KIND__LOST, "connection");
+    touch(now);
+    return true;
+}
+
 uint64_t model_instance(void)
 {
     AUTO_LOCK(lock, &g.mutex);

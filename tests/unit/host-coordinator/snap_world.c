@@ -234,6 +234,7 @@ void world_open(bool in_a_hurry)
     loop_catch_signals(w.loop);
     (void)uv_async_init(loop_uv(w.loop), &w.call_main.async, on_main);
     w.call_main.open = true;
+    w.lease_ms = LEASE_MS;
     model_open();
     make_array();
     make_conf(in_a_hurry);
@@ -270,6 +271,7 @@ static void close_call_main(void)
 void world_close(void)
 {
     world_disk(-1);
+    world_disarm();
     close_call_main();
     domain_fake_reset();
     loop_free(w.loop);
@@ -284,9 +286,10 @@ void world_heal(void)
 {
     world_disk(-1);
     world_hurry(false);
+    world_disarm();
+    w.armed_count = 0;
     w.appliances[0].timeout_ms = 5000;
     w.conf.lease_ms = LEASE_MS;
-    w.armed_count = 0;
     w.spoil = false;
     model_stop(false);
     domain_fake_heal();

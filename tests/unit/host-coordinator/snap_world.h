@@ -76,6 +76,9 @@ enum fault {
     DISK_FULL_ONCE, /* until the next step begins */
     DISK_CUT,       /* a few bytes more fit, then none */
     WRITES,         /* somebody writes to a disk that is frozen */
+    LETS_GO,        /* the agent loses the lock, and says so */
+    THAWED,         /* somebody thaws the guest through libvirt */
+    SIGNALLED,      /* somebody presses ^C */
     FAULTS,
 };
 
@@ -107,6 +110,8 @@ struct world {
     struct config conf;
     struct appliance_config appliances[1];
     char dir[48];
+    int64_t lease_ms; /* the longest that a run may ask for */
+    bool after_death; /* this process is not the one that has the port's other end */
     char *xml;
     struct run *run; /* under way */
 
@@ -114,7 +119,9 @@ struct world {
     struct {
         struct moment at; /* label and nth count */
         enum fault fault;
-        bool hit;
+        int later_ms;
+        uv_timer_t timer;
+        bool hit, late; /* met; its timer is there */
     } armed[ARMED_MAX];
     size_t armed_count;
     struct moment seen[MOMENTS_MAX];
@@ -141,7 +148,12 @@ extern struct world w;
 void world_open(bool in_a_hurry);
 void world_close(void);
 void world_arm(const struct moment *at, enum fault fault);
+/* The same so long after that moment, for faults of the world at moments on the main thread. */
+void world_arm_later(const struct moment *at, enum fault fault, int ms);
+void world_disarm(void);
 bool world_met(void); /* all that was armed has come */
+/* Has one come for which a set may be lost? */
+bool world_excused(void);
 /* What hangs is given up on soon. */
 void world_hurry(bool on);
 /* How large a file may become from now on; -1: as large as it likes. */
@@ -165,6 +177,8 @@ enum fault world_moment(enum moment_kind kind, int what, const char *label);
 void world_agent(struct peer *p);
 /* Dies, and is there again. Any thread. */
 void agent_die(void);
+/* Loses the lock and says so. */
+void agent_lets_go(void);
 void agent_event(Cbsnap__FreezeEvent__Kind kind, const char *run_id, uint64_t epoch,
                  int64_t position);
 
@@ -203,6 +217,8 @@ void model_write(int volume);
 void model_stop(bool on);
 bool model_stopped(void);
 void model_die(void);
+/* The lock is lost; false when there was none. Tells whose it was. */
+bool model_lose(char run[40], uint64_t *ret_epoch);
 uint64_t model_instance(void);
 /* Effects of calls to libvirt. */
 int model_freeze(void *arg, struct err *e);
@@ -224,12 +240,15 @@ bool model_release(const char *run, uint64_t epoch, uint64_t *ret_epoch);
 
 struct verdict {
     bool yes[QUESTIONS]; /* writes go on, released, truth, nothing left */
+    bool false_promise;  /* it is called application, and is not */
     char why[512];       /* the first no */
 };
 extern const char *const question_names[QUESTIONS];
 
-/* After world_run() and before world_heal(); recovers what is to be recovered. */
+/* After world_run(). Heals the world, and recovers what is to be recovered. */
 struct verdict world_judge(const struct tale *t);
+/* Whatever was: the next run is none the worse for it, or nothing was released. */
+void world_run_again(struct verdict *v);
 /* The same of a run that has died; `recovered` is asked after world_recover(). */
 struct verdict world_judge_dead(const char *set);
 bool verdict_good(const struct verdict *v);

@@ -25,6 +25,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "tests/unit/host-coordinator/back_world.h"
+#include "tests/unit/host-coordinator/dead.h"
 
 static struct {
     struct wanted wanted;
@@ -32,44 +33,6 @@ static struct {
     bool by_signal;
     size_t deaths, bad;
 } k;
-
-/* ---- the folder of records as the dead one left it ---------------------------------------------
- */
-
-static void copy_file(const char *from, const char *to)
-{
-    char chunk[65536];
-    AUTO_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC);
-    AUTO_CLOSE int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    ssize_t n;
-
-    while ((n = read(in, chunk, sizeof(chunk))) > 0) {
-        if (write(out, chunk, (size_t)n) != n)
-            abort();
-    }
-}
-
-static void copy_folder(const char *from, const char *to)
-{
-    DIR *d = opendir(from);
-    struct dirent *entry;
-
-    (void)mkdir(to, 0700);
-    while (d && (entry = readdir(d))) {
-        AUTO_FREE char *a = xasprintf("%s/%s", from, entry->d_name);
-        AUTO_FREE char *b = xasprintf("%s/%s", to, entry->d_name);
-        struct stat st;
-
-        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "dead") == 0 || stat(a, &st) < 0)
-            continue;
-        if (S_ISDIR(st.st_mode))
-            copy_folder(a, b);
-        else
-            copy_file(a, b);
-    }
-    if (d)
-        closedir(d);
-}
 
 /* ---- after the death ------------------------------------------------------------------------- */
 
@@ -99,7 +62,7 @@ static const char *recover_again(const struct tale *t, const char *journal, cons
     const char *why = NULL;
 
     was = world_standing("db", &why);
-    copy_file(kept, journal);
+    dead_copy_file(kept, journal);
     if (world_recovered_wrong(t))
         return "a second recover spoils what the first has done";
     is = world_standing("db", &why);
@@ -116,7 +79,7 @@ static const char *live_on(struct back *b, enum trouble trouble)
     bool begun;
 
     (void)snprintf(t.run, sizeof(t.run), "%s", b->run.set);
-    copy_folder(w.dir, dead);
+    dead_copy(w.dir, dead);
     w.conf.state_dir = dead;
     w.hook = NULL;
     w.loop = loop_new();
