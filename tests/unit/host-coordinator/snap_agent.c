@@ -47,12 +47,12 @@ void agent_event(Cbsnap__FreezeEvent__Kind kind, const char *run_id, uint64_t ep
     say(w.peer, &m);
 }
 
-void agent_lets_go(void)
+void agent_lets_go(bool tells)
 {
     char run[40];
     uint64_t epoch = 0;
 
-    if (model_lose(run, &epoch))
+    if (model_lose(run, &epoch) && tells)
         agent_event(CBSNAP__FREEZE_EVENT__KIND__LOST, run, epoch, 0);
 }
 

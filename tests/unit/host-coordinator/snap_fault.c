@@ -51,6 +51,7 @@ static const struct {
     [DISK_CUT] = {"disk-nearly-full", BEGINS, false, false, MEMORY_NO_FAULT},
     [WRITES] = {"stray-write", ANYTIME, false, false, MEMORY_NO_FAULT},
     [LETS_GO] = {"lock-lost", ANYTIME, false, false, MEMORY_NO_FAULT},
+    [LOST_UNTOLD] = {"lock-lost-untold", ANYTIME, false, false, MEMORY_NO_FAULT},
     [THAWED] = {"thawed-by-others", BEGINS | 1u << AT_REQUEST | 1u << AT_DOING, false, false,
                 MEMORY_NO_FAULT},
     [SIGNALLED] = {"signal", ANYTIME, false, false, MEMORY_NO_FAULT},
@@ -151,7 +152,11 @@ static void break_world(enum fault f)
         model_write(1);
         break;
     case LETS_GO:
-        agent_lets_go();
+        agent_lets_go(true);
+        break;
+    case LOST_UNTOLD:
+        model_rest();
+        agent_lets_go(false);
         break;
     case THAWED:
         (void)model_thaw(NULL, NULL);

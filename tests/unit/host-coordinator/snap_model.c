@@ -29,7 +29,7 @@ struct shot { /* a snapshot, as it really is */
 
 static struct {
     pthread_mutex_t mutex;
-    bool locked, frozen, qga_frozen, stopped;
+    bool locked, frozen, qga_frozen, stopped, rests;
     uint64_t instance, epoch;
     unsigned generation, freezes; /* locks ever; freezes of this run */
     char prepared[40], run[40];   /* the run that may freeze next; that holds the lock */
@@ -56,7 +56,7 @@ static void touch(int64_t now)
 {
     int64_t more;
 
-    if (g.locked || g.frozen)
+    if (g.locked || g.frozen || g.rests)
         return;
     more = 1 + (now > g.writable_since_us ? (now - g.writable_since_us) / 1000 : 0);
     g.commits += more;
@@ -201,6 +201,13 @@ void model_die(void)
     g.prepared[0] = '\0';
     g.instance++;
     touch(now);
+}
+
+void model_rest(void)
+{
+    AUTO_LOCK(lock, &g.mutex);
+    touch(mono_us());
+    g.rests = true;
 }
 
 bool model_lose(char run[40], uint64_t *ret_epoch)

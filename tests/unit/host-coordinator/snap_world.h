@@ -77,6 +77,7 @@ enum fault {
     DISK_CUT,       /* a few bytes more fit, then none */
     WRITES,         /* somebody writes to a disk that is frozen */
     LETS_GO,        /* the agent loses the lock, and says so */
+    LOST_UNTOLD,    /* the same, but nobody hears of it, and it is a moment without writers */
     THAWED,         /* somebody thaws the guest through libvirt */
     SIGNALLED,      /* somebody presses ^C */
     FAULTS,
@@ -177,8 +178,8 @@ enum fault world_moment(enum moment_kind kind, int what, const char *label);
 void world_agent(struct peer *p);
 /* Dies, and is there again. Any thread. */
 void agent_die(void);
-/* Loses the lock and says so. */
-void agent_lets_go(void);
+/* Loses the lock, and says so, or not. */
+void agent_lets_go(bool tells);
 void agent_event(Cbsnap__FreezeEvent__Kind kind, const char *run_id, uint64_t epoch,
                  int64_t position);
 
@@ -217,6 +218,8 @@ void model_write(int volume);
 void model_stop(bool on);
 bool model_stopped(void);
 void model_die(void);
+/* From now on no writer has anything to write. */
+void model_rest(void);
 /* The lock is lost; false when there was none. Tells whose it was. */
 bool model_lose(char run[40], uint64_t *ret_epoch);
 uint64_t model_instance(void);
