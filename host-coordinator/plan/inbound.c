@@ -345,7 +345,8 @@ int step_prepare_undo(void *run, struct err *e)
     release.run_id = r->set;
     MSG_BODY(&m, release, RELEASE, &release);
     /* an agent that is silent is not waited for again */
-    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED, mono_in_ms(LET_GO_MS),
+    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED,
+                   mono_in_ms(r->conf->answer_ms < LET_GO_MS ? r->conf->answer_ms : LET_GO_MS),
                    &why) < 0)
         log_info("the guest was not told that no freeze will come: %s", why.msg);
     guest_request_release(&req);

@@ -181,7 +181,7 @@ static void answer_release(const struct turn *t)
     Cbsnap__Released r = CBSNAP__RELEASED__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
     uint64_t epoch = 0;
-    bool held = does(t) && model_release(asked->run_id, asked->epoch, &epoch);
+    bool held = does(t) && model_release(asked->run_id, asked->has_epoch, asked->epoch, &epoch);
 
     MSG_SET(&r, held, held);
     MSG_SET(&r, epoch, epoch);
@@ -246,7 +246,7 @@ static void serve(struct peer *p)
             serve_one(&t);
         message_free(m);
     }
-    model_forget_host();
+    model_host_gone();
 }
 
 /* Ends with the world: who counts threads can rely on it. */

@@ -29,7 +29,7 @@ struct shot { /* a snapshot, as it really is */
 
 static struct {
     pthread_mutex_t mutex;
-    bool locked, frozen, qga_frozen, stopped, rests;
+    bool locked, frozen, qga_frozen, stopped, rests, host_gone;
     uint64_t instance, epoch;
     unsigned generation, freezes; /* locks ever; freezes of this run */
     char prepared[40], run[40];   /* the run that may freeze next; that holds the lock */
@@ -236,14 +236,19 @@ uint64_t model_instance(void)
 static int lock_server(struct err *e, char run[40], uint64_t *epoch, int64_t *position)
 {
     int64_t now = mono_us();
+    bool dead; /* the run that prepared */
     AUTO_LOCK(lock, &g.mutex);
 
     settle(now);
     g.freezes++;
     if (g.qga_frozen)
         return err_set(e, ERR_LIBVIRT, "qemu-ga believes in a freeze");
-    if (g.locked || g.stopped)
-        return err_set(e, ERR_FREEZE, "the hook failed: the agent is busy, or does not answer");
+    dead = g.host_gone && g.prepared[0];
+    if (dead)
+        g.prepared[0] = '\0';
+    if (g.locked || g.stopped || dead)
+        return err_set(e, ERR_FREEZE,
+                       "the hook failed: the agent is busy, or is silent, or refuses a dead run");
     memcpy(g.run, g.prepared, sizeof(g.run));
     g.prepared[0] = '\0';
     g.locked = true;
@@ -344,19 +349,20 @@ int model_prepare(const char *run, int lease_ms, uint64_t *ret_epoch)
     if (run) {
         (void)snprintf(g.prepared, sizeof(g.prepared), "%s", run);
         g.lease_ms = lease_ms;
+        g.host_gone = false;
     }
     return 0;
 }
 
-void model_forget_host(void)
+void model_host_gone(void)
 {
     AUTO_LOCK(lock, &g.mutex);
-    g.prepared[0] = '\0';
+    g.host_gone = true;
 }
 
-static bool own(const char *run, uint64_t epoch)
+static bool own(const char *run, bool has_epoch, uint64_t epoch)
 {
-    return run && g.run[0] && strcmp(run, g.run) == 0 && epoch == g.epoch;
+    return run && g.run[0] && strcmp(run, g.run) == 0 && (!has_epoch || epoch == g.epoch);
 }
 
 void model_renew(const char *run, uint64_t epoch)
@@ -365,7 +371,7 @@ void model_renew(const char *run, uint64_t epoch)
     AUTO_LOCK(lock, &g.mutex);
 
     settle(now);
-    if (g.locked && own(run, epoch))
+    if (g.locked && own(run, true, epoch))
         g.lease_end_us = now + (int64_t)g.lease_ms * 1000;
 }
 
@@ -385,7 +391,7 @@ struct model_state model_state(void)
     return s;
 }
 
-bool model_release(const char *run, uint64_t epoch, uint64_t *ret_epoch)
+bool model_release(const char *run, bool has_epoch, uint64_t epoch, uint64_t *ret_epoch)
 {
     int64_t now = mono_us();
     AUTO_LOCK(lock, &g.mutex);
@@ -395,8 +401,8 @@ bool model_release(const char *run, uint64_t epoch, uint64_t *ret_epoch)
     if (run && strcmp(run, g.prepared) == 0)
         g.prepared[0] = '\0';
     *ret_epoch = g.epoch;
-    held = g.locked && g.frozen && own(run, epoch);
-    if (g.locked && own(run, epoch))
+    held = g.locked && g.frozen && own(run, has_epoch, epoch);
+    if (g.locked && own(run, has_epoch, epoch))
         let_go(now, CBSNAP__FREEZE_EVENT__KIND__RELEASED, "host");
     return held;
 }

@@ -231,10 +231,10 @@ int model_filesystems(void *arg, struct err *e);
 int model_count_writes(void *arg, struct err *e);
 /* The agent's side. */
 int model_prepare(const char *run, int lease_ms, uint64_t *ret_epoch);
-void model_forget_host(void);
+void model_host_gone(void);
 void model_renew(const char *run, uint64_t epoch);
 struct model_state model_state(void);
-bool model_release(const char *run, uint64_t epoch, uint64_t *ret_epoch);
+bool model_release(const char *run, bool has_epoch, uint64_t epoch, uint64_t *ret_epoch);
 
 /* ---- snap_look.c: the observer ----------------------------------------------------------------
  */
