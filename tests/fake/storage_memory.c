@@ -71,6 +71,8 @@ static void tell(const struct memory *m, const struct wish *w, bool doing)
         m->hook(m->hook_arg, w->command, w->volume_id, doing);
 }
 
+static void on_timer(uv_timer_t *timer);
+
 /* With op NULL nobody listens any more. */
 static void act(struct request *r, struct storage_op *op, struct err *e)
 {
@@ -106,15 +108,34 @@ static void answer_badly(struct request *r, struct storage_op *op)
         (void)err_set(&op->err, ERR_STORAGE, "the connection was reset");
 }
 
+/* Nobody waits for it any more, and its op may be gone. */
+static void go_on_alone(struct request *r)
+{
+    r->op->ended_us = mono_us();
+    r->op->priv = NULL;
+    r->op->done = true;
+    r->op = NULL;
+    (void)uv_timer_start(&r->timer, on_timer, MEMORY_SLOW_MS, 0);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct request *r = timer->data;
     struct storage_op *op = r->op;
 
+    if (!op) {
+        act(r, NULL, NULL);
+        end(r);
+        return;
+    }
     if (r->late) {
         op->unsure = true;
         (void)err_set(&op->err, ERR_TIMEOUT, "no answer in %lld ms",
                       (long long)(mono_us() - op->started_us) / 1000);
+        if (r->fault == MEMORY_LATE) {
+            go_on_alone(r);
+            return;
+        }
         if (r->fault == MEMORY_MUTE)
             act(r, NULL, NULL);
     } else if (r->fault == MEMORY_REFUSES) {
@@ -163,7 +184,8 @@ static void start(struct storage *s, struct wish w, int64_t deadline_us, struct 
     r->fault = take_fault(m, w.command, w.volume_id);
     if (r->fault == MEMORY_SLOW)
         wait_ms += MEMORY_SLOW_MS;
-    if (r->fault == MEMORY_HANGS || r->fault == MEMORY_MUTE || wait_ms >= left_ms) {
+    if (r->fault == MEMORY_HANGS || r->fault == MEMORY_MUTE || r->fault == MEMORY_LATE ||
+        wait_ms >= left_ms) {
         r->late = true;
         wait_ms = left_ms > 0 ? left_ms : 0;
     }

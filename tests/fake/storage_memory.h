@@ -44,6 +44,7 @@ enum memory_fault {
     MEMORY_GARBAGE, /* it is done, and nobody understands the answer */
     MEMORY_LIES,    /* success, but nothing is done; what is there is not found, and the reverse */
     MEMORY_SLOW,    /* it takes MEMORY_SLOW_MS longer */
+    MEMORY_LATE,    /* no answer, and it is done MEMORY_SLOW_MS after it was given up on */
 };
 #define MEMORY_SLOW_MS 30
 

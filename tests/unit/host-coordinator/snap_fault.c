@@ -34,6 +34,7 @@ static const struct {
     [SLOW] = {"slow", CALLS, false, true, MEMORY_SLOW},
     [RESETS] = {"reset", 1u << AT_REQUEST, false, false, MEMORY_RESETS},
     [DROPS] = {"reset-done", 1u << AT_REQUEST, false, false, MEMORY_DROPS},
+    [LATE] = {"done-late", 1u << AT_REQUEST, true, false, MEMORY_LATE},
     [LIES] = {"lies", 1u << AT_REQUEST, false, false, MEMORY_LIES},
     [ARRAY_FAILS] = {"array-errors", BEGINS, false, false, MEMORY_REFUSES},
     [ARRAY_HANGS] = {"array-silent", BEGINS, true, false, MEMORY_HANGS},
@@ -49,6 +50,7 @@ static const struct {
     [DISK_FULL] = {"disk-full", BEGINS, false, false, MEMORY_NO_FAULT},
     [DISK_FULL_ONCE] = {"disk-full-once", BEGINS, false, false, MEMORY_NO_FAULT},
     [DISK_CUT] = {"disk-nearly-full", BEGINS, false, false, MEMORY_NO_FAULT},
+    [LEAVES_ONE] = {"one-not-frozen", BEGINS, false, false, MEMORY_NO_FAULT},
     [WRITES] = {"stray-write", ANYTIME, false, false, MEMORY_NO_FAULT},
     [LETS_GO] = {"lock-lost", ANYTIME, false, false, MEMORY_NO_FAULT},
     [LOST_UNTOLD] = {"lock-lost-untold", ANYTIME, false, false, MEMORY_NO_FAULT},
@@ -137,7 +139,7 @@ static void break_world(enum fault f)
         agent_die();
         break;
     case AGENT_STOPPED:
-        model_stop(true);
+        model_stop();
         break;
     case LINK_CUT:
         peer_close(w.peer);
@@ -147,6 +149,9 @@ static void break_world(enum fault f)
     case DISK_CUT:
         w.disk_once = f == DISK_FULL_ONCE;
         world_disk(f == DISK_CUT ? room_for_half_a_line() : 0);
+        break;
+    case LEAVES_ONE:
+        model_leave_one();
         break;
     case WRITES:
         model_write(1);

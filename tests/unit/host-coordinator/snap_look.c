@@ -182,6 +182,18 @@ static void check_status(struct verdict *v, const struct tale *t, bool promised)
     no(v, TRUTH, "exit status %d", t->status);
 }
 
+/* "what is half made is removed", says status 4; the journal of a 5 sees to it. */
+static void check_removed(struct verdict *v, const struct tale *t)
+{
+    for (int n = 0; n < WORLD_VOLUMES && t->status != 0 && t->status != 5; n++) {
+        if (storage_memory_has(w.array, world_volumes[n], t->set))
+            no(v, NOTHING_LEFT, "exit status %d, and '%s' has a snapshot", t->status,
+               world_volumes[n]);
+    }
+    if (t->status == 5 && world_journals() == 0)
+        no(v, NOTHING_LEFT, "exit status 5 without a journal");
+}
+
 /* ---- what is left ---------------------------------------------------------------------------- */
 
 static void recover(struct verdict *v)
@@ -231,6 +243,7 @@ struct verdict world_judge(const struct tale *t)
     check_record(&v, r, t->set);
     record_free(r);
     check_status(&v, t, world_promises(t->set));
+    check_removed(&v, t);
     world_heal();
     look_at_guest(&v);
     left = world_journals() > 0;

@@ -29,7 +29,7 @@ struct shot { /* a snapshot, as it really is */
 
 static struct {
     pthread_mutex_t mutex;
-    bool locked, frozen, qga_frozen, stopped, rests, host_gone;
+    bool locked, frozen, qga_frozen, stopped, rests, host_gone, leaves_one, left_one;
     uint64_t instance, epoch;
     unsigned generation, freezes; /* locks ever; freezes of this run */
     char prepared[40], run[40];   /* the run that may freeze next; that holds the lock */
@@ -110,6 +110,12 @@ void model_run_begins(void)
     g.longest_us = g.broken_us = 0;
 }
 
+void model_heal(void)
+{
+    AUTO_LOCK(lock, &g.mutex);
+    g.stopped = g.leaves_one = false;
+}
+
 void model_broken(int64_t at_us)
 {
     AUTO_LOCK(lock, &g.mutex);
@@ -142,7 +148,7 @@ int model_snapshot(const char *volume_id)
 
         if (strcmp(world_volumes[n], volume_id) != 0)
             continue;
-        *s = (struct shot){true, g.locked, g.frozen, g.generation, g.commits, {0}};
+        *s = (struct shot){true, g.locked, g.frozen && !g.left_one, g.generation, g.commits, {0}};
         memcpy(s->raw, g.raw, sizeof(g.raw));
         return (int)g.commits + g.torn[n] * TORN_STEP;
     }
@@ -177,10 +183,10 @@ void model_write(int volume)
     g.torn[volume]++;
 }
 
-void model_stop(bool on)
+void model_stop(void)
 {
     AUTO_LOCK(lock, &g.mutex);
-    g.stopped = on;
+    g.stopped = true;
 }
 
 bool model_stopped(void)
@@ -201,6 +207,12 @@ void model_die(void)
     g.prepared[0] = '\0';
     g.instance++;
     touch(now);
+}
+
+void model_leave_one(void)
+{
+    AUTO_LOCK(lock, &g.mutex);
+    g.leaves_one = true;
 }
 
 void model_rest(void)
@@ -270,6 +282,7 @@ static void freeze_filesystems(uint64_t epoch)
     if (!g.locked || g.epoch != epoch)
         return;
     g.frozen = true;
+    g.left_one = g.leaves_one;
 }
 
 static pthread_mutex_t qemu_ga = PTHREAD_MUTEX_INITIALIZER; /* does one thing after the other */
@@ -387,7 +400,7 @@ struct model_state model_state(void)
     s.last_end = g.last_end;
     s.last_cause = g.last_cause;
     for (int n = 0; n < WORLD_VOLUMES; n++)
-        s.frozen[n] = g.frozen;
+        s.frozen[n] = g.frozen && !(g.left_one && n == 1);
     return s;
 }
 

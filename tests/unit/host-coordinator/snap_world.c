@@ -187,7 +187,7 @@ static void make_conf(bool in_a_hurry)
         .channel = (char *)"org.cbsnap.agent.0",
         .exclude = (char *)"",
         .lease_ms = in_a_hurry ? LEASE_MS / 8 : LEASE_MS,
-        .late_ms = 20,
+        .late_ms = 3 * MEMORY_SLOW_MS,
         .clone_ms = 5000,
         .appliances = w.appliances,
         .appliance_count = 1,
@@ -291,7 +291,7 @@ void world_heal(void)
     w.appliances[0].timeout_ms = 5000;
     w.conf.lease_ms = LEASE_MS;
     w.spoil = false;
-    model_stop(false);
+    model_heal();
     domain_fake_heal();
     /* threads that were given up close what they had opened */
     for (int n = 0; n < 5000 && domain_fake_open_count() > 0; n++)

@@ -59,6 +59,7 @@ enum fault {
     SLOW,
     RESETS, /* the appliance's connection breaks before it does it */
     DROPS,  /* or after it */
+    LATE,   /* it does it after it was given up on */
     LIES,   /* it says yes and does nothing; of a list: the reverse is true */
     /* Of the world from that moment on. */
     ARRAY_FAILS,
@@ -75,6 +76,7 @@ enum fault {
     DISK_FULL,
     DISK_FULL_ONCE, /* until the next step begins */
     DISK_CUT,       /* a few bytes more fit, then none */
+    LEAVES_ONE,     /* qemu-ga leaves one filesystem unfrozen, and nobody writes to it */
     WRITES,         /* somebody writes to a disk that is frozen */
     LETS_GO,        /* the agent loses the lock, and says so */
     LOST_UNTOLD,    /* the same, but nobody hears of it, and it is a moment without writers */
@@ -203,6 +205,7 @@ struct model_state {
 
 void model_open(void);
 void model_run_begins(void);
+void model_heal(void);
 /* A look at the world at that time, which may lie ahead: leases end by then. */
 struct model_facts model_look(int64_t at_us);
 void model_broken(int64_t at_us);
@@ -215,9 +218,11 @@ void model_asked(void);
 int model_snapshot(const char *volume_id);
 /* A write to a volume, whether or not it is frozen. */
 void model_write(int volume);
-void model_stop(bool on);
+void model_stop(void);
 bool model_stopped(void);
 void model_die(void);
+/* From now on qemu-ga freezes all filesystems but one. */
+void model_leave_one(void);
 /* From now on no writer has anything to write. */
 void model_rest(void);
 /* The lock is lost; false when there was none. Tells whose it was. */

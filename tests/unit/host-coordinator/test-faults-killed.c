@@ -131,6 +131,7 @@ static void try_run(bool undo)
     w.lease_ms = 600000;
     w.conf.lease_ms = w.conf.max_stall_ms = w.conf.freeze_ms = (int)w.lease_ms;
     w.conf.libvirt_ms = w.conf.answer_ms = w.appliances[0].timeout_ms = 600000;
+    w.conf.late_ms = 20;
     w.spoil = undo;
     w.witness = at_each_moment;
     t = world_run();

@@ -53,13 +53,14 @@ static bool try_fault(const struct moment *at, enum fault fault, bool undo)
 
     /* on a busy machine a run may take another way before it comes there */
     for (int n = 0; n < 5 && !met; n++)
-        met = try_once(at, fault, undo, &v, &t);
+        met = try_once(at, fault, undo, &v, &t) && (fault_excuses(fault) || undo || t.status == 0);
     world_matrix(at->step, fault_name(fault), &v, (double)(mono_us() - began) / 1e6);
     if (verdict_good(&v) && met)
         return true;
     fprintf(stderr, "%s%s, %s (%u), %s: %s; exit status %d: %s\n", undo ? "failing, " : "",
             at->step, at->label, at->nth, fault_name(fault),
-            verdict_good(&v) ? "the fault was never met" : v.why, t.status, t.e.msg);
+            verdict_good(&v) ? "the fault was never met, or cost the set without need" : v.why,
+            t.status, t.e.msg);
     return false;
 }
 
@@ -130,15 +131,35 @@ FAULT_CASE(a_call_that_fails, FAILS, FAILS_DONE)
 FAULT_CASE(a_call_that_hangs, HANGS, MUTE)
 FAULT_CASE(an_answer_that_makes_no_sense, GARBAGE, GARBAGE)
 FAULT_CASE(an_answer_that_is_late, SLOW, SLOW)
-FAULT_CASE(a_request_that_breaks_off_or_is_a_lie, RESETS, LIES)
+FAULT_CASE(a_request_that_breaks_off_or_is_late_or_a_lie, RESETS, LIES)
 FAULT_CASE(a_sick_array, ARRAY_FAILS, ARRAY_LISTS_LIES)
 FAULT_CASE(a_sick_libvirt, LIBVIRT_FAILS, LIBVIRT_HANGS)
 FAULT_CASE(an_agent_that_is_killed, AGENT_KILLED, AGENT_KILLED)
 FAULT_CASE(an_agent_that_is_stopped, AGENT_STOPPED, AGENT_STOPPED)
 FAULT_CASE(a_link_that_is_cut, LINK_CUT, LINK_CUT)
 FAULT_CASE(a_full_disk, DISK_FULL, DISK_CUT)
-FAULT_CASE(a_guest_that_others_touch, WRITES, THAWED)
+FAULT_CASE(a_guest_that_others_touch, LEAVES_ONE, THAWED)
 FAULT_CASE(a_signal, SIGNALLED, SIGNALLED)
+
+/* Longer than a lease, which is renewed meanwhile. */
+static void an_array_that_takes_long_is_waited_for(void **state)
+{
+    struct tale t = {.status = -1};
+
+    (void)state;
+    for (int n = 0; n < 5 && t.status != 0; n++) {
+        struct verdict v;
+
+        world_open(false);
+        w.conf.lease_ms = LEASE_MS / 5;
+        storage_memory_latency(w.array, MEMORY_SNAPSHOT, LEASE_MS / 2);
+        t = world_run();
+        v = world_judge(&t);
+        world_close();
+        assert_true(verdict_good(&v));
+    }
+    assert_int_equal(t.status, 0);
+}
 
 int main(void)
 {
@@ -148,7 +169,7 @@ int main(void)
         BOTH(a_call_that_hangs),
         BOTH(an_answer_that_makes_no_sense),
         BOTH(an_answer_that_is_late),
-        BOTH(a_request_that_breaks_off_or_is_a_lie),
+        BOTH(a_request_that_breaks_off_or_is_late_or_a_lie),
         BOTH(a_sick_array),
         BOTH(a_sick_libvirt),
         BOTH(an_agent_that_is_killed),
@@ -157,6 +178,7 @@ int main(void)
         BOTH(a_full_disk),
         BOTH(a_guest_that_others_touch),
         BOTH(a_signal),
+        cmocka_unit_test(an_array_that_takes_long_is_waited_for),
     };
 
     cmocka_set_test_filter(getenv("CASE"));

@@ -163,7 +163,7 @@ static void make_run(uint64_t number)
         count_reason(r.doubtful, v.why);
     }
     r.false_promises += v.false_promise;
-    if (v.false_promise || r.only >= 0) {
+    if (!verdict_good(&v) || r.only >= 0) {
         tell(number, &d);
         print_message("  exit status %d: %s\n  %s\n", t.status, t.e.msg, v.why);
     }
