@@ -333,6 +333,16 @@ static void answer_subscribe(struct peer *p)
         send_load(p, now + 300000, 1);
 }
 
+static void answer_manifest(struct peer *p, const Cbsnap__Envelope *request)
+{
+    Cbsnap__ManifestStored stored = CBSNAP__MANIFEST_STORED__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+
+    MSG_SET(&m, reply_to, request->id);
+    MSG_BODY(&m, manifest_stored, MANIFEST_STORED, &stored);
+    peer_send(p, &m);
+}
+
 static void agent(struct peer *p)
 {
     peer_greet(p, 1);
@@ -349,6 +359,8 @@ static void agent(struct peer *p)
             answer_release(p, m);
         else if (m->body_case == CBSNAP__ENVELOPE__BODY_SUBSCRIBE)
             answer_subscribe(p);
+        else if (m->body_case == CBSNAP__ENVELOPE__BODY_MANIFEST)
+            answer_manifest(p, m);
     }
 }
 
