@@ -33,6 +33,7 @@ static struct {
     struct buf log;
     unsigned inside; /* calls under way */
     unsigned let_go; /* raised to free what hangs */
+    bool one_agent_call, agent_busy;
     int open;
     unsigned round;
     const char *xml;
@@ -65,7 +66,7 @@ int fake_enter(void)
 }
 
 /* What this thread's call does with its answer. */
-static _Thread_local bool mute, garbage;
+static _Thread_local bool mute, garbage, has_agent;
 
 static void wait_let_go_locked(unsigned seen)
 {
@@ -79,7 +80,9 @@ void fake_leave(int *entered)
     AUTO_LOCK(lock, &fake.mutex);
     if (mute)
         wait_let_go_locked(fake.let_go);
-    mute = garbage = false;
+    if (has_agent)
+        fake.agent_busy = false;
+    mute = garbage = has_agent = false;
     fake.inside--;
     (void)pthread_cond_broadcast(&fake.changed);
 }
@@ -111,6 +114,15 @@ static struct line begin(enum domain_fn fn)
     return fake.lines[fn];
 }
 
+static void wait_for_agent_locked(enum domain_fn fn)
+{
+    if (!fake.one_agent_call || fn < FAKE_FILESYSTEMS || fn > FAKE_THAW)
+        return;
+    while (fake.agent_busy)
+        (void)pthread_cond_wait(&fake.changed, &fake.mutex);
+    fake.agent_busy = has_agent = true;
+}
+
 int fake_begin(enum domain_fn fn, struct err *e)
 {
     struct line line = begin(fn);
@@ -121,6 +133,7 @@ int fake_begin(enum domain_fn fn, struct err *e)
         line.hook(line.hook_arg);
     {
         AUTO_LOCK(lock, &fake.mutex);
+        wait_for_agent_locked(fn);
         a = take_act_locked(&fake.lines[fn]);
         seen = fake.let_go;
     }
@@ -449,6 +462,7 @@ pid_t domain_fake_fork(void)
     child = fork();
     if (child == 0) {
         fake.inside = 0;
+        fake.agent_busy = false;
         (void)pthread_cond_init(&fake.changed, NULL); /* the parent's threads wait for theirs */
     }
     return child;
@@ -473,6 +487,7 @@ void domain_fake_reset(void)
     buf_release(&fake.log);
     estate_reset();
     fake.open = 0;
+    fake.one_agent_call = false;
     fake.round++;
     fake.xml = NULL;
     fake.channel = NULL;
@@ -493,6 +508,12 @@ void domain_fake_script(enum domain_fn fn, struct fake_act a)
     if (l->count == ACTS_MAX)
         abort();
     l->acts[l->count++] = a;
+}
+
+void domain_fake_one_agent_call(void)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.one_agent_call = true;
 }
 
 void domain_fake_set_xml(const char *xml)

@@ -68,6 +68,9 @@ void domain_fake_heal(void);
  * All of them sleep. */
 pid_t domain_fake_fork(void);
 
+/* From now on as libvirt: one call to qemu-ga at a time, so that a thaw waits behind a freeze. */
+void domain_fake_one_agent_call(void);
+
 /* Results from now on; the texts and arrays are borrowed until the next reset. */
 void domain_fake_set_xml(const char *xml);
 /* From now on it is on another machine, and its channel is what listens at `path`. */

@@ -207,6 +207,7 @@ static void make_domain(void)
     };
 
     domain_fake_reset();
+    domain_fake_one_agent_call();
     domain_fake_set_xml(w.xml);
     domain_fake_set_counts(WORLD_VOLUMES, 0);
     for (int n = 0; n < FAKE_FN_COUNT; n++)

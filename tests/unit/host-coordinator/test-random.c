@@ -20,7 +20,7 @@
 #include "proto/base/clock.h"
 #include "tests/unit/host-coordinator/snap_world.h"
 
-#define RUNS         300
+#define RUNS         200
 #define REASONS_MAX  40
 #define REASON_WIDTH 70 /* what follows tells of times and numbers */
 
