@@ -67,6 +67,7 @@ struct turn {
 
 static void answer(const struct turn *t, Cbsnap__Envelope *m)
 {
+    static const char junk[] = "\xff\0CBSN\x7f\x7f\x7f\x7f junk junk junk";
     Cbsnap__Error error = CBSNAP__ERROR__INIT;
     Cbsnap__LogLine log = CBSNAP__LOG_LINE__INIT;
 
@@ -79,7 +80,7 @@ static void answer(const struct turn *t, Cbsnap__Envelope *m)
     } else if (t->fault == GARBAGE) {
         AUTO_LOCK(lock, &line);
 
-        peer_send_raw(t->peer, "\xff\0CBSN\x7f\x7f\x7f\x7f junk junk junk", 30);
+        peer_send_raw(t->peer, junk, sizeof(junk));
         MSG_BODY(m, log_line, LOG_LINE, &log);
     }
     MSG_SET(m, reply_to, t->request->id);

@@ -233,6 +233,17 @@ void world_run_again(struct verdict *v)
         no(v, RELEASED, "the next run fails: %.200s", t.e.msg);
 }
 
+/* What it was asked for and nobody waits for any more has its time. */
+static void let_array_end(void)
+{
+    bool never = false;
+
+    loop_shield(w.loop, true);
+    for (int n = 0; n < 500 && storage_memory_open(w.array, MEMORY_SNAPSHOT) > 0; n++)
+        (void)loop_wait(w.loop, &never, mono_in_ms(1), NULL);
+    loop_shield(w.loop, false);
+}
+
 struct verdict world_judge(const struct tale *t)
 {
     struct verdict v = all_is_well();
@@ -243,6 +254,7 @@ struct verdict world_judge(const struct tale *t)
     check_record(&v, r, t->set);
     record_free(r);
     check_status(&v, t, world_promises(t->set));
+    let_array_end();
     check_removed(&v, t);
     world_heal();
     look_at_guest(&v);
@@ -263,9 +275,7 @@ struct verdict world_judge_dead(const char *set)
     record_free(r);
     look_at_guest(&v);
     recover(&v);
-    /* what was under way at the death has its time */
-    for (int n = 0; n < 50 && storage_memory_open(w.array, MEMORY_SNAPSHOT) > 0; n++)
-        (void)loop_wait(w.loop, &(bool){false}, mono_in_ms(1), NULL);
+    let_array_end();
     look_at_rest(&v, set, true);
     return v;
 }
