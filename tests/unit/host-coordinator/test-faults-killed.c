@@ -96,7 +96,7 @@ static int live_after(struct run *r, const struct moment *m, enum pending pendin
     if (child == 0) {
         struct verdict v;
 
-        (void)alarm(10);
+        (void)alarm(5);
         v = live_on(r->set, m, pending);
         world_matrix(m->step, pending_names[pending], &v, (double)(mono_us() - began) / 1e6);
         if (!verdict_good(&v))
