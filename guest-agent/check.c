@@ -74,6 +74,11 @@ static void check_daemon(struct report *r, const struct agent_options *o)
     else
         say(r, LEVEL_OK, "agent", "cbsnap-agent runs, epoch %llu",
             (unsigned long long)answer->state->epoch);
+    if (answer->state->confine_problem)
+        say(r, LEVEL_WARN, "agent", "it runs with more rights than it needs: %s",
+            answer->state->confine_problem);
+    else
+        say(r, LEVEL_OK, "agent", "it has given up the rights that it does not need");
     if (answer->state->host_connected)
         say(r, LEVEL_OK, "port", "a host has '%s' open", o->port);
 }
