@@ -133,6 +133,8 @@ static void check_server(struct report *r, const struct facts *f, const struct m
             "rights", "%s", f->server.missing_rights[n]);
     if (f->server.missing_count == 0)
         say(r, LEVEL_OK, "rights", "the account has all that is needed");
+    for (size_t n = 0; n < f->server.excess_count; n++)
+        say(r, LEVEL_WARN, "rights", "too much: %s", f->server.excess_rights[n]);
     check_paths(r, f);
 }
 
