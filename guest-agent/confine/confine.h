@@ -5,7 +5,7 @@
  * its own files goes, but for
  *
  *     CAP_SYS_ADMIN         FIFREEZE, FITHAW
- *     CAP_SYS_PTRACE        /proc/PID/fd and io of the server, which is another user
+ *     CAP_SYS_PTRACE        /proc/PID/fd of the server, which is another user
  *     CAP_DAC_READ_SEARCH   the same, its error log, links in its datadir; nothing is written there
  *     CAP_IPC_LOCK          only where the limit on locked memory is too low and cannot be raised
  *
