@@ -36,9 +36,7 @@ include tests/files.mk
 # The server's own client library, or MariaDB's connector under its name.
 MYSQL_PC := $(shell $(PKG_CONFIG) --exists mysqlclient && echo mysqlclient || echo libmariadb)
 PROTO_PC := libprotobuf-c inih
-# Without it the agent is built without its filter of system calls, and says so.
-SECCOMP_PC := $(shell $(PKG_CONFIG) --exists libseccomp && echo libseccomp)
-AGENT_PC := $(PROTO_PC) libuv $(MYSQL_PC) $(SECCOMP_PC)
+AGENT_PC := $(PROTO_PC) libuv $(MYSQL_PC)
 COORD_PC := $(PROTO_PC) ncursesw libuv libvirt libvirt-qemu libcurl jansson libxml-2.0 sqlite3
 SIM_PC   := libmicrohttpd jansson inih zlib gnutls
 pc_cflags = $(shell $(PKG_CONFIG) --cflags $(1))
@@ -68,7 +66,6 @@ $(BUILD)/obj/%.o: %.c | $(GEN)
 
 $(BUILD)/obj/proto/%.o: CPPFLAGS += $(call pc_cflags,$(PROTO_PC))
 $(BUILD)/obj/guest-agent/%.o: CPPFLAGS += $(call pc_cflags,$(AGENT_PC))
-$(BUILD)/obj/guest-agent/confine/%.o: CPPFLAGS += $(if $(SECCOMP_PC),-DCBSNAP_SECCOMP)
 $(BUILD)/obj/host-coordinator/%.o: CPPFLAGS += $(call pc_cflags,$(COORD_PC))
 $(BUILD)/obj/tests/elastistor-sim/%.o: CPPFLAGS += $(call pc_cflags,$(SIM_PC))
 $(BUILD)/obj/tests/unit/%.o: CPPFLAGS += $(call pc_cflags,cmocka $(AGENT_PC) $(COORD_PC))

@@ -23,7 +23,7 @@
  * Rights belong to threads: called before the first is made. Errors are told, and the agent goes
  * on: one that does not start would leave a filesystem frozen that its predecessor froze. Source:
  * capabilities(7), prctl(2), seccomp(2), ptrace(2) "access mode checking", proc(5), fs/ioctl.c
- * (FIFREEZE), libseccomp's seccomp_rule_add(3).
+ * (FIFREEZE).
  */
 #ifndef CBSNAP_CONFINE_H
 #define CBSNAP_CONFINE_H
@@ -40,7 +40,7 @@ struct confine_needs {
 /* -1: some of it could not be done; all else was. *e says what first failed. */
 int confine(const struct confine_needs *needs, struct err *e);
 
-/* Whether this program was built with the filter. */
+/* Whether there is a filter for this kind of machine. */
 bool confine_filters(void);
 
 /* Private to the folder: filter.c. */

@@ -1,2 +1,2 @@
-# Rights given up; the filter needs libseccomp.
+# Rights given up.
 AGENT_SRC += guest-agent/confine/confine.c guest-agent/confine/filter.c
