@@ -65,6 +65,7 @@ struct daemon {
                                    boot */
     struct err confine_problem; /* why rights were kept that are not needed */
     uv_signal_t term, interrupt;
+    uv_timer_t alive; /* for systemd */
     int lock_fd;
 };
 
