@@ -98,7 +98,10 @@ $(BUILD)/metrics-drive: $(METRICS_DRIVE_OBJ) $(BUILD)/libagent.a $(BUILD)/libpro
 $(BUILD)/fs-drive: $(call objs,tests/integration/fs-drive.c) $(BUILD)/libagent.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lpthread
 
-check-integration: $(BUILD)/mysql-drive $(BUILD)/metrics-drive $(BUILD)/fs-drive
+$(BUILD)/confine-drive: $(call objs,tests/integration/confine-drive.c) $(BUILD)/libagent.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
+
+check-integration: $(BUILD)/mysql-drive $(BUILD)/metrics-drive $(BUILD)/fs-drive $(BUILD)/confine-drive
 
 # ---- libvirt and the guest's end of the port: scripted stand-ins, a driver --------------------
 

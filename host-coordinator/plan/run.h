@@ -92,6 +92,7 @@ struct run {
     bool agent_frozen;         /* what qemu-ga believed when we came */
     struct storage **storages; /* one per configured appliance */
     struct guest *guest;
+    bool relayed; /* its port is reached through libvirt: who waits for it cannot be seen */
     struct guest_request prepared; /* its answer is used until the end */
     uint64_t epoch;
     unsigned agent_restarts; /* seen when it had prepared: a later one has forgotten this run */
@@ -191,7 +192,7 @@ int step_lock_undo(void *run, struct err *e);
 int step_storage(void *run, struct err *e); /* appliances answer; the disks' volumes are found */
 int step_link(void *run, struct err *e);    /* the agent answers over its port */
 int step_link_undo(void *run, struct err *e);
-int step_prepare(void *run, struct err *e);  /* the guest is ready and has flushed */
+int step_prepare(void *run, struct err *e); /* the guest is ready and has flushed */
 int step_prepare_undo(void *run, struct err *e);
 int step_inspect(void *run, struct err *e);  /* prepare's questions without preparing */
 int step_coverage(void *run, struct err *e); /* the set would hold the whole database */
