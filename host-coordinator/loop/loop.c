@@ -136,12 +136,14 @@ int loop_check(struct loop *l, struct err *e)
     return l->cancelled && !l->shielded ? cancelled(e) : 0;
 }
 
+/* uv_run() looks at its timers before it sleeps: one that is due by then, as after the process
+ * stood still, is over, and nothing would end the sleep. So it comes again. */
 static void arm(struct loop *l, int64_t left_us)
 {
     uint64_t ms = left_us > 0 ? (uint64_t)((left_us + 999) / 1000) : 0;
 
     uv_update_time(&l->uv);
-    must(uv_timer_start(&l->deadline, on_deadline, ms, 0), "timer");
+    must(uv_timer_start(&l->deadline, on_deadline, ms, 1), "timer");
 }
 
 static bool flag_set(void *flag)

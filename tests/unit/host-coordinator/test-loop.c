@@ -87,6 +87,32 @@ static void test_past_deadline_still_looks_once(void **state)
     close_timer(l, &timer);
 }
 
+static void stand_still(uv_timer_t *timer)
+{
+    usleep(20000);
+    uv_update_time(timer->loop);
+}
+
+/* Asked just before the loop sleeps. */
+static bool is_slow_to_begin(void *timer)
+{
+    (void)uv_timer_start(timer, stand_still, 0, 0);
+    return false;
+}
+
+/* The process stood still, and the deadline passed before the sleep that it was to end. */
+static void test_no_wait_outlives_its_deadline(void **state)
+{
+    struct loop *l = *state;
+    uv_timer_t timer;
+
+    (void)uv_timer_init(loop_uv(l), &timer);
+    (void)alarm(20);
+    assert_int_equal(loop_wait_until(l, is_slow_to_begin, &timer, mono_in_ms(5), NULL), -1);
+    (void)alarm(0);
+    close_timer(l, &timer);
+}
+
 static void raise_term(uv_timer_t *timer)
 {
     (void)timer;
@@ -290,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_done_ends_the_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadline_ends_the_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_past_deadline_still_looks_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_wait_outlives_its_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signal_cancels_every_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shield_keeps_undo_going, setup, teardown),
         cmocka_unit_test_setup_teardown(test_jobs_run_side_by_side, setup, teardown),
