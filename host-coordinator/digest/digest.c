@@ -67,11 +67,14 @@ int digest_file(char ret[DIGEST_TEXT], const char *path, struct err *e)
     struct stat st;
     int code, rc;
 
+    if (fd < 0 && errno == ENOENT) {
+        *ret = '\0';
+        return 0;
+    }
     if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "cannot read '%s'",
-                           path);
+        return err_set_sys(e, ERR_IO, errno, "cannot read '%s'", path);
     if (!S_ISREG(st.st_mode))
-        return err_set(e, ERR_IO, "'%s' is no file", path);
+        return err_set(e, ERR_IO, "'%s' is no plain file", path);
     code = gnutls_hash_init(&hash, GNUTLS_DIG_SHA256);
     if (code < 0)
         return failed(code, e);

@@ -15,7 +15,7 @@
 
 int digest_bytes(char ret[DIGEST_TEXT], const void *data, size_t len, struct err *e);
 
-/* Of what a file holds; ERR_NOT_FOUND when it is not there, ERR_IO also when it is none. */
+/* Of what a file holds; "" when it is not there, ERR_IO also when it is no plain file. */
 int digest_file(char ret[DIGEST_TEXT], const char *path, struct err *e);
 
 #endif
