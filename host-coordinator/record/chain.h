@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The chain of a domain's records: what was written and removed, in which order, by whom it should
- * be. store.c is its only writer.
+ * be. save.c is its only user that writes.
  *
  *     STATE/records/DOMAIN/chain.jsonl    one JSON object a line, only ever appended to
  *     STATE/records/DOMAIN/chain.lock     locked while a record is written or removed

@@ -2,10 +2,10 @@
 /*
  * Files of the coordinator: records, and what a run has begun.
  *
- *     STATE/records/DOMAIN/SET.json    one record
- *     STATE/records/DOMAIN/chain.jsonl what was written and removed there, see chain.h
- *     STATE/journal/UUID.lock          locked while a run has the VM, see store_lock()
- *     STATE/journal/SET.jsonl          a run's steps, one JSON object a line, until it is published
+ *     STATE/records/DOMAIN/SET.json     one record
+ *     STATE/records/DOMAIN/chain.jsonl  what was written and removed there, see chain.h
+ *     STATE/journal/UUID.lock           locked while a run has the VM, see store_lock()
+ *     STATE/journal/SET.jsonl           a run's steps, a JSON object a line, until it is published
  *
  * A record is written to a temporary name, synced, and renamed: a reader sees the old or the new
  * one, never half. Whoever writes one tells the chain of it, and waits while another process does.
