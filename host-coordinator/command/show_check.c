@@ -25,20 +25,16 @@ struct checked {
 static void tell_summary(const struct record *r)
 {
     int64_t lines = 0, records = 0, before = 0;
+    AUTO_FREE char *chain = record_int(r, "lines", &lines)
+                                ? xasprintf("%lld line%s since %s", (long long)lines,
+                                            lines == 1 ? "" : "s", record_text(r, "since") ?: "?")
+                                : xstrdup("it begins with the next that is written");
 
     (void)record_int(r, "records", &records);
     (void)record_int(r, "before", &before);
-    if (record_int(r, "lines", &lines))
-        plain_line(stdout,
-                   "%s: %lld records, %lld of them from before the chain; %lld lines since %s",
-                   record_text(r, "domain"), (long long)records, (long long)before,
-                   (long long)lines, record_text(r, "since") ?: "?");
-    else
-        plain_line(
-            stdout,
-            "%s: %lld records, %lld of them from before the chain, which begins with the next "
-            "that is written",
-            record_text(r, "domain"), (long long)records, (long long)before);
+    plain_line(stdout, "%s: %lld record%s, %lld from before the chain; %s",
+               record_text(r, "domain"), (long long)records, records == 1 ? "" : "s",
+               (long long)before, chain);
 }
 
 static void tell_people(const struct record *r)

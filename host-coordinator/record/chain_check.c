@@ -252,10 +252,14 @@ static void check_step(struct check *c, const struct chain_line *was, const stru
 static int check_file(struct check *c, const struct chain_line *last, struct err *e)
 {
     AUTO_FREE char *path = chain_record_path(c->folder, last->set);
-    char digest[DIGEST_TEXT];
+    char digest[DIGEST_TEXT] = "?"; /* of what is no plain file: that of no record */
+    struct err why = ERR_INIT;
 
-    if (digest_file(digest, path, e) < 0)
+    if (digest_file(digest, path, &why) < 0 && why.sys_errno != 0) {
+        if (e)
+            *e = why;
         return -1;
+    }
     c->records += *digest != '\0';
     c->before += *digest && last->event == CHAIN_FOUND;
     if (last == &c->lines[c->line_count - 1] && c->unfinished)

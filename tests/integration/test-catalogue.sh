@@ -113,7 +113,7 @@ took=$(median_ms coord show --check)
 [ "$took" -lt 1000 ]
 ok $? "show --check of 10,000 takes $took ms, the median of 11 (promised: under 1000)"
 victim=$(ls "$state"/records/db/*-0042.json)
-is "$(coord show --check)" "db: 10000 records, 10000 of them from before the chain; 10000 lines since \
+is "$(coord show --check)" "db: 10000 records, 10000 from before the chain; 10000 lines since \
 2026-11-24T01:36:08.020Z
   all are as the chain tells, head $(tail -1 "$state/records/db/chain.jsonl" | tr -d '\n' | sha256sum | cut -c1-64)" \
     "none differs from a chain that another program made"

@@ -245,6 +245,8 @@ static void each_change_of_a_record_is_found(void **state)
         {"mv " A ".json x; mv " B ".json " A ".json; mv x " B ".json",
          "other " A "@6 other " B "@5"},
         {"rm " A ".json", "missing " A "@6"},
+        {"rm " A ".json; mkdir " A ".json", "edited " A "@6"},
+        {"rm " A ".json; mkfifo " A ".json", "edited " A "@6"},
         {"rm *.json", "missing " A "@6 missing " B "@5"},
         {"mv " A ".json 20261101T000001Z-000a.json",
          "missing " A "@6 unknown 20261101T000001Z-000a@0"},

@@ -165,8 +165,8 @@ static void a_damaged_series_is_shown_and_told(void **state)
 static void records_are_checked(void **state)
 {
     static const struct command_case good[] = {
-        {"show --check", 0, "db: 1 records, 1 of them from before the chain, which begins"},
-        {"show --check db", 0, "db: 1 records"},
+        {"show --check", 0, "db: 1 record, 1 from before the chain; it begins"},
+        {"show --check db", 0, "db: 1 record"},
         {"show --check " SET " --json", 0, "\"good\": true"},
         {"show --check nosuch", 2, "there is no domain and no set 'nosuch'"},
         {"show --check 2026 --head x", 2, "give its domain"},
@@ -177,7 +177,7 @@ static void records_are_checked(void **state)
         {"list --check", 2, "no option --check"},
     };
     static const struct command_case chained[] = {
-        {"show --check", 0, "db: 2 records, 1 of them from before the chain; 2 lines since 2"},
+        {"show --check", 0, "db: 2 records, 1 from before the chain; 2 lines since 2"},
         {"show --check db", 0, "all are as the chain tells, head "},
         {"show --check db --head 1234567890123456789012345678901234567890123456789012345678901234",
          6, "has no line with the digest 1234"},
@@ -187,7 +187,7 @@ static void records_are_checked(void **state)
         {"show --check --json", 6, "\"good\": false"},
         {"show --check db --json", 6, "\"kind\": \"edited\""},
         {"show --check 20261124", 6, "was edited"},
-        {"show --check 2027", 0, "db: 1 records"},
+        {"show --check 2027", 0, "db: 1 record"},
         {"show --check other", 6, "other/chain.jsonl' has a line 1 that no cbsnap-coord"},
     };
     AUTO_FREE char *edit = xasprintf("echo >>'%s/records/db/" SET ".json'", dir);
