@@ -8,7 +8,6 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/plain.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
