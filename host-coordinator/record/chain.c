@@ -7,6 +7,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/owner.h"
 #include "proto/base/replace.h"
 
 #include <errno.h>
@@ -113,7 +114,7 @@ static int begin(const struct chain *c, struct err *e)
 
 static int open_file(struct chain *c, struct err *e)
 {
-    c->fd = open(c->path, O_RDWR | O_CLOEXEC);
+    c->fd = open(c->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (c->fd < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot open the chain of records '%s'", c->path);
     c->end = lseek(c->fd, 0, SEEK_END);
@@ -246,9 +247,10 @@ static int take_hold(struct chain *c, struct err *e)
     AUTO_FREE char *lock = chain_lock_path(c->folder);
     struct stat st;
 
-    c->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    c->lock = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
     if (c->lock < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot open '%s'", lock);
+    owner_as_directory(c->lock, lock);
     if (chain_lock(c->lock, F_WRLCK, c->folder, e) < 0)
         return -1;
     if ((stat(c->path, &st) < 0 || st.st_size == 0) && begin(c, e) < 0)

@@ -7,6 +7,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,8 +38,10 @@ static int sync_dir(const char *dir)
 
 static int write_temp(const char *temp, const char *text)
 {
-    AUTO_CLOSE int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    AUTO_CLOSE int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
 
+    if (fd >= 0)
+        owner_as_directory(fd, temp);
     return fd < 0 || write_all(fd, text, strlen(text)) < 0 ? -1 : fsync(fd);
 }
 
