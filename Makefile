@@ -37,7 +37,7 @@ include tests/files.mk
 MYSQL_PC := $(shell $(PKG_CONFIG) --exists mysqlclient && echo mysqlclient || echo libmariadb)
 PROTO_PC := libprotobuf-c inih
 AGENT_PC := $(PROTO_PC) libuv $(MYSQL_PC)
-COORD_PC := $(PROTO_PC) ncursesw libuv libvirt libvirt-qemu libcurl jansson libxml-2.0 sqlite3
+COORD_PC := $(PROTO_PC) ncursesw libuv libvirt libvirt-qemu libcurl jansson libxml-2.0 sqlite3 gnutls
 SIM_PC   := libmicrohttpd jansson inih zlib gnutls
 pc_cflags = $(shell $(PKG_CONFIG) --cflags $(1))
 pc_libs   = $(shell $(PKG_CONFIG) --libs $(1))

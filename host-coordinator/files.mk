@@ -3,6 +3,7 @@ COORD_SRC :=
 include host-coordinator/loop/files.mk
 include host-coordinator/command/files.mk
 include host-coordinator/config/files.mk
+include host-coordinator/digest/files.mk
 include host-coordinator/index/files.mk
 include host-coordinator/plan/files.mk
 include host-coordinator/back/files.mk

@@ -106,7 +106,7 @@ static void print_help(void)
         "  --help, --version\n\n"
         "exit status: 0 done, 2 usage or configuration, 3 refused before anything was touched,\n"
         "4 failed (the VM is thawed and unlocked, what was half made is removed), 5 a person must\n"
-        "look, 6 verification found a difference");
+        "look, 6 verification or show --check found a difference");
 }
 
 static const struct command *find_command(const char *name)

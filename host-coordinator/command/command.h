@@ -19,7 +19,7 @@ enum {
     EXIT_REFUSED = 3,   /* before anything was touched */
     EXIT_FAILED = 4,    /* the VM is thawed and unlocked, what was half made is removed */
     EXIT_LOOK = 5,      /* a person must look */
-    EXIT_DIFFERENT = 6, /* verification found a difference */
+    EXIT_DIFFERENT = 6, /* verification, or a check of the records, found a difference */
 };
 
 /* An option of one command, beside those that all have. */

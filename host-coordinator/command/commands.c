@@ -18,6 +18,8 @@ static const struct command_option best_options[] = {
 static const struct command_option show_options[] = {
     {"series", "NAME", "readings of a metric instead; one '*': \"disk.*.writes\""},
     {"csv", NULL, "with --series: comma-separated, a column for each metric"},
+    {"check", NULL, "find records that somebody else changed; all, or of a SET or DOMAIN"},
+    {"head", "DIGEST", "with --check DOMAIN: the chain must still hold this, noted earlier"},
     {NULL},
 };
 
@@ -70,7 +72,7 @@ const struct command commands[] = {
      NEED_LOOP | NEED_APPLIANCES, NULL, cmd_snapshot},
     {"list", "[DOMAIN]", "sets, newest first", 0, 1, 0, NULL, cmd_list},
     {"best", "DOMAIN", "sets to go back to, best first", 1, 1, 0, best_options, cmd_best},
-    {"show", "SET", "one record, with its run as a timeline", 1, 1, 0, show_options, cmd_show},
+    {"show", "SET", "one record, with its run as a timeline", 0, 1, 0, show_options, cmd_show},
     {"restore", "SET", "go back to it", 1, 1, NEED_LOOP | NEED_APPLIANCES, restore_options,
      cmd_restore},
     {"verify", "SET", "prove it on clones, in a VM that nobody can reach", 1, 1,

@@ -10,6 +10,7 @@ COORD_SRC += \
 	host-coordinator/command/restore.c \
 	host-coordinator/command/show.c \
 	host-coordinator/command/show_around.c \
+	host-coordinator/command/show_check.c \
 	host-coordinator/command/show_series.c \
 	host-coordinator/command/snapshot.c \
 	host-coordinator/command/thaw.c \

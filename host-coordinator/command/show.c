@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cbsnap-coord show SET: one record, with its run as a timeline; or readings from its series. */
+/* cbsnap-coord show SET: one record, with its run as a timeline; or readings from its series; or
+ * whether the records are as they were left. */
 #include "host-coordinator/command/command.h"
 
+#include "host-coordinator/command/show_check.h"
 #include "host-coordinator/command/show_series.h"
 #include "host-coordinator/record/timeline.h"
 
@@ -52,6 +54,14 @@ static int check_options(const struct command_context *c, struct err *e)
 {
     const char *series = command_option(c, "series");
 
+    if (!command_option(c, "check") && command_option(c, "head"))
+        return err_set(e, ERR_USAGE, "--head needs --check");
+    if (command_option(c, "check"))
+        return series || command_option(c, "csv")
+                   ? err_set(e, ERR_USAGE, "--check and --series exclude each other")
+                   : 0;
+    if (c->arg_count == 0)
+        return err_set(e, ERR_USAGE, "usage: cbsnap-coord show SET, or show --check [SET|DOMAIN]");
     if (series && !*series)
         return err_set(e, ERR_USAGE, "--series needs the name of a metric");
     if (!command_option(c, "csv"))
@@ -71,6 +81,8 @@ int cmd_show(const struct command_context *c, struct err *e)
 
     if (check_options(c, e) < 0)
         return EXIT_USAGE;
+    if (command_option(c, "check"))
+        return show_check(c, e);
     r = store_load(c->conf->state_dir, c->args[0], e);
     if (!r)
         return EXIT_USAGE;

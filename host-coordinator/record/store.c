@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Records on disk: atomic writing, finding, listing; the lock of a VM. See store.h. */
+/* Records on disk: finding, listing; the lock of a VM. See store.h. */
 #include "host-coordinator/record/store.h"
+
+#include "host-coordinator/record/chain.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -42,71 +44,13 @@ int store_prepare(const char *state_dir, const char *domain, struct err *e)
     AUTO_FREE char *records = xasprintf("%s/records", state_dir);
     AUTO_FREE char *folder = xasprintf("%s/records/%s", state_dir, domain);
     AUTO_FREE char *journal = xasprintf("%s/journal", state_dir);
+    struct chain *c;
 
     if (check_name(domain, e) < 0 || make_dir(state_dir, e) < 0 || make_dir(records, e) < 0 ||
-        make_dir(folder, e) < 0 || make_dir(journal, e) < 0)
+        make_dir(folder, e) < 0 || make_dir(journal, e) < 0 || chain_open(&c, folder, e) < 0)
         return -1;
+    chain_close(c);
     return 0;
-}
-
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        text += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-static int sync_dir(const char *dir)
-{
-    AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    return fd < 0 ? -1 : fsync(fd);
-}
-
-int store_save(const char *state_dir, const char *domain, const char *set, const struct record *r,
-               struct err *e)
-{
-    AUTO_FREE char *dir = xasprintf("%s/records/%s", state_dir, domain);
-    AUTO_FREE char *path = xasprintf("%s/%s.json", dir, set);
-    AUTO_FREE char *temp = xasprintf("%s.tmp", path);
-    AUTO_FREE char *text = record_format(r);
-    AUTO_CLOSE int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-
-    if (fd >= 0)
-        owner_as_directory(fd, temp);
-    if (fd < 0 || write_all(fd, text, strlen(text)) < 0 || fsync(fd) < 0 ||
-        rename(temp, path) < 0 || sync_dir(dir) < 0) {
-        int why = errno;
-
-        (void)unlink(temp);
-        return err_set_sys(e, ERR_IO, why, "cannot write the record '%s'", path);
-    }
-    return 0;
-}
-
-int store_remove(const char *state_dir, const char *domain, const char *set, struct err *e)
-{
-    /* the record last: while it is there, it names the rest */
-    static const char *const suffixes[] = {".series", ".json"};
-    AUTO_FREE char *dir = xasprintf("%s/records/%s", state_dir, domain);
-
-    for (size_t n = 0; n < ARRAY_SIZE(suffixes); n++) {
-        AUTO_FREE char *path = xasprintf("%s/%s%s", dir, set, suffixes[n]);
-
-        if (unlink(path) < 0 && errno != ENOENT)
-            return err_set_sys(e, ERR_IO, errno, "cannot remove '%s'", path);
-    }
-    return sync_dir(dir) < 0 && errno != ENOENT
-               ? err_set_sys(e, ERR_IO, errno, "cannot write the folder '%s'", dir)
-               : 0;
 }
 
 /* A newer one may mean other things by the same names. */
@@ -177,6 +121,11 @@ static int compare_names(const void *a, const void *b)
     return store_newest_first(*(char *const *)a, *(char *const *)b);
 }
 
+static int compare_domains(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static int scan_domain(const char *state_dir, const char *domain, struct store_names *l,
                        struct err *e)
 {
@@ -223,6 +172,30 @@ static int scan(const char *state_dir, const char *domain, struct store_names *l
     if (l->count > 1)
         qsort(l->names, l->count, sizeof(*l->names), compare_names);
     return rc;
+}
+
+/* Folders of records; a stray file among them is none. */
+int store_domains(struct store_names *ret, const char *state_dir, struct err *e)
+{
+    AUTO_FREE char *records = xasprintf("%s/records", state_dir);
+    struct store_names l = {.count = 0};
+    DIR *d = opendir(records);
+    struct dirent *entry;
+    struct stat st;
+
+    if (!d && errno != ENOENT)
+        return err_set_sys(e, ERR_IO, errno, "cannot list the records in '%s'", records);
+    while (d && (entry = readdir(d))) {
+        if (entry->d_name[0] != '.' && fstatat(dirfd(d), entry->d_name, &st, 0) == 0 &&
+            S_ISDIR(st.st_mode))
+            add_name(&l, xstrdup(entry->d_name));
+    }
+    if (d)
+        closedir(d);
+    if (l.count > 1)
+        qsort(l.names, l.count, sizeof(*l.names), compare_domains);
+    *ret = l;
+    return 0;
 }
 
 int store_names(struct store_names *ret, const char *state_dir, const char *domain, struct err *e)

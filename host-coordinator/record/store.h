@@ -2,22 +2,26 @@
 /*
  * Files of the coordinator: records, and what a run has begun.
  *
- *     STATE/records/DOMAIN/SET.json    one record
- *     STATE/journal/UUID.lock          locked while a run has the VM, see store_lock()
- *     STATE/journal/SET.jsonl          a run's steps, one JSON object a line, until it is published
+ *     STATE/records/DOMAIN/SET.json     one record
+ *     STATE/records/DOMAIN/chain.jsonl  what was written and removed there, see chain.h
+ *     STATE/journal/UUID.lock           locked while a run has the VM, see store_lock()
+ *     STATE/journal/SET.jsonl           a run's steps, a JSON object a line, until it is published
  *
  * A record is written to a temporary name, synced, and renamed: a reader sees the old or the new
- * one, never half. Domain names that are no plain file names are refused (ERR_USAGE).
+ * one, never half. Whoever writes one tells the chain of it, and waits while another process does.
+ * Domain names that are no plain file names are refused (ERR_USAGE).
  */
 #ifndef CBSNAP_STORE_H
 #define CBSNAP_STORE_H
 
 #include "host-coordinator/record/record.h"
 
-/* Makes the directories that are missing, 0750. */
+/* Makes the directories that are missing, 0750, and begins the domain's chain if there is none:
+ * that reads all records. */
 int store_prepare(const char *state_dir, const char *domain, struct err *e);
 
-int store_save(const char *state_dir, const char *domain, const char *set, const struct record *r,
+/* Sets the member chain.line in it. */
+int store_save(const char *state_dir, const char *domain, const char *set, struct record *r,
                struct err *e);
 
 /* Removes a record with what lies beside it; one that is gone already is a success. */
@@ -33,6 +37,8 @@ struct store_names {
 };
 int store_names(struct store_names *ret, const char *state_dir, const char *domain, struct err *e);
 void store_names_release(struct store_names *l);
+/* The domains that have a folder, by name. */
+int store_domains(struct store_names *ret, const char *state_dir, struct err *e);
 /* That order, of two such names: negative when x is the newer one. Never 0 for different names. */
 int store_newest_first(const char *x, const char *y);
 

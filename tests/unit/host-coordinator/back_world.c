@@ -12,6 +12,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "tests/unit/host-coordinator/chain_trouble.h"
 
 struct world w;
 
@@ -195,8 +196,20 @@ void world_remove(const char *folder)
     (void)nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Whatever was done here, the records are as cbsnap-coord left them. */
+static void check_chain(void)
+{
+    AUTO_FREE char *trouble = w.tampered ? NULL : chain_trouble(w.dir);
+
+    if (!trouble)
+        return;
+    fprintf(stderr, "show --check would find: %s\n", trouble);
+    abort();
+}
+
 void world_close(void)
 {
+    check_chain();
     domain_fake_reset();
     loop_free(w.loop);
     (void)peer_stop(w.peer); /* nobody came any more: as it should be */

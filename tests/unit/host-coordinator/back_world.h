@@ -51,6 +51,7 @@ struct world {
     char dir[40];
     char *definition; /* of "db", as it was */
     bool ran;
+    bool tampered; /* the test has edited a record */
     bool two_sets; /* there is a newer one */
     _Atomic(enum agent_mode) agent;
     atomic_int told[3]; /* contents of the started VM's volumes, for the agent's thread */

@@ -202,6 +202,9 @@ static void import_takes_what_a_domain_may_say_of_itself(void **state)
     shell("grep -q '<domain/>' state/records/db/20161104T091500Z-0001.json");
     assert_false(has_record("ab/20161104T091500Z-0002"));
     assert_false(has_record("db/20161104T091500Z-0003"));
+    AUTO_FREE char *checked = run("show --check db", &status);
+    if (status != 0 || !strstr(checked, "2 records, 1 from before the chain"))
+        fail_msg("%s", checked);
     shell("rm -r state/records");
 }
 

@@ -336,6 +336,7 @@ static void with_a_record_that_cannot_be_read_no_snapshot_is_nobodys(void **stat
     FILE *f = fopen(path, "we");
 
     (void)state;
+    w.tampered = true;
     assert_true(fputs("{ cut", f) >= 0 && fclose(f) == 0);
     world_snapshot("id-root", NOBODYS);
     log_set_level(LOG_LEVEL_ERROR);

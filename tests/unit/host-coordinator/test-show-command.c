@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host-coordinator/record/record.h"
+#include "host-coordinator/record/store.h"
 #include "host-coordinator/series/series_file.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -161,12 +161,58 @@ static void a_damaged_series_is_shown_and_told(void **state)
     assert_cases(cases, ARRAY_SIZE(cases));
 }
 
+/* The record of the first version is from before the chain; what is written later is in it. */
+static void records_are_checked(void **state)
+{
+    static const struct command_case good[] = {
+        {"show --check", 0, "db: 1 record, 1 from before the chain; it begins"},
+        {"show --check db", 0, "db: 1 record"},
+        {"show --check " SET " --json", 0, "\"good\": true"},
+        {"show --check nosuch", 2, "there is no domain and no set 'nosuch'"},
+        {"show --check 2026 --head x", 2, "give its domain"},
+        {"show --check db --head x", 2, "no digest"},
+        {"show db --head x", 2, "--head needs --check"},
+        {"show --check --csv", 2, "exclude each other"},
+        {"show", 2, "usage: cbsnap-coord show SET"},
+        {"list --check", 2, "no option --check"},
+    };
+    static const struct command_case chained[] = {
+        {"show --check", 0, "db: 2 records, 1 from before the chain; 2 lines since 2"},
+        {"show --check db", 0, "all are as the chain tells, head "},
+        {"show --check db --head 1234567890123456789012345678901234567890123456789012345678901234",
+         6, "has no line with the digest 1234"},
+    };
+    static const struct command_case edited[] = {
+        {"show --check", 6, "/records/db/" SET ".json' was edited: it is not as line 1"},
+        {"show --check --json", 6, "\"good\": false"},
+        {"show --check db --json", 6, "\"kind\": \"edited\""},
+        {"show --check 20261124", 6, "was edited"},
+        {"show --check 2027", 0, "db: 1 record"},
+        {"show --check other", 6, "other/chain.jsonl' has a line 1 that no cbsnap-coord"},
+    };
+    AUTO_FREE char *edit = xasprintf("echo >>'%s/records/db/" SET ".json'", dir);
+    AUTO_FREE char *other = xasprintf("mkdir '%s/records/other' && echo nonsense >"
+                                      "'%s/records/other/chain.jsonl'",
+                                      dir, dir);
+    struct record *r = record_new();
+
+    (void)state;
+    assert_cases(good, ARRAY_SIZE(good));
+    assert_int_equal(store_save(dir, "db", "20270101T000000Z-0001", r, NULL), 0);
+    record_free(r);
+    assert_cases(chained, ARRAY_SIZE(chained));
+    shell(other); /* whose trouble is no other's */
+    shell(edit);
+    assert_cases(edited, ARRAY_SIZE(edited));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_of_the_first_version_is_read),
         cmocka_unit_test(readings_are_shown_in_three_forms),
         cmocka_unit_test(a_damaged_series_is_shown_and_told),
+        cmocka_unit_test(records_are_checked),
     };
     AUTO_FREE char *self = realpath(argv[0], NULL);
 

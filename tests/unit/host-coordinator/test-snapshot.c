@@ -28,6 +28,7 @@
 #include "tests/fake/domain_fake.h"
 #include "tests/fake/peer.h"
 #include "tests/fake/storage_memory.h"
+#include "tests/unit/host-coordinator/chain_trouble.h"
 
 /* What is wrong with the agent in this case. */
 enum agent_fault {
@@ -425,6 +426,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     AUTO_FREE char *command = xasprintf("rm -rf '%s'", w.dir);
+    AUTO_FREE char *trouble = chain_trouble(w.dir);
     const char *problem;
 
     (void)state;
@@ -434,7 +436,9 @@ static int teardown(void **state)
     free(w.xml);
     if (problem)
         print_error("the agent: %s\n", problem);
-    return system(command) != 0 || problem;
+    if (trouble)
+        print_error("show --check would find: %s\n", trouble);
+    return system(command) != 0 || problem || trouble;
 }
 
 static void ignore_text(void *arg, const char *text)
@@ -918,6 +922,7 @@ static void a_state_dir_that_cannot_be_written_is_refused(void **state)
     assert_int_equal(out.status, 3);
     assert_non_null(strstr(out.e.msg, "records"));
     assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
+    assert_int_equal(unlink(records), 0);
 }
 
 /* qemu-ga says frozen, and the agent's last freeze failed: another backup is at work. */

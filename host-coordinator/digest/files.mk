@@ -1,0 +1,1 @@
+COORD_SRC += host-coordinator/digest/digest.c
