@@ -827,6 +827,7 @@ static void test_lease_lengths(void **state)
     assert_int_equal(session_state(w->session), SESSION_LOCKED); /* not told of frozen ones */
     by_person(w);
     work(w);
+    assert_int_equal(session_prepare(w->session, "run", SESSION_LEASE_MAX_MS + 1, NULL), -1);
     assert_int_equal(session_prepare(w->session, "run", 0, NULL), 0);
     session_freeze(w->session, on_frozen, w);
     work(w);
