@@ -49,11 +49,7 @@ static void told(struct recovery *ret, const char *fmt, ...)
 
 static bool begun(const struct record *j, const char *step)
 {
-    for (size_t n = 0; n < record_count(j, "begun"); n++) {
-        if (strcmp(record_text_at(j, "begun", n), step) == 0)
-            return true;
-    }
-    return false;
+    return record_has_text(j, "begun", step);
 }
 
 static const struct record *item(const struct record *j, const char *list, const char *target)
