@@ -323,11 +323,44 @@ void record_members(const struct record *r, const char *path, record_each *each,
 
 #define LINE_LENGTH 120
 
+/* DEL and U+0080 to U+009F, which JSON does not mind and a terminal obeys; 0 at others. */
+static unsigned control_at(const char *at)
+{
+    unsigned char c = (unsigned char)at[0], next = (unsigned char)at[1];
+
+    if (c == 0x7F)
+        return c;
+    return c == 0xC2 && next >= 0x80 && next < 0xA0 ? next : 0;
+}
+
+/* Takes `text`. They can only stand in strings, where they may be written by their numbers. */
+static char *without_controls(char *text)
+{
+    struct buf out = BUF_INIT;
+    const char *at = text;
+
+    while (*at && !control_at(at))
+        at++;
+    if (!*at)
+        return text;
+    for (at = text; *at; at++) {
+        unsigned control = control_at(at);
+
+        if (control)
+            buf_addf(&out, "\\u%04x", control);
+        else
+            buf_add(&out, at, 1);
+        at += control > 0x7F; /* of two bytes */
+    }
+    free(text);
+    return buf_steal(&out);
+}
+
 static char *dump(const json_t *at)
 {
     char *text = json_dumps(at, JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
 
-    return text ? text : xstrdup("null");
+    return text ? without_controls(text) : xstrdup("null");
 }
 
 static void format(struct buf *to, const json_t *at, int depth);
@@ -515,7 +548,8 @@ int record_write_list(FILE *to, const struct record *head, const char *name, rec
 
 char *record_format_line(const struct record *r)
 {
-    AUTO_FREE char *text = json_dumps((const json_t *)r, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    char *dumped = json_dumps((const json_t *)r, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    AUTO_FREE char *text = dumped ? without_controls(dumped) : NULL;
 
     return xasprintf("%s\n", text ? text : "{}");
 }

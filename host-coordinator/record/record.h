@@ -77,8 +77,8 @@ struct record *record_member(const struct record *r, const char *path, const cha
 typedef void record_each(void *arg, const char *name, const struct record *member);
 void record_members(const struct record *r, const char *path, record_each *each, void *arg);
 
-/* The document as text, with a newline at its end; the caller frees. Indented, with objects and
- * lists that hold no others on one line where they fit. */
+/* The document as text fit for a terminal, with a newline at its end; the caller frees. Indented,
+ * with objects and lists that hold no others on one line where they fit. */
 char *record_format(const struct record *r);
 /*
  * The same to a stream, for a document whose last member `name` is a list of very many: `next`
