@@ -311,6 +311,11 @@ static int act(struct back *b, bool of_set, const struct record *j, struct recov
         return recover_snapshot(b, ret, e);
     }
     take_state(b, j);
+    if (b->method == BACK_COPY && !b->to)
+        return err_set(e, ERR_LOOK,
+                       "its journal does not name the VM that it was to make: look for it, for "
+                       "clones of set '%s' on the appliances, and remove the journal",
+                       b->id);
     ret->what = b->method == BACK_VERIFY ? "verify" : "restore";
     if (b->method == BACK_VERIFY)
         return recover_verify(b, ret, e);
