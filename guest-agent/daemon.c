@@ -194,6 +194,21 @@ static void start_signal(struct daemon *d, uv_signal_t *handle, int number)
     uv_signal_start(handle, on_signal, number);
 }
 
+static void on_alive(uv_timer_t *timer)
+{
+    (void)timer;
+    notify_alive();
+}
+
+static void start_alive(struct daemon *d)
+{
+    const uint64_t every_ms = notify_alive_ms();
+
+    uv_timer_init(&d->loop, &d->alive);
+    if (every_ms > 0)
+        uv_timer_start(&d->alive, on_alive, 0, every_ms);
+}
+
 static void start_sampler(struct daemon *d)
 {
     const struct agent_options *o = &d->options;
@@ -243,6 +258,7 @@ static int start(struct daemon *d, struct err *e)
     d->port = port_new(&d->loop, o->port, &port_callbacks, d);
     start_signal(d, &d->term, SIGTERM);
     start_signal(d, &d->interrupt, SIGINT);
+    start_alive(d);
     return 0;
 }
 

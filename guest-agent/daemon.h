@@ -61,6 +61,7 @@ struct daemon {
     uint64_t held_seq; /* of the log line to send to the host next */
     bool quiet;
     uv_signal_t term, interrupt;
+    uv_timer_t alive; /* for systemd */
     int lock_fd;
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "proto/base/cleanup.h"
 
@@ -37,4 +38,20 @@ void notify_ready(void)
 void notify_stopping(void)
 {
     notify("STOPPING=1");
+}
+
+void notify_alive(void)
+{
+    notify("WATCHDOG=1");
+}
+
+uint64_t notify_alive_ms(void)
+{
+    const char *told = getenv("WATCHDOG_USEC"), *whose = getenv("WATCHDOG_PID");
+    char *end = NULL;
+    unsigned long long us = told ? strtoull(told, &end, 10) : 0;
+
+    if (!us || *end || (whose && strtol(whose, NULL, 10) != (long)getpid()))
+        return 0;
+    return us / 3000 ?: 1;
 }

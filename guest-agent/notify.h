@@ -3,7 +3,15 @@
 #ifndef CBSNAP_AGENT_NOTIFY_H
 #define CBSNAP_AGENT_NOTIFY_H
 
+#include <stdint.h>
+
 void notify_ready(void);
 void notify_stopping(void);
+
+/* systemd kills a daemon that says nothing for too long, and starts it anew (WatchdogSec=): one
+ * that is stopped, or hangs, could not let go of what it holds. How often to say it, a third of the
+ * allowed silence; 0: nobody listens. Source: sd_watchdog_enabled(3). */
+void notify_alive(void);
+uint64_t notify_alive_ms(void);
 
 #endif

@@ -65,6 +65,13 @@ bool conn_is_open(const struct conn *c)
     return c->my;
 }
 
+const char *conn_replicas_sql(const struct conn *c)
+{
+    if (c->mariadb && c->version >= 100000)
+        return "SHOW ALL SLAVES STATUS";
+    return !c->mariadb && c->version >= 80022 ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS";
+}
+
 int conn_fd(const struct conn *c)
 {
     if (!c->my)

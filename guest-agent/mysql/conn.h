@@ -49,6 +49,8 @@ bool conn_is_open(const struct conn *c);
 /* Open, and nothing unexpected (an end of file, an error packet) waits to be read. */
 bool conn_is_quiet(const struct conn *c);
 int conn_fd(const struct conn *c); /* -1 when closed */
+/* The statement that lists what this server replicates from, by the name it has for it. */
+const char *conn_replicas_sql(const struct conn *c);
 /* Any thread; does not block. */
 void conn_sever(const struct conn *c);
 

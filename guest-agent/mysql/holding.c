@@ -170,16 +170,11 @@ static bool says_no(MYSQL_RES *res, MYSQL_ROW row, const char *name, const char 
 
 static void put_replication(struct asker *a)
 {
-    const char *sql = "SHOW SLAVE STATUS";
     AUTO_RESULT MYSQL_RES *res = NULL;
     bool runs = false;
     MYSQL_ROW row;
 
-    if (a->conn->mariadb && a->conn->version >= 100000)
-        sql = "SHOW ALL SLAVES STATUS";
-    else if (!a->conn->mariadb && a->conn->version >= 80022)
-        sql = "SHOW REPLICA STATUS";
-    if (ask(a, &res, NULL, "%s", sql) < 0)
+    if (ask(a, &res, NULL, "%s", conn_replicas_sql(a->conn)) < 0)
         return;
     while (res && (row = mysql_fetch_row(res)))
         runs |= !says_no(res, row, "Replica_IO_Running", "Slave_IO_Running") ||

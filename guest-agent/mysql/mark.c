@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "guest-agent/mysql/conn.h"
+#include "guest-agent/mysql/status_internal.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
@@ -102,6 +103,26 @@ static int check_writable(struct marker *m, struct err *e)
     return 0;
 }
 
+/* A replica that is not read-only takes the row too, and its source then never has it. Members of
+ * a group are told by read_only: those that replicate only are. */
+static int check_no_replica(struct marker *m, struct err *e)
+{
+    AUTO_RESULT MYSQL_RES *res = NULL;
+    MYSQL_ROW row;
+    int channel;
+
+    if (run(m, &res, e, conn_replicas_sql(&m->writer)) < 0)
+        return -1;
+    channel = res ? result_column(res, "Channel_Name") : -1;
+    while (res && (row = mysql_fetch_row(res))) {
+        if (channel < 0 || !row[channel] || strncmp(row[channel], "group_replication_", 18) != 0)
+            return err_set(
+                e, ERR_REFUSED,
+                "the server is a replica: a mark would be a transaction of its own there");
+    }
+    return 0;
+}
+
 static int write_row(struct marker *m, const char *set, int64_t at_wall_us, struct err *e)
 {
     AUTO_FREE char *sql = xasprintf("INSERT INTO %s (set_id, at_wall_us) VALUES ('%s', %lld)"
@@ -139,7 +160,7 @@ static int write_mark(struct marker *m, const char *set, int64_t at_wall_us, str
         return -1;
     m->until_us = mono_in_ms(WRITE_MS);
     if (run(m, NULL, e, "SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1") < 0 ||
-        check_writable(m, e) < 0)
+        check_writable(m, e) < 0 || check_no_replica(m, e) < 0)
         return -1;
     if (m->stop(m->arg))
         return err_set(e, ERR_CANCELLED, "a freeze began before the mark was written");

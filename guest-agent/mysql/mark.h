@@ -6,8 +6,9 @@
  *
  *     CREATE TABLE cbsnap.mark (set_id VARCHAR(64) PRIMARY KEY, at_wall_us BIGINT NOT NULL)
  *
- * Rights: SELECT, INSERT, UPDATE, DELETE on that table. On a server that is read_only nothing is
- * written, whatever the account may do: on a replica the row would be a transaction of its own.
+ * Rights: SELECT, INSERT, UPDATE, DELETE on that table; REPLICATION CLIENT. On a server that is
+ * read_only or a replica nothing is written, whatever the account may do: there the row would be a
+ * transaction of its own.
  *
  * Each call logs in anew and blocks for at most the connect timeout and some 2 s. Threads: any.
  */
@@ -23,7 +24,8 @@ bool mark_name_is(const char *name);
  * Writes the row and keeps the 100 newest (by set id). The statement is killed on the server when
  * it has waited for 1 s (behind somebody's global lock, say), and when `stop` says so, which is
  * asked every 20 ms: it must not stand in the way of our own lock. ERR_CANCELLED then; ERR_REFUSED
- * on a server that is read-only; else as conn.h. Rows that cannot be pruned are only logged.
+ * on a server that is read-only or a replica; else as conn.h. Rows that cannot be pruned are only
+ * logged.
  */
 int mark_write(const struct mysql_login *login, const char *table, const char *set,
                int64_t at_wall_us, bool (*stop)(void *arg), void *arg, struct err *e);

@@ -56,14 +56,9 @@ static void add_channel(struct replica *r, MYSQL_RES *res, MYSQL_ROW row)
 static int read_channels(struct mysql_sampler *s, struct replica *r, struct err *why)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
-    const char *sql = "SHOW SLAVE STATUS";
     MYSQL_ROW row;
 
-    if (s->conn.mariadb && s->conn.version >= 100000)
-        sql = "SHOW ALL SLAVES STATUS";
-    else if (!s->conn.mariadb && s->conn.version >= RENAMED)
-        sql = "SHOW REPLICA STATUS";
-    if (sampler_ask(s, &res, why, "%s", sql) < 0)
+    if (sampler_ask(s, &res, why, "%s", conn_replicas_sql(&s->conn)) < 0)
         return -1;
     while (res && (row = mysql_fetch_row(res)))
         add_channel(r, res, row);

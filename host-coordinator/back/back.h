@@ -159,6 +159,8 @@ int step_journal(void *back, struct err *e);
 /* Completes the report, and puts it into the set's record: as its member `verify`, or as one more
  * of `restores[]`. */
 int step_report(void *back, struct err *e);
+/* The same for a restore that recover brought to its end, once. `journal` is the dead run's. */
+int back_report_recovered(struct back *b, const struct record *journal, struct err *e);
 /* The exit status after a plan: 0, 2, 3, 4, 5, or 6 when what came back differs. */
 int back_exit(const struct back *b, const struct plan_result *result, const struct err *e);
 

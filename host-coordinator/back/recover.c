@@ -207,7 +207,8 @@ static int undo_switch(struct back *b, const char *name, enum domain_state state
     return 0;
 }
 
-static int recover_switch(struct back *b, struct recovery *ret, struct err *e)
+static int recover_switch(struct back *b, const struct record *j, struct recovery *ret,
+                          struct err *e)
 {
     const char *name = b->method == BACK_COPY ? b->to : b->run.domain_name;
     AUTO_FREE char *definition = NULL;
@@ -221,7 +222,7 @@ static int recover_switch(struct back *b, struct recovery *ret, struct err *e)
         return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
     if (!is)
         return undo_switch(b, name, state, there > 0, ret, e);
-    if (start_if(b, start, state, e) < 0)
+    if (start_if(b, start, state, e) < 0 || back_report_recovered(b, j, e) < 0)
         return -1;
     told(ret, "domain '%s' is what set %s says%s", name, b->id,
          start ? ", and runs; verify the set, or look at it" : "");
@@ -245,11 +246,12 @@ static int finish_in_place(struct back *b, enum domain_state state, bool opened,
     return step(b, "unfence", step_unfence, e);
 }
 
-static int recover_in_place(struct back *b, bool opened, struct recovery *ret, struct err *e)
+static int recover_in_place(struct back *b, const struct record *j, struct recovery *ret,
+                            struct err *e)
 {
     AUTO_FREE char *definition = NULL;
     enum domain_state state = DOMAIN_OFF;
-    bool start = b->start;
+    bool start = b->start, opened = begun(j, "unfence") && b->committed;
     int there = vm_look_at(b, b->run.domain_name, &definition, &state, e);
 
     if (there < 0)
@@ -263,7 +265,8 @@ static int recover_in_place(struct back *b, bool opened, struct recovery *ret, s
         told(ret, "domain '%s' is as before%s", b->run.domain_name, b->ran ? ", and runs" : "");
         return 0;
     }
-    if (finish_in_place(b, state, opened, e) < 0 || start_if(b, start, state, e) < 0)
+    if (finish_in_place(b, state, opened, e) < 0 || start_if(b, start, state, e) < 0 ||
+        back_report_recovered(b, j, e) < 0)
         return -1;
     told(ret, "domain '%s' is what set %s says%s", b->run.domain_name, b->id,
          start ? ", and runs; look at it" : "");
@@ -320,8 +323,8 @@ static int act(struct back *b, bool of_set, const struct record *j, struct recov
     if (b->method == BACK_VERIFY)
         return recover_verify(b, ret, e);
     if (b->method == BACK_IN_PLACE)
-        return recover_in_place(b, begun(j, "unfence") && b->committed, ret, e);
-    return recover_switch(b, ret, e);
+        return recover_in_place(b, j, ret, e);
+    return recover_switch(b, j, ret, e);
 }
 
 /* A run that has the VM now is not to be disturbed, nor shall one begin meanwhile. */

@@ -46,6 +46,7 @@ int step_journal(void *back, struct err *e)
         return -1;
     report_begun(b);
     head = record_new();
+    record_copy(head, b->run.record, "started");
     record_set_text(head, "act", method_name(b->method));
     record_set_text(head, "id", b->run.set);
     record_set_text(head, "set", b->id);
@@ -82,7 +83,7 @@ static void report_volumes(struct back *b)
         struct record *rec = record_append(b->run.record, "volumes");
 
         record_set_text(rec, "target", v->target);
-        record_set_text(rec, "snapshot", v->snapshots[v->at].path);
+        record_set_text(rec, "snapshot", v->at < 0 ? "gone since" : v->snapshots[v->at].path);
         if (!v->clone_made)
             continue;
         record_set_text(rec, "id", v->clone.id);
@@ -124,6 +125,39 @@ int step_report(void *back, struct err *e)
     else
         record_append_copy(now, "restores", b->run.record);
     rc = store_save(b->run.conf->state_dir, record_text(now, "domain.name"), b->id, now, e);
+    record_free(now);
+    return rc;
+}
+
+static bool is_told(const struct record *set, const char *id)
+{
+    for (size_t n = 0; n < record_count(set, "restores"); n++) {
+        const char *told = record_text(record_at(set, "restores", n), "id");
+
+        if (told && strcmp(told, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+int back_report_recovered(struct back *b, const struct record *journal, struct err *e)
+{
+    struct record *rec = b->run.record, *now;
+    int rc = 0;
+
+    if (!(now = store_load(b->run.conf->state_dir, b->id, e)))
+        return -1;
+    /* it may have died with all done, or recover may */
+    if (!is_told(now, b->run.set)) {
+        report_begun(b);
+        record_copy(rec, journal, "started");
+        record_set_text(rec, "safety", b->safety ? b->run.set : NULL);
+        record_append_text(rec, "notes", "the run died, and recover brought it to its end");
+        report_ended(b);
+        record_clear(rec, "duration_ms"); /* of recover alone */
+        record_append_copy(now, "restores", rec);
+        rc = store_save(b->run.conf->state_dir, record_text(now, "domain.name"), b->id, now, e);
+    }
     record_free(now);
     return rc;
 }

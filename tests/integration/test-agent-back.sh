@@ -276,6 +276,14 @@ read_only() {
     return $rc
 }
 ok 'no mark on a server that is read-only' read_only
+replica() {
+    sql "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='x', MASTER_PASSWORD='x'"
+    said '^stored .*marked=0 mark-problem=.*is a replica' manifest $set1 "$dir/document" 8 mark
+    rc=$?
+    sql 'RESET SLAVE ALL'
+    return $rc
+}
+ok 'nor on a replica that takes writes' replica
 stop_agent
 conf few '[mark]' 'table = cbsnap.mark'
 start_agent

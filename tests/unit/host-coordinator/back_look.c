@@ -387,6 +387,25 @@ const char *world_ended_wrong(const struct tale *t)
     return problem ? problem : check_told(t);
 }
 
+/* Whoever reads the record of the set learns that the VM went back to it. */
+static const char *check_told_once(const struct tale *t)
+{
+    struct record *set = store_load(w.conf.state_dir, SET_ID, NULL);
+    const struct record *last = record_at(set, "restores", record_count(set, "restores") - 1);
+    size_t told = 0;
+    const char *problem = NULL;
+
+    for (size_t n = 0; n < record_count(set, "restores"); n++)
+        told += strcmp(record_text(record_at(set, "restores", n), "id"), t->run) == 0;
+    if (told != 1)
+        problem = wrong("the record tells %zu times of the restore", told);
+    else if (record_count(last, "volumes") != record_count(set, "volumes") ||
+             !record_text(last, "started"))
+        problem = "the record does not tell what the VM was made of";
+    record_free(set);
+    return problem;
+}
+
 const char *world_recovered_wrong(const struct tale *t)
 {
     AUTO_FREE char *throwaway = xasprintf("%s%s", BACK_VERIFY_PREFIX, t->run);
@@ -403,6 +422,6 @@ const char *world_recovered_wrong(const struct tale *t)
     if (domain_fake_live(throwaway))
         return "recover leaves the throw-away VM";
     if (t->as.method != BACK_VERIFY && world_standing(name, &why) == STANDS_SET)
-        return check_done(t);
+        return (problem = check_done(t)) ? problem : check_told_once(t);
     return why ? why : check_as_before(t);
 }
