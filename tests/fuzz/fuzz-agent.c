@@ -17,12 +17,14 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/mutate.h"
 
 #define MOUNTS  3
 #define PEERS   3 /* the host, two on the socket */
 #define SAMPLES 4
 
 const size_t fuzz_head_bytes = 1;
+const size_t fuzz_message_at = 1;
 
 enum act {
     ACT_MESSAGE,    /* 0..2: of that peer */

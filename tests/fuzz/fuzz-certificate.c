@@ -10,11 +10,13 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/mutate.h"
 
 #define SET  "20161104T101500Z-7f3a"
 #define GTID "a4d962a3-e7a6-11f1-a2ee-02fc00000001:1-1013"
 
 const size_t fuzz_head_bytes = 1;
+const size_t fuzz_message_at = 0;
 
 static const char record[] =
     "{\"set\": \"" SET "\", \"position\": {\"binlog_file\": \"binlog.000003\", \"binlog_offset\": "

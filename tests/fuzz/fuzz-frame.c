@@ -8,8 +8,10 @@
 
 #include "proto/message.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/mutate.h"
 
 const size_t fuzz_head_bytes = 1;
+const size_t fuzz_message_at = 1;
 
 struct stream {
     struct wire_reader reader;
@@ -28,6 +30,19 @@ static void copy(const Cbsnap__Envelope *m)
     message_free(again);
 }
 
+/* The reader's word, checked: both checksums of the header before the payload. */
+static void check_frame(const uint8_t *payload, size_t len)
+{
+    const uint8_t *head = payload - WIRE_HEADER;
+    uint32_t told[3];
+
+    for (size_t n = 0; n < 3; n++)
+        told[n] = (uint32_t)head[4 + 4 * n] | (uint32_t)head[5 + 4 * n] << 8 |
+                  (uint32_t)head[6 + 4 * n] << 16 | (uint32_t)head[7 + 4 * n] << 24;
+    FUZZ_MUST(told[0] == len && len <= WIRE_MAX_PAYLOAD);
+    FUZZ_MUST(told[1] == wire_crc32c(head, 8) && told[2] == wire_crc32c(payload, len));
+}
+
 static void drain(struct stream *s)
 {
     const uint8_t *payload;
@@ -36,7 +51,7 @@ static void drain(struct stream *s)
     while (wire_reader_next(&s->reader, &payload, &len)) {
         Cbsnap__Envelope *m = cbsnap__envelope__unpack(NULL, len, payload);
 
-        FUZZ_MUST(len <= WIRE_MAX_PAYLOAD);
+        check_frame(payload, len);
         s->given += len + WIRE_HEADER;
         buf_clear(&s->last);
         buf_add(&s->last, payload, len);

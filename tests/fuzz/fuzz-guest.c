@@ -14,9 +14,11 @@
 #include "host-coordinator/command/show_series.h"
 #include "host-coordinator/record/timeline.h"
 #include "proto/base/cleanup.h"
+#include "tests/fuzz/mutate.h"
 #include "tests/fuzz/world.h"
 
 const size_t fuzz_head_bytes = 1;
+const size_t fuzz_message_at = 0;
 
 static struct run *the_run;
 

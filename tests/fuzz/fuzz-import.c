@@ -14,12 +14,14 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "host-coordinator/storage/elastistor.h"
+#include "tests/fuzz/mutate.h"
 #include "tests/fuzz/world.h"
 #include "tests/fuzz/world_internal.h"
 
 #define FOLDER "clone/var/lib/cbsnap/instance"
 
 const size_t fuzz_head_bytes = 0;
+const size_t fuzz_message_at = FUZZ_NO_MESSAGES;
 
 /* In place of storage/elastistor.c: the world's array. */
 static int open_array(struct storage **ret, const struct storage_conf *conf, struct loop *loop,

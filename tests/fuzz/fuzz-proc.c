@@ -19,8 +19,10 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/mutate.h"
 
 const size_t fuzz_head_bytes = 0;
+const size_t fuzz_message_at = FUZZ_NO_MESSAGES;
 
 static const char *const files[] = {
     "proc/loadavg",           "proc/stat",

@@ -8,8 +8,10 @@
 #include "host-coordinator/command/show_series.h"
 #include "proto/base/cleanup.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/mutate.h"
 
 const size_t fuzz_head_bytes = 1;
+const size_t fuzz_message_at = 0;
 
 static struct buf framed(struct fuzz_input in)
 {

@@ -11,9 +11,11 @@
 #include "host-coordinator/watch/follow_internal.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "tests/fuzz/mutate.h"
 #include "tests/fuzz/world.h"
 
 const size_t fuzz_head_bytes = 1;
+const size_t fuzz_message_at = 0;
 
 static bool never(void *arg)
 {

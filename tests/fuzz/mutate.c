@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Changing inputs that are records (fuzz.h) without tearing them apart: libFuzzer's own changes
- * would make a length wrong more often than not, and all that follows it something else. Only
- * linked with libFuzzer, and only into targets of such inputs.
+ * would make a length wrong more often than not, and all that follows it something else. Where the
+ * records are messages, their fields are changed likewise (mutate_message.c). Only linked with
+ * libFuzzer, and only into targets of such inputs.
  */
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/mutate.h"
 
 #define RECORDS_MAX 256
-#define HEAD_MAX    8
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
@@ -18,9 +19,6 @@ struct parts {
     size_t at[RECORDS_MAX], len[RECORDS_MAX]; /* with their two bytes of length */
     size_t count, head;                       /* bytes before the first */
 };
-
-/* Of some targets the first byte says what the records are for. */
-extern const size_t fuzz_head_bytes;
 
 static struct parts split(const uint8_t *data, size_t size)
 {
@@ -40,8 +38,7 @@ static void put_length(uint8_t *at, size_t len)
     at[1] = (uint8_t)(len >> 8);
 }
 
-/* Puts `with` in the place of `len` bytes at `at`. */
-static size_t replace(uint8_t *data, size_t size, size_t max_size, size_t at, size_t len,
+size_t mutate_replace(uint8_t *data, size_t size, size_t max_size, size_t at, size_t len,
                       const uint8_t *with, size_t with_len)
 {
     if (size - len + with_len > max_size)
@@ -52,8 +49,18 @@ static size_t replace(uint8_t *data, size_t size, size_t max_size, size_t at, si
     return size - len + with_len;
 }
 
+/* By libFuzzer, or, of a message, one of its fields. */
+static size_t change(uint8_t *data, size_t len, size_t room, unsigned seed)
+{
+    size_t head = fuzz_message_at;
+
+    if (head != FUZZ_NO_MESSAGES && len > head && seed % 2)
+        return head + mutate_message(data + head, len - head, room - head, seed >> 1);
+    return LLVMFuzzerMutate(data, len, room);
+}
+
 static size_t change_one(uint8_t *data, size_t size, size_t max_size, const struct parts *p,
-                         size_t n)
+                         size_t n, unsigned seed)
 {
     size_t room = p->len[n] * 2 + 64, len;
     uint8_t *copy;
@@ -66,9 +73,9 @@ static size_t change_one(uint8_t *data, size_t size, size_t max_size, const stru
         return size;
     }
     memcpy(copy + 2, data + p->at[n] + 2, p->len[n] - 2);
-    len = LLVMFuzzerMutate(copy + 2, p->len[n] - 2, room);
+    len = change(copy + 2, p->len[n] - 2, room, seed);
     put_length(copy, len);
-    size = replace(data, size, max_size, p->at[n], p->len[n], copy, len + 2);
+    size = mutate_replace(data, size, max_size, p->at[n], p->len[n], copy, len + 2);
     free(copy);
     return size;
 }
@@ -81,9 +88,17 @@ static size_t copy_one(uint8_t *data, size_t size, size_t max_size, const struct
     if (!copy)
         return size;
     memcpy(copy, data + p->at[from], p->len[from]);
-    size = replace(data, size, max_size, p->at[to], 0, copy, p->len[from]);
+    size = mutate_replace(data, size, max_size, p->at[to], 0, copy, p->len[from]);
     free(copy);
     return size;
+}
+
+/* An empty one, or one of a single small byte: what many targets take for an act of its own. */
+static size_t insert_one(uint8_t *data, size_t size, size_t max_size, size_t at, unsigned seed)
+{
+    uint8_t record[3] = {(uint8_t)(seed & 1), 0, (uint8_t)(seed >> 1 & 31)};
+
+    return mutate_replace(data, size, max_size, at, 0, record, 2 + (size_t)record[0]);
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
@@ -97,12 +112,14 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     b = (seed >> 12) % p.count;
     switch (seed % 16) {
     case 1: /* one goes */
-        return replace(data, size, max_size, p.at[a], p.len[a], NULL, 0);
+        return mutate_replace(data, size, max_size, p.at[a], p.len[a], NULL, 0);
     case 2: /* one comes twice */
         return copy_one(data, size, max_size, &p, a, a);
     case 3: /* one comes elsewhere too */
         return copy_one(data, size, max_size, &p, a, b);
+    case 4:
+        return insert_one(data, size, max_size, p.at[a], seed >> 16);
     default:
-        return change_one(data, size, max_size, &p, a);
+        return change_one(data, size, max_size, &p, a, seed >> 8);
     }
 }

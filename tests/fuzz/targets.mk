@@ -38,7 +38,7 @@ FUZZ_WORLD := $(call objs,tests/fuzz/world.c tests/fuzz/world_estate.c)
 $(addprefix $(BUILD)/replay/fuzz-,guest import journal watch): $(FUZZ_WORLD)
 
 ifneq ($(FUZZER),)
-$(addprefix $(BUILD)/replay/fuzz-,$(FUZZ_RECORDS)): $(call objs,tests/fuzz/mutate.c)
+$(addprefix $(BUILD)/replay/fuzz-,$(FUZZ_RECORDS)): $(call objs,tests/fuzz/mutate.c tests/fuzz/mutate_message.c)
 endif
 
 check: $(FUZZ_BIN)
