@@ -82,7 +82,7 @@ void client_free(struct client *c, bool clean)
         at = &(*at)->next;
     *at = c->next;
     if (c->host)
-        session_unprepare(live_session(d->live));
+        session_host_gone(live_session(d->live));
     requests_hurry(d);
     free(c);
 }

@@ -4,6 +4,7 @@ AGENT_SRC += \
 	guest-agent/session/live.c \
 	guest-agent/session/login.c \
 	guest-agent/session/marker.c \
+	guest-agent/session/prepared.c \
 	guest-agent/session/session.c \
 	guest-agent/session/verdict.c \
 	guest-agent/session/view.c \

@@ -39,6 +39,7 @@ struct session {
     struct {
         char run_id[SESSION_RUN_ID_SIZE]; /* "" when nobody has prepared */
         int64_t lease_us, at_us;
+        bool host_gone; /* since then */
     } prepared;
 
     /* the freeze under way */
@@ -72,6 +73,10 @@ struct session {
 
 /* verdict.c: whether lock and filesystems were held until the release that `job` did. */
 bool session_held(const struct session *s, const struct session_job *job, struct err *ret_why);
+
+/* prepared.c: claims the preparation for the freeze that begins; ERR_REFUSED for a dead run's. */
+int session_claim(struct session *s, struct err *e);
+void session_forget_prepared(struct session *s);
 
 /* view.c */
 void session_tell(struct session *s, Cbsnap__FreezeEvent__Kind kind, const struct err *e);

@@ -178,46 +178,6 @@ static void begin_end(struct session *s, const char *cause, const struct err *wh
     }
 }
 
-/* Claims the preparation, if it is fresh. */
-static void claim(struct session *s)
-{
-    int64_t age = s->ops->now_us(s->arg) - s->prepared.at_us;
-
-    s->run_id[0] = '\0';
-    s->lease_us = s->limits.hook_lease_us;
-    if (s->prepared.run_id[0] && age <= s->limits.prepared_for_us) {
-        memcpy(s->run_id, s->prepared.run_id, sizeof(s->run_id));
-        s->lease_us = s->prepared.lease_us;
-    } else if (s->prepared.run_id[0]) {
-        log_warn("run '%s' prepared %lld s ago and never froze: this freeze is not taken for its "
-                 "own",
-                 s->prepared.run_id, (long long)(age / 1000000));
-    }
-    s->prepared.run_id[0] = '\0';
-}
-
-int session_prepare(struct session *s, const char *run_id, uint32_t lease_ms, struct err *e)
-{
-    if (s->state != SESSION_IDLE)
-        return err_set(e, ERR_BUSY, "a freeze is under way in the guest (%s, epoch %llu%s%s)",
-                       session_state_name(s->state), (unsigned long long)s->epoch,
-                       s->run_id[0] ? ", run " : "", s->run_id);
-    if (strlen(run_id) >= sizeof(s->prepared.run_id))
-        return err_set(e, ERR_PROTOCOL, "a run id of %zu characters is too long", strlen(run_id));
-    if (lease_ms > SESSION_LEASE_MAX_MS)
-        return err_set(e, ERR_PROTOCOL, "a lease of %u ms is too long: %d at most", lease_ms,
-                       SESSION_LEASE_MAX_MS);
-    (void)snprintf(s->prepared.run_id, sizeof(s->prepared.run_id), "%s", run_id);
-    s->prepared.lease_us = lease_ms ? (int64_t)lease_ms * 1000 : s->limits.run_lease_us;
-    s->prepared.at_us = s->ops->now_us(s->arg);
-    return 0;
-}
-
-void session_unprepare(struct session *s)
-{
-    s->prepared.run_id[0] = '\0';
-}
-
 void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
 {
     struct err e = ERR_INIT;
@@ -231,9 +191,14 @@ void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
         frozen(arg, &e, NULL);
         return;
     }
+    if (session_claim(s, &e) < 0) {
+        log_warn("%s", e.msg);
+        frozen(arg, &e, NULL);
+        session_sweep(s); /* a runner that ignores our answer freezes all the same */
+        return;
+    }
     s->ops->tick_in(s->arg, 0);
     s->sweep_until_us = 0;
-    claim(s);
     s->frozen = frozen;
     s->frozen_arg = arg;
     s->told = false;
@@ -434,7 +399,7 @@ void session_release(struct session *s, const char *run_id, bool has_epoch, uint
     struct session_end end = {.reason = reason, .epoch = s->epoch};
 
     if (run_id && strcmp(run_id, s->prepared.run_id) == 0)
-        s->prepared.run_id[0] = '\0';
+        session_forget_prepared(s);
     if (s->state == SESSION_IDLE) {
         answer_idle(s, ended, arg);
         return;

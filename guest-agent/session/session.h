@@ -152,8 +152,9 @@ uint64_t session_epoch(const struct session *s);
  * earlier preparation. ERR_BUSY unless idle, ERR_PROTOCOL of a lease that is too long. */
 int session_prepare(struct session *s, const char *run_id, uint32_t lease_ms, struct err *e);
 
-/* The host is gone: a freeze that comes now is not that run's. */
-void session_unprepare(struct session *s);
+/* The host is gone. If it had prepared and not let go since, its freeze may still be under way in
+ * libvirt: the next one is refused, once, for nobody would thaw it before its lease ends. */
+void session_host_gone(struct session *s);
 
 /* The hook's two calls. `frozen` gets NULL when the lock is held, else the error. */
 void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg);

@@ -10,8 +10,11 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 
 #include <string.h>
+
+#define LET_GO_MS 1000
 
 #define MISSING_RIGHTS_MAX 32 /* told, whatever the guest sends */
 
@@ -324,6 +327,28 @@ int step_prepare(void *run, struct err *e)
         domain_call_free(c);
         run_note(r, "qemu-ga still believed in an earlier freeze that had ended; corrected");
     }
+    return 0;
+}
+
+/* No freeze of ours will come: the guest would take the next one, whoever asks for it, for that. */
+int step_prepare_undo(void *run, struct err *e)
+{
+    struct run *r = run;
+    Cbsnap__Release release = CBSNAP__RELEASE__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    struct guest_request req = {.done = false};
+    struct err why = ERR_INIT;
+
+    (void)e;
+    if (r->freeze.started || !r->guest)
+        return 0; /* that has been let go of */
+    release.run_id = r->set;
+    MSG_BODY(&m, release, RELEASE, &release);
+    /* an agent that is silent is not waited for again */
+    if (guest_call(r->guest, &req, &m, CBSNAP__ENVELOPE__BODY_RELEASED, mono_in_ms(LET_GO_MS),
+                   &why) < 0)
+        log_info("the guest was not told that no freeze will come: %s", why.msg);
+    guest_request_release(&req);
     return 0;
 }
 

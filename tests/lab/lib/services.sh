@@ -27,6 +27,22 @@ EOT
     until_ok 60 "libvirtd (see $LOG/libvirtd.log)" libvirt_answers
 }
 
+# What a test does to a libvirtd of ours; the VMs live on.
+lab_libvirtd() {
+    local pid
+    pid=$(pid_of libvirtd) || fail "libvirtd was not started by the lab"
+    case ${1:-} in
+    restart)
+        kill -KILL "$pid"
+        until_ok 10 "the end of libvirtd" eval '! pid_of libvirtd'
+        libvirt_up
+        ;;
+    stop) kill -STOP "$pid" ;;
+    continue) kill -CONT "$pid" ;;
+    *) fail "usage: lab libvirtd restart|stop|continue" ;;
+    esac
+}
+
 # Its own instance, with a control socket and a port of its own.
 tgt() {
     tgtadm -C "$TGT_CONTROL" --lld iscsi "$@"

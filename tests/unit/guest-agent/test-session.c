@@ -853,19 +853,46 @@ static void test_preparation_expires(void **state)
     work(w);
 }
 
-/* The coordinator died after Prepare: its port closed, and with it goes its claim. */
-static void test_host_gone_forgets_preparation(void **state)
+/* The coordinator died after Prepare: what comes next may be its freeze, which nobody would thaw.
+ */
+static void test_host_gone_refuses_one_freeze(void **state)
 {
     struct world *w = *state;
     struct session_view v;
 
     assert_int_equal(session_prepare(w->session, "run", 4000, NULL), 0);
-    session_unprepare(w->session);
+    session_host_gone(w->session);
+    session_freeze(w->session, on_frozen, w);
+    assert_int_equal(w->frozen_calls, 1);
+    assert_int_equal(w->frozen_code, ERR_REFUSED);
+    work(w);
+    assert_let_go(w);
+    assert_int_not_equal(w->tick_ms, 0); /* a runner that ignores it is swept up after */
+    /* a second one is somebody else's */
     hold(w, NULL, false);
     session_describe(w->session, &v);
     assert_null(v.state.run_id);
     assert_int_equal(w->armed_until - w->now_us, 60 * S);
     session_view_release(&v);
+    by_hook(w);
+    work(w);
+}
+
+/* One that is back has not died, and one that never froze within a minute never will. */
+static void test_host_gone_and_back(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(session_prepare(w->session, "run", 4000, NULL), 0);
+    session_host_gone(w->session);
+    assert_int_equal(session_prepare(w->session, "other", 4000, NULL), 0);
+    hold(w, NULL, false);
+    by_hook(w);
+    work(w);
+    assert_int_equal(session_prepare(w->session, "run", 4000, NULL), 0);
+    session_host_gone(w->session);
+    w->now_us += 61 * S;
+    hold(w, NULL, false);
     by_hook(w);
     work(w);
 }
@@ -1096,7 +1123,8 @@ int main(void)
         T(test_second_freeze_is_busy),
         T(test_lease_lengths),
         T(test_preparation_expires),
-        T(test_host_gone_forgets_preparation),
+        T(test_host_gone_refuses_one_freeze),
+        T(test_host_gone_and_back),
         T(test_release_forgets_preparation),
         T(test_hook_leaves_after_its_answer),
         T(test_thaw_by_hook_is_no_loss),
