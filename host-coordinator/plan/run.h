@@ -191,7 +191,7 @@ int step_lock_undo(void *run, struct err *e);
 int step_storage(void *run, struct err *e); /* appliances answer; the disks' volumes are found */
 int step_link(void *run, struct err *e);    /* the agent answers over its port */
 int step_link_undo(void *run, struct err *e);
-int step_prepare(void *run, struct err *e);  /* the guest is ready and has flushed */
+int step_prepare(void *run, struct err *e); /* the guest is ready and has flushed */
 int step_prepare_undo(void *run, struct err *e);
 int step_inspect(void *run, struct err *e);  /* prepare's questions without preparing */
 int step_coverage(void *run, struct err *e); /* the set would hold the whole database */

@@ -30,12 +30,11 @@ static void append(const char *path, const struct fuzz_input *in)
         abort();
 }
 
-static void look(const struct source_config *c, void *errlog)
+static void look(void *errlog)
 {
     struct names *names = names_new();
     struct sample *s = sample_new(names);
 
-    (void)c;
     errlog_source.read(errlog, s);
     FUZZ_MUST(s->line_count <= SAMPLE_LINES_MAX);
     for (size_t n = 0; n < s->line_count; n++)
@@ -44,8 +43,7 @@ static void look(const struct source_config *c, void *errlog)
     names_free(names);
 }
 
-static void act(const struct source_config *c, void *errlog, const char *path,
-                struct fuzz_input *in)
+static void act(void *errlog, const char *path, struct fuzz_input *in)
 {
     AUTO_FREE char *moved = xasprintf("%s.1", path);
 
@@ -63,7 +61,7 @@ static void act(const struct source_config *c, void *errlog, const char *path,
     default:
         break;
     }
-    look(c, errlog);
+    look(errlog);
 }
 
 static void follow_file(struct fuzz_input in, const char *path)
@@ -76,9 +74,9 @@ static void follow_file(struct fuzz_input in, const char *path)
     c.server = server_facts_new();
     server_facts_set(c.server, 42, path, "/", "/");
     errlog = errlog_source.open(&c);
-    look(&c, errlog);
+    look(errlog);
     while (fuzz_record(&in, &one))
-        act(&c, errlog, path, &one);
+        act(errlog, path, &one);
     errlog_source.close(errlog);
     server_facts_free(c.server);
 }

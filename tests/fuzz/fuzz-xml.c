@@ -122,15 +122,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (domain_xml_parse(&x, xml, &e) < 0) {
         FUZZ_MUST(e.code == ERR_LIBVIRT);
         m.count = 0;
-    } else {
-        (void)domain_xml_channel(&x, "org.cbsnap.agent.0");
-        plan_moves(&m, &x);
         rewrite(xml, &m, REWRITE_MOVE, 0);
-        rewrite(xml, &m, REWRITE_COPY, 512);
-        rewrite(xml, &m, REWRITE_THROWAWAY, 256);
-        domain_xml_release(&x);
         return 0;
     }
+    (void)domain_xml_channel(&x, "org.cbsnap.agent.0");
+    plan_moves(&m, &x);
     rewrite(xml, &m, REWRITE_MOVE, 0);
+    rewrite(xml, &m, REWRITE_COPY, 512);
+    rewrite(xml, &m, REWRITE_THROWAWAY, 256);
+    domain_xml_release(&x);
     return 0;
 }
