@@ -107,6 +107,7 @@ void call_state(struct call *call)
     MSG_SET(&view.state, host_connected, port_peer(d->port) != NULL);
     view.state.port_problem = describe_text(port_problem(d->port));
     describe_sample(d->sampler, &view.state);
+    view.state.confine_problem = describe_text(d->confine_problem.msg);
     MSG_BODY(&m, state, STATE, &view.state);
     call_send(call, &m);
     facts_view_release(&facts);

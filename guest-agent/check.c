@@ -74,6 +74,11 @@ static void check_daemon(struct report *r, const struct agent_options *o)
     else
         say(r, LEVEL_OK, "agent", "cbsnap-agent runs, epoch %llu",
             (unsigned long long)answer->state->epoch);
+    if (answer->state->confine_problem)
+        say(r, LEVEL_WARN, "agent", "it runs with more rights than it needs: %s",
+            answer->state->confine_problem);
+    else
+        say(r, LEVEL_OK, "agent", "it has given up the rights that it does not need");
     if (answer->state->host_connected)
         say(r, LEVEL_OK, "port", "a host has '%s' open", o->port);
 }
@@ -128,6 +133,8 @@ static void check_server(struct report *r, const struct facts *f, const struct m
             "rights", "%s", f->server.missing_rights[n]);
     if (f->server.missing_count == 0)
         say(r, LEVEL_OK, "rights", "the account has all that is needed");
+    for (size_t n = 0; n < f->server.excess_count; n++)
+        say(r, LEVEL_WARN, "rights", "too much: %s", f->server.excess_rights[n]);
     check_paths(r, f);
 }
 

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "guest-agent/commands.h"
+#include "guest-agent/confine/confine.h"
+#include "guest-agent/evidence/asset.h"
 #include "guest-agent/heldlog.h"
 #include "guest-agent/notify.h"
 #include "guest-agent/pin.h"
@@ -298,11 +300,22 @@ static void finish(struct daemon *d)
     close(d->lock_fd);
 }
 
-static int fail(const char *prefix, const struct err *e)
+static int fail(const struct err *e)
 {
     heldlog_stop(THREAD_WAIT_MS);
-    fprintf(stderr, "cbsnap-agent: %s%s\n", prefix, e->msg);
+    fprintf(stderr, "cbsnap-agent: %s\n", e->msg);
     return e->code == ERR_BUSY ? EXIT_REFUSED : EXIT_USAGE;
+}
+
+/* The last thing before the first thread: rights belong to threads. What takes more of them is
+ * done: making run_dir, where that is another's directory, and lifting the limit on locked memory.
+ */
+static void give_up_rights(struct daemon *d)
+{
+    struct confine_needs needs = {.ipc_lock = !pin_raise_limit()};
+
+    needs.programs = asset_verifying(d->options.asset_file, d->verifying);
+    (void)confine(&needs, &d->confine_problem);
 }
 
 int daemon_run(const char *config)
@@ -310,24 +323,28 @@ int daemon_run(const char *config)
     static struct daemon d;
     struct recovery past;
     struct err e = ERR_INIT;
+    int read, taken;
 
     /* few arenas and no giving back: less to lock, no surprises while frozen */
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
     signal(SIGPIPE, SIG_IGN);
+    read = options_read(&d.options, config, &e);
+    taken = take_run_dir(&d, read < 0 ? NULL : &e);
+    if (read == 0 && taken == 0)
+        give_up_rights(&d);
     heldlog_start();
-    if (options_read(&d.options, config, &e) < 0) {
-        /* a file broken since the last start must not keep a filesystem frozen */
-        if (take_run_dir(&d, NULL) == 0)
-            marker_recover(d.options.run_dir, &past);
-        return fail("", &e);
-    }
-    if (take_run_dir(&d, &e) < 0)
-        return fail("", &e);
+    /* a file broken since the last start must not keep a filesystem frozen */
+    if (read < 0 && taken == 0)
+        marker_recover(d.options.run_dir, &past);
+    if (read < 0 || taken < 0)
+        return fail(&e);
+    if (err_is_set(&d.confine_problem))
+        log_warn("%s; it works, with more rights than it needs", d.confine_problem.msg);
     if (uv_loop_init(&d.loop) != 0)
         abort(); /* at start, out of descriptors */
     if (start(&d, &e) < 0)
-        return fail("", &e);
+        return fail(&e);
     pin_memory();
     notify_ready();
     log_info("cbsnap-agent " CBSNAP_VERSION " runs, epoch %llu",

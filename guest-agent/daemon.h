@@ -10,6 +10,7 @@
 #include "guest-agent/channel/listener.h"
 #include "guest-agent/channel/port.h"
 #include "guest-agent/evidence.h"
+#include "guest-agent/evidence/setid.h"
 #include "guest-agent/facts.h"
 #include "guest-agent/options.h"
 #include "guest-agent/sample/server_facts.h"
@@ -60,6 +61,9 @@ struct daemon {
     uv_async_t held_lines;
     uint64_t held_seq; /* of the log line to send to the host next */
     bool quiet;
+    char verifying[SETID_SIZE]; /* the set that this guest was booted to verify; "": an ordinary
+                                   boot */
+    struct err confine_problem; /* why rights were kept that are not needed */
     uv_signal_t term, interrupt;
     uv_timer_t alive; /* for systemd */
     int lock_fd;

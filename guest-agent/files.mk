@@ -25,6 +25,7 @@ AGENT_SRC := \
 	guest-agent/stream.c
 
 include guest-agent/channel/files.mk
+include guest-agent/confine/files.mk
 include guest-agent/evidence/files.mk
 include guest-agent/fs/files.mk
 include guest-agent/mysql/files.mk

@@ -6,10 +6,13 @@
 
 #include "guest-agent/catalogue.h"
 #include "guest-agent/commands.h"
+#include "guest-agent/confine/confine.h"
 #include "guest-agent/daemon.h"
+#include "proto/base/log.h"
+#include "proto/base/nodump.h"
 
 static const char usage[] =
-    "Usage: cbsnap-agent [--config FILE] [--json] [COMMAND]\n"
+    "Usage: cbsnap-agent [--config FILE] [--json] [-v] [COMMAND]\n"
     "\n"
     "  daemon                run in the foreground (default)\n"
     "  hook freeze|thaw      what qemu-ga's hook runs: take the lock, let it go\n"
@@ -20,6 +23,7 @@ static const char usage[] =
     "  -c, --config FILE     instead of " AGENT_CONF_DEFAULT "\n"
     "      --json            status, check, metrics: one JSON document on stdout\n"
     "      --markdown        metrics: the reference page\n"
+    "  -v, --verbose         more in the log\n"
     "      --version, --help\n"
     "\n"
     "Exit: 0 done, 1 the hook failed, 2 usage or configuration, 3 no daemon, or check found "
@@ -37,13 +41,16 @@ static int wrong(const char *what, const char *word)
 /* Options may stand anywhere. -1: go on; else the exit code. */
 static int read_options(int argc, char **argv, struct command_line *c)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},      {"json", no_argument, NULL, OPT_JSON},
-        {"markdown", no_argument, NULL, OPT_MARKDOWN}, {"version", no_argument, NULL, OPT_VERSION},
-        {"help", no_argument, NULL, OPT_HELP},         {0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"json", no_argument, NULL, OPT_JSON},
+                                            {"markdown", no_argument, NULL, OPT_MARKDOWN},
+                                            {"version", no_argument, NULL, OPT_VERSION},
+                                            {"help", no_argument, NULL, OPT_HELP},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {0}};
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:hv", options, NULL)) != -1) {
         switch (option) {
         case 'c':
             c->config = optarg;
@@ -55,8 +62,12 @@ static int read_options(int argc, char **argv, struct command_line *c)
             c->markdown = true;
             break;
         case OPT_VERSION:
-            printf("cbsnap-agent " CBSNAP_VERSION "\n");
+            printf("cbsnap-agent " CBSNAP_VERSION "%s\n",
+                   confine_filters() ? "" : ", without a filter of system calls");
             return EXIT_OK;
+        case 'v':
+            log_set_level(LOG_LEVEL_DEBUG);
+            break;
         case OPT_HELP:
         case 'h':
             fputs(usage, stdout);
@@ -86,13 +97,17 @@ static int command_metrics(const struct command_line *c)
 int main(int argc, char **argv)
 {
     struct command_line c = {.config = NULL};
-    int rc = read_options(argc, argv, &c);
-    int words = argc - optind;
-    const char *command = words > 0 ? argv[optind] : "daemon";
-    bool is_hook = strcmp(command, "hook") == 0;
+    const char *command;
+    int rc, words;
+    bool is_hook;
 
+    no_dumps();
+    rc = read_options(argc, argv, &c);
     if (rc >= 0)
         return rc;
+    words = argc - optind;
+    command = words > 0 ? argv[optind] : "daemon";
+    is_hook = strcmp(command, "hook") == 0;
     if (words > (is_hook ? 2 : 1))
         return wrong("one word too many:", argv[optind + (is_hook ? 2 : 1)]);
     if (is_hook) {

@@ -12,8 +12,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 
-/* With a finite limit MCL_FUTURE would make later allocations fail. */
-static bool is_unlimited(void)
+bool pin_raise_limit(void)
 {
     struct rlimit all = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY}, now;
 
@@ -53,9 +52,10 @@ static int pin_line(const char *line, bool unlimited)
 void pin_memory(void)
 {
     AUTO_FCLOSE FILE *maps = fopen("/proc/self/maps", "re");
-    bool unlimited = is_unlimited();
+    bool unlimited = pin_raise_limit();
     char line[512];
-    /* first what is to come, so that nothing that comes while we read is missed */
+    /* With a finite limit MCL_FUTURE would make later allocations fail.
+     * First what is to come, so that nothing that comes while we read is missed */
     int rc = maps && unlimited ? mlockall(MCL_FUTURE) : maps ? 0 : -1, why = errno;
 
     while (rc == 0 && fgets(line, sizeof(line), maps)) {

@@ -3,6 +3,8 @@
 #ifndef CBSNAP_AGENT_PIN_H
 #define CBSNAP_AGENT_PIN_H
 
+#include <stdbool.h>
+
 /*
  * A page that must be read in from a disk, or made free by writing to one, could come late or never
  * while the guest is frozen. Locks all that is mapped now and will be, but for the libraries of
@@ -10,5 +12,9 @@
  * the program's memory. Warns when it may not.
  */
 void pin_memory(void);
+
+/* Lifts the limit on locked memory, which may take a right that is given up later; false: there is
+ * a limit, and locking more takes CAP_IPC_LOCK. */
+bool pin_raise_limit(void);
 
 #endif

@@ -107,6 +107,8 @@ static void print_state(const Cbsnap__State *s)
                m->has_frozen && m->frozen ? " frozen" : "", m->problem ? m->problem : "");
     }
     print_samples(s);
+    if (s->confine_problem)
+        printf("rights       more than it needs: %s\n", s->confine_problem);
     printf("port         %s\n", s->host_connected ? "a host has it open" : s->port_problem);
     if (s->hook)
         printf("hook         %s%s%s\n", s->hook->runner ? s->hook->runner : "none enabled",
@@ -224,6 +226,7 @@ static void json_state(struct buf *b, const Cbsnap__State *s)
     json_samples(b, s);
     json_bool(b, "host_connected", s->host_connected);
     json_text(b, "port_problem", s->port_problem);
+    json_text(b, "confine_problem", s->confine_problem);
     json_close(b, '}');
 }
 

@@ -5,6 +5,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
+#include "proto/base/nodump.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -253,6 +254,7 @@ int main(int argc, char **argv)
     int first, status = EXIT_USAGE;
     bool answered = false;
 
+    no_dumps();
     signal(SIGPIPE, SIG_IGN);
     if (parse(argc, argv, &o, &first, &e) == 0)
         cmd = choose(&o, argc, argv, first, &e);

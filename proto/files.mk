@@ -5,6 +5,8 @@ PROTO_SRC := \
 	proto/base/duration.c \
 	proto/base/err.c \
 	proto/base/log.c \
+	proto/base/nodump.c \
+	proto/base/owner.c \
 	proto/base/plain.c \
 	proto/base/replace.c \
 	proto/conf/conf.c \

@@ -32,6 +32,16 @@ static struct peer **free_place(struct listener *l)
     return NULL;
 }
 
+/* Mode and directory keep others out already; this holds when somebody has widened them. */
+static bool is_ours(int fd)
+{
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t len = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
 static void on_connect(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = poll->data;
@@ -43,6 +53,12 @@ static void on_connect(uv_poll_t *poll, int status, int events)
     (void)events;
     if (fd < 0)
         return; /* gone again, or out of descriptors: the next one may have more luck */
+    if (!is_ours(fd)) {
+        log_warn("a client on '%s' that is not root was turned away: the mode of the socket or of "
+                 "its directory was widened",
+                 l->path);
+        return;
+    }
     if (!place) {
         log_warn("more than %d clients on '%s': one was turned away", LISTENER_CLIENTS, l->path);
         return;

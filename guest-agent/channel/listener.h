@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The agent's own socket, /run/cbsnap/agent.sock: hook, `status`, `check`. Only root may connect
- * (mode 0600 in a directory of mode 0700); at most LISTENER_CLIENTS at once.
+ * (mode 0600 in a directory of mode 0700, and the kernel is asked who it is); at most
+ * LISTENER_CLIENTS at once.
  */
 #ifndef CBSNAP_CHANNEL_LISTENER_H
 #define CBSNAP_CHANNEL_LISTENER_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reading grants, leniently, and saying which are missing; see rights.h. */
+/* Reading grants, leniently; see rights.h. */
 #include "guest-agent/mysql/rights.h"
 
 #include <ctype.h>
@@ -48,23 +48,61 @@ static bool starts_with(const char *s, const char *head)
     return strncasecmp(s, head, strlen(head)) == 0;
 }
 
+/* "`performance_schema`.`threads`" without the quotes that a name need not have. */
+static char *bare(const char *from, size_t len)
+{
+    char *name = xcalloc(1, len + 1), *to = name;
+
+    for (size_t n = 0; n < len; n++) {
+        if (from[n] != '`')
+            *to++ = from[n];
+    }
+    return name;
+}
+
+static bool lets_select(const char *names)
+{
+    return strcasestr(names, "SELECT") || starts_with(names, "ALL");
+}
+
+static char **list_add(char **list, size_t *count, char *text)
+{
+    list = xrealloc(list, (*count + 1) * sizeof(*list));
+    list[(*count)++] = text;
+    return list;
+}
+
+/* Of one table (the mark's is one), of a routine, or of a whole schema. Takes `where` over. */
+static void add_narrow(struct rights *r, const char *names, char *where)
+{
+    const char *schema = "performance_schema.";
+
+    if (strncasecmp(where, schema, strlen(schema)) == 0 && lets_select(names)) {
+        r->readable = list_add(r->readable, &r->readable_count, xstrdup(where + strlen(schema)));
+    } else if (strlen(where) > 2 && strcmp(where + strlen(where) - 2, ".*") == 0) {
+        r->schemas = list_add(r->schemas, &r->schema_count, STEAL_PTR(where));
+    }
+    free(where);
+}
+
 void rights_add_line(struct rights *r, const char *line)
 {
-    const char *list, *on;
+    const char *list, *on, *to;
 
     if (!starts_with(line, "GRANT "))
         return; /* REVOKE lines (partial revokes) concern single schemas */
     list = line + strlen("GRANT ");
     on = strcasestr(list, " ON ");
-    if (!on)
+    to = on ? strcasestr(on, " TO ") : NULL;
+    if (!to)
         return; /* a role */
-    if (starts_with(on + 4, "*.* ")) {
+    if (starts_with(list, "PROXY ") || starts_with(on + 4, "*.* ")) {
         add_names(r, list, (size_t)(on - list));
-    } else if (starts_with(on + 4, "`performance_schema`.*") ||
-               starts_with(on + 4, "performance_schema.*")) {
+        r->may_grant |= strcasestr(to, "WITH GRANT OPTION") != NULL;
+    } else {
         AUTO_FREE char *names = xasprintf("%.*s", (int)(on - list), list);
 
-        r->performance_schema |= strcasestr(names, "SELECT") || starts_with(names, "ALL");
+        add_narrow(r, names, bare(on + 4, (size_t)(to - on - 4)));
     }
 }
 
@@ -79,70 +117,28 @@ bool rights_have(const struct rights *r, const char *name)
     return false;
 }
 
+bool rights_read(const struct rights *r, const char *table)
+{
+    if (rights_have(r, "SELECT"))
+        return true;
+    for (size_t n = 0; n < r->readable_count; n++) {
+        if (strcmp(r->readable[n], "*") == 0 || strcasecmp(r->readable[n], table) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void list_free(char **list, size_t count)
+{
+    for (size_t n = 0; n < count; n++)
+        free(list[n]);
+    free(list);
+}
+
 void rights_release(struct rights *r)
 {
-    for (size_t n = 0; n < r->count; n++)
-        free(r->global[n]);
-    free(r->global);
+    list_free(r->global, r->count);
+    list_free(r->readable, r->readable_count);
+    list_free(r->schemas, r->schema_count);
     *r = (struct rights){.global = NULL};
-}
-
-/* Each right by all its names: a server has one of them, `flavour` tells which to advise. */
-struct need {
-    const char *names[4];
-    const char *mariadb_name; /* NULL: names[0] */
-    const char *why;
-    unsigned mysql_since; /* the right exists from here on; older servers do not need it */
-    bool mysql_only;
-};
-
-static const struct need needs[] = {
-    {.names = {"RELOAD", "FLUSH_TABLES"}, .why = "needed for the global read lock"},
-    {.names = {"PROCESS"},
-     .why = "needed to see who waits behind the lock and where tablespaces lie"},
-    {.names = {"REPLICATION CLIENT", "BINLOG MONITOR", "SUPER"},
-     .mariadb_name = "BINLOG MONITOR",
-     .why = "needed to read the position of the binary log"},
-    {.names = {"BACKUP_ADMIN"},
-     .why = "without it the position is put together from older statements",
-     .mysql_since = 80011,
-     .mysql_only = true},
-};
-
-static char *missing_text(const struct need *n, bool mariadb, unsigned version, const char *user)
-{
-    const char *name = n->names[0];
-
-    /* MariaDB renamed it in 10.5 */
-    if (mariadb && n->mariadb_name && version >= 100500)
-        name = n->mariadb_name;
-    return xasprintf("%s: %s; GRANT %s ON *.* TO %s", name, n->why, name, user);
-}
-
-static void add_missing(char ***list, size_t *count, char *text)
-{
-    *list = xrealloc(*list, (*count + 1) * sizeof(**list));
-    (*list)[(*count)++] = text;
-}
-
-void rights_missing(const struct rights *r, bool mariadb, unsigned version, const char *user,
-                    char ***ret, size_t *ret_count)
-{
-    *ret = NULL;
-    *ret_count = 0;
-    for (size_t n = 0; n < ARRAY_SIZE(needs); n++) {
-        bool have = false;
-
-        if (needs[n].mysql_only && (mariadb || version < needs[n].mysql_since))
-            continue;
-        for (size_t k = 0; k < ARRAY_SIZE(needs[n].names) && needs[n].names[k]; k++)
-            have |= rights_have(r, needs[n].names[k]);
-        if (!have)
-            add_missing(ret, ret_count, missing_text(&needs[n], mariadb, version, user));
-    }
-    if (!mariadb && version >= 80011 && !r->performance_schema && !rights_have(r, "SELECT"))
-        add_missing(ret, ret_count,
-                    xasprintf("SELECT on performance_schema: needed to read the position in one "
-                              "piece; GRANT SELECT ON performance_schema.* TO %s",
-                              user));
 }

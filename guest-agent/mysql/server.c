@@ -261,6 +261,7 @@ static int add_rights(struct conn *c, struct server_info *s, struct err *e)
 {
     AUTO_RESULT MYSQL_RES *res = NULL, *who = NULL;
     AUTO_FREE char *account = NULL;
+    struct sentences missing, excess;
     struct rights r = {.global = NULL};
     struct err why = ERR_INIT;
     MYSQL_ROW row;
@@ -272,7 +273,12 @@ static int add_rights(struct conn *c, struct server_info *s, struct err *e)
     while (res && (row = mysql_fetch_row(res)))
         rights_add_line(&r, row[0]);
     account = quoted_account(who);
-    rights_missing(&r, c->mariadb, c->version, account, &s->missing_rights, &s->missing_count);
+    rights_missing(&r, c->mariadb, c->version, account, &missing);
+    rights_excess(&r, account, &excess);
+    s->missing_rights = missing.list;
+    s->missing_count = missing.count;
+    s->excess_rights = excess.list;
+    s->excess_count = excess.count;
     rights_release(&r);
     return 0;
 }
@@ -303,6 +309,9 @@ void server_info_release(struct server_info *s)
         free(s->missing_rights[n]);
     free(s->paths);
     free(s->missing_rights);
+    for (size_t n = 0; n < s->excess_count; n++)
+        free(s->excess_rights[n]);
+    free(s->excess_rights);
     free(s->version);
     free(s->uuid);
     *s = (struct server_info){.version = NULL};

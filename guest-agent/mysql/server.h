@@ -25,6 +25,8 @@ struct server_info {
     size_t path_count;
     char **missing_rights; /* each: "RELOAD: needed for the lock; GRANT RELOAD ON *.* TO ..." */
     size_t missing_count;
+    char **excess_rights; /* each: "FILE lets the agent ...; REVOKE ..." */
+    size_t excess_count;
 };
 
 /* Logs in on a connection of its own and asks; each question blocks at most 2 s (the one for

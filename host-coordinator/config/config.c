@@ -8,6 +8,8 @@
 #include "proto/conf/conf.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define TEXT(sec, k, member, def, text)                                                            \
     {                                                                                              \
@@ -195,9 +197,17 @@ static int check(const struct config *c, const char *path, struct err *e)
     return 0;
 }
 
+/* As root: the user whom the state directory belongs to, for that is who runs cbsnap-coord else. */
+static uid_t own_user(const struct config *c)
+{
+    struct stat st;
+
+    return geteuid() == 0 && stat(c->state_dir, &st) == 0 ? st.st_uid : 0;
+}
+
 static int read_secrets(struct config *c, const char *path, struct err *e)
 {
-    if (conf_check_private(c->credentials, e) < 0 ||
+    if (conf_check_private(c->credentials, own_user(c), e) < 0 ||
         conf_read(&secret_spec, c->credentials, c, e) < 0)
         return -1;
     return check(c, path, e);

@@ -33,13 +33,11 @@ static int ask_channel(struct run *r, int64_t deadline_us, int *ret_fd, struct e
     return 0;
 }
 
-int run_reach_port(struct run *r, const struct domain_channel *ch, int64_t deadline_us, int *ret_fd,
-                   struct err *e)
+static int through_libvirt(struct run *r, int64_t deadline_us, int *ret_fd, struct err *e)
 {
     struct err why;
 
-    if (r->ops->local(r->domain))
-        return port_connect(r->loop, ch->path, deadline_us, ret_fd, e);
+    r->relayed = true;
     for (;;) {
         why = ERR_INIT;
         if (ask_channel(r, deadline_us, ret_fd, &why) == 0)
@@ -48,6 +46,31 @@ int run_reach_port(struct run *r, const struct domain_channel *ch, int64_t deadl
             (loop_wait_until(r->loop, never, NULL, mono_in_ms(CHANNEL_AGAIN_MS), e) < 0 &&
              loop_cancelled(r->loop)))
             break;
+    }
+    if (e)
+        *e = why;
+    return -1;
+}
+
+int run_reach_port(struct run *r, const struct domain_channel *ch, int64_t deadline_us, int *ret_fd,
+                   struct err *e)
+{
+    struct err why = ERR_INIT;
+    int64_t libvirt_us;
+
+    if (!r->ops->local(r->domain))
+        return through_libvirt(r, deadline_us, ret_fd, e);
+    r->relayed = false;
+    if (port_connect(r->loop, ch->path, deadline_us, ret_fd, &why) == 0)
+        return 0;
+    if (why.code == ERR_AUTH) {
+        /* the socket is QEMU's user's and root's; libvirt opens it to its group, in its own time */
+        libvirt_us = mono_in_ms(r->conf->libvirt_ms);
+        why = ERR_INIT;
+        if (through_libvirt(r, deadline_us > libvirt_us ? deadline_us : libvirt_us, ret_fd, &why) ==
+            0)
+            return 0;
+        err_hint(&why, "root may use the socket '%s' itself", ch->path);
     }
     if (e)
         *e = why;

@@ -92,6 +92,7 @@ struct run {
     bool agent_frozen;         /* what qemu-ga believed when we came */
     struct storage **storages; /* one per configured appliance */
     struct guest *guest;
+    bool relayed; /* its port is reached through libvirt: who waits for it cannot be seen */
     struct guest_request prepared; /* its answer is used until the end */
     uint64_t epoch;
     unsigned agent_restarts; /* seen when it had prepared: a later one has forgotten this run */

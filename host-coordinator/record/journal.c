@@ -7,6 +7,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/owner.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
@@ -29,11 +30,12 @@ struct journal {
 static int open_locked(const char *path, int flags, int *ret_fd, struct err *e)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    AUTO_CLOSE int fd = open(path, flags | O_CLOEXEC, 0640);
+    AUTO_CLOSE int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0640);
 
     if (fd < 0)
         return err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
                            "cannot open the journal '%s'", path);
+    owner_as_directory(fd, path);
     if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
         if (errno == EAGAIN || errno == EACCES)
             return err_set(e, ERR_BUSY, "the run of journal '%s' is still at work", path);

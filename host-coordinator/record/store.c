@@ -4,6 +4,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/owner.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,8 +24,16 @@ static int check_name(const char *name, struct err *e)
 
 static int make_dir(const char *path, struct err *e)
 {
-    if (mkdir(path, 0750) < 0 && errno != EEXIST)
+    AUTO_CLOSE int fd = -1;
+
+    if (mkdir(path, 0750) < 0) {
+        if (errno == EEXIST)
+            return 0;
         return err_set_sys(e, ERR_IO, errno, "cannot make the directory '%s'", path);
+    }
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0)
+        owner_as_directory(fd, path);
     return 0;
 }
 
@@ -69,8 +78,10 @@ int store_save(const char *state_dir, const char *domain, const char *set, const
     AUTO_FREE char *path = xasprintf("%s/%s.json", dir, set);
     AUTO_FREE char *temp = xasprintf("%s.tmp", path);
     AUTO_FREE char *text = record_format(r);
-    AUTO_CLOSE int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    AUTO_CLOSE int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
 
+    if (fd >= 0)
+        owner_as_directory(fd, temp);
     if (fd < 0 || write_all(fd, text, strlen(text)) < 0 || fsync(fd) < 0 ||
         rename(temp, path) < 0 || sync_dir(dir) < 0) {
         int why = errno;
@@ -304,9 +315,10 @@ int store_look(const char *state_dir, const char *uuid, int *ret_fd, struct err 
 
     if (!*uuid || strchr(uuid, '/')) /* a record's, which may come from elsewhere */
         return err_set(e, ERR_CONFIG, "'%.100s' is no domain's uuid", uuid);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
     if (fd < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot open the lock file '%s'", path);
+    owner_as_directory(fd, path);
     *ret_fd = fd;
     return 0;
 }

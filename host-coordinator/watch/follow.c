@@ -179,7 +179,7 @@ static int no_readings(const struct follow *f, struct err *e)
 static int listen_port(struct follow *f, struct err *e)
 {
     follow_greeted(f);
-    if (!f->o.ops->local(f->run.domain))
+    if (f->run.relayed)
         f->leave_us = mono_in_ms(FOLLOW_HOLD_MS);
     while (!must_go(f)) {
         if (wait_for(f, must_go, FOLLOW_AGAIN_MS, e) < 0)

@@ -4,6 +4,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,11 @@ static int fail(const struct replace *f, struct err *e)
 int replace_begin(struct replace *f, const char *path, mode_t mode, struct err *e)
 {
     *f = (struct replace){.path = xstrdup(path), .temp = xasprintf("%s.tmp", path)};
-    f->fd = open(f->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    return f->fd < 0 ? fail(f, e) : 0;
+    f->fd = open(f->temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (f->fd < 0)
+        return fail(f, e);
+    owner_as_directory(f->fd, f->temp);
+    return 0;
 }
 
 int replace_add(struct replace *f, const void *data, size_t len, struct err *e)

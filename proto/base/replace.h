@@ -9,7 +9,8 @@
  *         rc = replace_add(&f, data, len, e);
  *     rc = replace_end(&f, rc == 0, e);       // always, also after a failure
  *
- * Errors are ERR_IO and name the file. Not thread-safe; one writer per path.
+ * What root writes so belongs to the directory's owner (owner.h). Errors are ERR_IO and name the
+ * file. Not thread-safe; one writer per path.
  */
 #ifndef CBSNAP_BASE_REPLACE_H
 #define CBSNAP_BASE_REPLACE_H

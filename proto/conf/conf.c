@@ -265,7 +265,7 @@ int conf_read(const struct conf_spec *spec, const char *path, void *target, stru
     return misread(&r, path, line, &own, e);
 }
 
-int conf_check_private(const char *path, struct err *e)
+int conf_check_private(const char *path, uid_t keeper, struct err *e)
 {
     struct stat st;
 
@@ -278,7 +278,7 @@ int conf_check_private(const char *path, struct err *e)
                        "the credentials file '%s' can be read by others (mode %04o): run chmod "
                        "600 on it",
                        path, (unsigned)st.st_mode & 07777);
-    if (st.st_uid != 0 && st.st_uid != geteuid())
+    if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != keeper)
         return err_set(e, ERR_CONFIG,
                        "the credentials file '%s' belongs to user %u: it must be root's or yours",
                        path, (unsigned)st.st_uid);

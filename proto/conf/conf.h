@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "proto/base/err.h"
 
@@ -63,7 +64,8 @@ int conf_read(const struct conf_spec *spec, const char *path, void *target, stru
 /* Frees the strings that the table's rows for `word` (NULL: plain sections) own in `target`. */
 void conf_release(const struct conf_spec *spec, const char *word, void *target);
 
-/* 0600 or narrower, a regular file, owned by root or by us; else ERR_CONFIG and what to do. */
-int conf_check_private(const char *path, struct err *e);
+/* 0600 or narrower, a regular file, owned by root, by us or by `keeper` (0: nobody else); else
+ * ERR_CONFIG and what to do. */
+int conf_check_private(const char *path, uid_t keeper, struct err *e);
 
 #endif

@@ -35,6 +35,7 @@ static struct {
     unsigned round;
     const char *xml;
     const char *channel;
+    bool here; /* for all that */
     const char *socket;
     const struct domain_fs *fs;
     size_t fs_count;
@@ -354,7 +355,7 @@ static bool fake_local(struct domain *d)
 {
     (void)d;
     AUTO_LOCK(lock, &fake.mutex);
-    return !fake.channel;
+    return !fake.channel || fake.here;
 }
 
 static int fake_channel(struct domain *d, const char *name, int *ret_fd, struct err *e)
@@ -442,6 +443,7 @@ void domain_fake_reset(void)
     fake.round++;
     fake.xml = NULL;
     fake.channel = NULL;
+    fake.here = false;
     fake.socket = NULL;
     fake.fs = NULL;
     fake.fs_count = 0;
@@ -471,6 +473,14 @@ void domain_fake_set_channel(const char *path)
 {
     AUTO_LOCK(lock, &fake.mutex);
     fake.channel = path;
+    fake.here = false;
+}
+
+void domain_fake_set_relay(const char *path)
+{
+    AUTO_LOCK(lock, &fake.mutex);
+    fake.channel = path;
+    fake.here = true;
 }
 
 void domain_fake_set_socket(const char *path)

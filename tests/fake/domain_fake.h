@@ -65,6 +65,8 @@ void domain_fake_heal(void);
 void domain_fake_set_xml(const char *xml);
 /* From now on it is on another machine, and its channel is what listens at `path`. */
 void domain_fake_set_channel(const char *path);
+/* The same of a domain on this machine. */
+void domain_fake_set_relay(const char *path);
 /* From now on the live XML of a domain has that socket for each channel defined without one. */
 void domain_fake_set_socket(const char *path);
 void domain_fake_set_filesystems(const struct domain_fs *items, size_t count);

@@ -9,6 +9,7 @@ host=$PWD/${BUILD:-build}/agent-host
 dir=$(mktemp -d /tmp/cbsnap-back.XXXXXX) || exit 1
 chmod 755 "$dir"
 mysqld=
+manager=
 daemon=
 hostpid=
 count=0
@@ -21,6 +22,7 @@ set2=20161104T111500Z-0001
 stop_all() {
     [ -z "$daemon" ] || { kill -9 "$daemon" && wait "$daemon"; }
     [ -z "$hostpid" ] || { kill -9 "$hostpid" && wait "$hostpid"; }
+    [ -z "$manager" ] || { kill -9 "$manager" && wait "$manager"; }
     # the server may have been started anew by the stand-in for systemctl: it is no child of ours
     for p in $mysqld $(pgrep -f -- "--datadir=$dir/data "); do
         kill -9 "$p"
@@ -95,7 +97,7 @@ rcu_expedited = no
 [sample]
 interval_ms = 200
 [manifest]
-dir = $dir/instance
+dir = $dir/own/instance
 [agent]
 run_dir = $dir/run
 port = $dir/port
@@ -146,26 +148,41 @@ said() { # said PATTERN LINE
 mariadb-install-db --no-defaults $as --datadir="$dir/data" --auth-root-authentication-method=normal \
     --skip-test-db >"$dir/install.log" 2>&1 || { cat "$dir/install.log"; exit 1; }
 [ -z "$as" ] || chown mysql "$dir"
-mkdir "$dir/bin"
-# Stands in for systemd: starts and stops the server as its unit would, and notes what was asked.
+mkdir "$dir/bin" "$dir/own" # root's, in a directory that is the server's
+# Stands in for systemd: starts and stops the server as its unit would, and notes what was asked. As
+# with the real one it is another process that does so: the agent may neither start nor end a server.
+mkdir "$dir/manager"
+mkfifo "$dir/manager/ask"
+manage() { # manage VERB
+    case $1 in
+    start)
+        [ ! -e "$dir/no-start" ] || { echo 'it does not start'; return 1; }
+        rm -f "$dir/pid"
+        MYSQL_HOME=$dir/home MARIADB_HOME=$dir/home setsid mariadbd $as --datadir="$dir/data" --socket="$dir/s" --skip-networking \
+            --pid-file="$dir/pid" --innodb-buffer-pool-size=16M --performance-schema=OFF \
+            --log-bin="$dir/data/bin" --server-id=7 --log-error="$dir/error.log" >/dev/null 2>&1 &
+        ;;
+    stop)
+        pid=$(cat "$dir/pid" 2>/dev/null)
+        kill "$pid"
+        while grep -qs '^State:[[:space:]]*[^Z]' "/proc/$pid/status"; do sleep 0.1; done
+        ;;
+    esac
+}
+while read -r verb unit asker <"$dir/manager/ask"; do
+    echo "$verb $unit" >>"$dir/asked"
+    manage "$verb" >"$dir/manager/$asker.says" 2>&1
+    echo $? >"$dir/manager/$asker.new"
+    mv "$dir/manager/$asker.new" "$dir/manager/$asker"
+done &
+manager=$!
 cat >"$dir/bin/systemctl" <<END
 #!/bin/sh
-echo "\$1 \$2" >>"$dir/asked"
-[ ! -e "$dir/no-start" ] || [ "\$1" != start ] || { echo 'it does not start'; exit 1; }
-pid=\$(cat "$dir/pid" 2>/dev/null)
-case \$1 in
-start)
-    rm -f "$dir/pid"
-    setsid mariadbd $as --datadir="$dir/data" --socket="$dir/s" --skip-networking \
-        --pid-file="$dir/pid" --innodb-buffer-pool-size=16M --performance-schema=OFF \
-        --log-bin="$dir/data/bin" --server-id=7 --log-error="$dir/error.log" >/dev/null 2>&1 &
-    ;;
-stop)
-    kill \$pid
-    while grep -qs '^State:[[:space:]]*[^Z]' /proc/\$pid/status && [ -d /proc/\$pid ] &&
-        ! grep -qs '^State:[[:space:]]*Z' /proc/\$pid/status; do sleep 0.1; done
-    ;;
-esac
+echo "\$1 \$2 \$\$" >"$dir/manager/ask"
+until [ -e "$dir/manager/\$\$" ]; do sleep 0.05; done
+cat "$dir/manager/\$\$.says"
+read -r code <"$dir/manager/\$\$"
+exit \$code
 END
 chmod +x "$dir/bin/systemctl"
 echo right >"$dir/password"
@@ -187,25 +204,25 @@ conf cbsnap
 start_agent
 stored() {
     echo '{"format": 1}' >"$dir/document"
-    said "^stored path=$dir/instance/$set1.json pruned=0 marked=0 mark-problem=-" \
-        manifest $set1 "$dir/document" && cmp "$dir/document" "$dir/instance/$set1.json" &&
-        [ "$(stat -c %a "$dir/instance" "$dir/instance/$set1.json" | tr '\n' ' ')" = '700 600 ' ]
+    said "^stored path=$dir/own/instance/$set1.json pruned=0 marked=0 mark-problem=-" \
+        manifest $set1 "$dir/document" && cmp "$dir/document" "$dir/own/instance/$set1.json" &&
+        [ "$(stat -c %a "$dir/own/instance" "$dir/own/instance/$set1.json" | tr '\n' ' ')" = '700 600 ' ]
 }
 ok 'a manifest is stored, private' stored
 ok 'a name that is none is refused' said '^error code=8 .*no set' manifest ../x "$dir/document"
 too_big() {
     head -c 530000 /dev/zero | tr '\0' x >"$dir/big"
-    said '^error code=8 .*530000 bytes' manifest $set2 "$dir/big" && [ ! -e "$dir/instance/$set2.json" ]
+    said '^error code=8 .*530000 bytes' manifest $set2 "$dir/big" && [ ! -e "$dir/own/instance/$set2.json" ]
 }
 ok 'one that is too large is refused' too_big
 ok 'no mark without mark.table, and no complaint' \
     said '^stored .*marked=0 mark-problem=-' manifest $set2 "$dir/document" 8 mark
 ok 'one that is kept alone: the older goes' said '^stored .*pruned=1' manifest $set2 "$dir/document" 1
-forgotten() { said '^stored path=- ' manifest $set2 - && [ ! -e "$dir/instance/$set2.json" ]; }
+forgotten() { said '^stored path=- ' manifest $set2 - && [ ! -e "$dir/own/instance/$set2.json" ]; }
 ok 'a manifest is forgotten' forgotten
 not_while_frozen() {
     run hook freeze && said '^error code=5 ' manifest $set1 "$dir/document" &&
-        [ ! -e "$dir/instance/$set1.json" ]
+        [ ! -e "$dir/own/instance/$set1.json" ]
     rc=$?
     run hook thaw
     return $rc
@@ -512,7 +529,7 @@ no_tool() {
     mv "$dir/data/t/t.ibd" "$dir/t.ibd"
     stop_agent
     mkdir "$dir/few"
-    for tool in "$dir/bin/systemctl" /bin/sh /bin/grep /bin/sleep /bin/cat /usr/bin/setsid /bin/kill; do
+    for tool in "$dir/bin/systemctl" /bin/sh /bin/sleep /bin/cat; do
         ln -s "$(command -v "$tool")" "$dir/few/"
     done
     : >"$dir/agent.log"

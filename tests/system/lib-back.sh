@@ -26,7 +26,16 @@ answers() { # SECONDS: the server in the VM does
 }
 
 gtid_now() {
-    "$LAB" mysql 'SELECT @@GLOBAL.gtid_executed' | tr -d '\n '
+    local name=gtid_executed
+    [ "$LAB_GUEST" != mariadb ] || name=gtid_binlog_pos
+    "$LAB" mysql "SELECT @@GLOBAL.$name" | tr -d '\n '
+}
+
+has_all_of() { # GTID-SET: the server has each of its transactions
+    local here
+    [ "$LAB_GUEST" = mariadb ] || { [ "$("$LAB" mysql "SELECT GTID_SUBSET('$1', @@GLOBAL.gtid_executed)")" = 1 ]; return; }
+    here=$(gtid_now) # DOMAIN-SERVER-NUMBER, of one domain here
+    [ "${here%-*}" = "${1%-*}" ] && [ "${here##*-}" -ge "${1##*-}" ]
 }
 
 # volumes on the appliance, by name

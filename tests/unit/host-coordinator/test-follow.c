@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <libgen.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -291,6 +292,42 @@ static void test_remote_takes_turns(void **state)
     assert_true(domain_fake_calls(FAKE_CHANNEL) == 2);
 }
 
+/* From now on we are somebody to whom the domain's socket is shut, as QEMU's are to all but root.
+ */
+static void shut_socket(struct world *w)
+{
+    AUTO_FREE char *peer = xstrdup(peer_path(w->peer));
+    AUTO_FREE char *command =
+        xasprintf("mkdir -m 0 '%s/shut' && { [ $(id -u) -ne 0 ] || { chown -R 65534 '%s' && "
+                  "chmod 755 '%s' && chmod 777 '%s'; }; }",
+                  w->state_dir, w->state_dir, dirname(peer), peer_path(w->peer));
+
+    assert_int_equal(system(command), 0);
+    (void)snprintf(w->xml, sizeof(w->xml),
+                   "<domain><name>db1</name><uuid>" UUID "</uuid><devices><channel type='unix'>"
+                   "<source mode='bind' path='%s/shut/port'/><target type='virtio' "
+                   "name='org.cbsnap.agent.0'/></channel></devices></domain>",
+                   w->state_dir);
+    if (geteuid() == 0)
+        assert_int_equal(seteuid(65534), 0);
+}
+
+/* Who is in libvirt's group and not root goes through libvirt, and is as blind there. */
+static void test_a_shut_socket_is_reached_through_libvirt(void **state)
+{
+    struct world *w = *state;
+    uid_t me = geteuid();
+    int64_t began_us = mono_us();
+
+    begin(w, twice, false);
+    domain_fake_set_relay(peer_path(w->peer));
+    shut_socket(w);
+    follow_until(w, more_readings);
+    assert_int_equal(seteuid(me), 0);
+    assert_true(mono_us() - began_us >= FOLLOW_HOLD_MS * 1000);
+    assert_true(domain_fake_calls(FAKE_CHANNEL) == 2);
+}
+
 static bool other_watch_leaves(struct world *w)
 {
     if (w->act == 0 && w->facts.state == FOLLOW_TURN) {
@@ -432,6 +469,7 @@ int main(void)
         TEST(test_a_run_goes_first),
         TEST(test_who_waits_goes_first),
         TEST(test_remote_takes_turns),
+        TEST(test_a_shut_socket_is_reached_through_libvirt),
         TEST(test_one_watch_at_a_time),
         TEST(test_reboot_begins_anew),
         TEST(test_qemu_ends),

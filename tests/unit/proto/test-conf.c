@@ -242,12 +242,29 @@ static void secrets_must_be_private(void **state)
     (void)state;
     write_file("");
     chmod(path, 0600);
-    assert_int_equal(conf_check_private(path, &e), 0);
+    assert_int_equal(conf_check_private(path, 0, &e), 0);
     chmod(path, 0640);
-    assert_int_equal(conf_check_private(path, &e), -1);
+    assert_int_equal(conf_check_private(path, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
     assert_non_null(strstr(e.msg, "chmod 600"));
-    assert_int_equal(conf_check_private("/tmp", &e), -1);
+    assert_int_equal(conf_check_private("/tmp", 0, &e), -1);
+}
+
+static void secrets_are_ours_or_the_keepers(void **state)
+{
+    struct err e = ERR_INIT;
+
+    (void)state;
+    write_file("");
+    chmod(path, 0600);
+    if (chown(path, 65534, 65534) < 0)
+        skip(); /* only root can */
+    assert_int_equal(conf_check_private(path, 65534, &e), 0);
+    assert_int_equal(conf_check_private(path, 65533, &e), -1);
+    assert_non_null(strstr(e.msg, "belongs to user 65534"));
+    e = ERR_INIT;
+    assert_int_equal(conf_check_private(path, 0, &e), -1);
+    assert_non_null(strstr(e.msg, "belongs to user 65534"));
 }
 
 int main(void)
@@ -261,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_line_too_long_is_told),
         cmocka_unit_test(a_missing_file_is_not_found),
         cmocka_unit_test(secrets_must_be_private),
+        cmocka_unit_test(secrets_are_ours_or_the_keepers),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

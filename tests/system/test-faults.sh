@@ -1,0 +1,142 @@
+#!/bin/bash
+# Faults at each step of a run, in the real VM, and what an outside observer sees then: do writes go on
+# within the lease, is nothing locked or frozen, does the record tell the truth, is nothing left on the
+# appliance that no record names, does the next set succeed? CASES=all (make faults) for all of
+# tests/faults/cases, or a pattern; MATRIX=FILE gets a line for each.
+. "$(dirname "$0")/lib.sh"
+. "$TOP/tests/faults/faults.sh"
+. "$TOP/tests/faults/observe.sh"
+CASES=${CASES:-short} MATRIX=${MATRIX:-/dev/null} LOGS=${LOGS:-$work/logs}
+mkdir -p "$LOGS"
+HOLD_MS=13000 # longer than a lease
+LATE_MS=4000
+
+# the steps as they end, one after another: a step begins when the one before it has ended
+STEPS='domain lock-vm storage link inspect instance observe policy recheck prepare coverage warm announce
+manifest freeze confirm snapshots witness thaw critical list publish after readings'
+
+step_before() {
+    local step last=
+    [ "$1" != list ] || { echo critical; return; }
+    for step in $STEPS; do
+        [ "$step" != "$1" ] || { echo "$last"; return; }
+        last=$step
+    done
+}
+
+# into the step, in ms: late enough that it is at work, early enough that it is not done
+delay_of() {
+    case $1 in
+    freeze) echo 350 ;;
+    snapshots) echo 600 ;;
+    *) echo 15 ;;
+    esac
+}
+
+cases() {
+    case $CASES in
+    short) sed -n 's/^! *//p' "$TOP/tests/faults/cases" ;;
+    all) sed 's/^! *//; /^#/d; /^$/d' "$TOP/tests/faults/cases" ;;
+    *) sed 's/^! *//; /^#/d; /^$/d' "$TOP/tests/faults/cases" | grep -E "$CASES" ;;
+    esac
+}
+
+has() { declare -F "$1" >/dev/null; }
+
+# The run, with its fault. Sets status; $at is when the fault came, in ms.
+run_with() { # STEP WHEN FAULT
+    local how=ask:$work/fifo delay
+    delay=$(delay_of "$1")
+    case $3 in
+    coord-kill) how='kill' ;;
+    cut) how='cut' ;;
+    esac
+    [ "${how%%:*}" = ask ] || [ "$2" = before ] || how=$how:$delay
+    rm -rf "$work/fifo"
+    mkdir "$work/fifo"
+    mkfifo "$work/fifo/asked" "$work/fifo/go"
+    LD_PRELOAD=$work/at-step.so FAULT_AFTER=$(step_before "$1") FAULT_DO=$how \
+        "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err" &
+    pid=$!
+    at=$(now_ms)
+    if [ "${how%%:*}" = ask ]; then
+        if ! timeout 60 cat "$work/fifo/asked" >/dev/null; then
+            status=never
+            return
+        fi
+        at=$(now_ms)
+        if [ "$2" = during ]; then
+            echo >"$work/fifo/go"
+            sleep "$(awk "BEGIN {print $delay / 1000}")"
+        fi
+        "fault_$3"
+        fault_status=$?
+        [ "$2" = during ] || echo >"$work/fifo/go"
+    fi
+    if blocks_by_nature "$3" && has "end_$3"; then
+        sleep "$(awk "BEGIN {ms = $HOLD_MS - $(now_ms) + $at; print (ms > 0 ? ms : 0) / 1000}")"
+        "end_$3" >/dev/null 2>&1
+    fi
+    # for ever is a defect too: the longest honest run has tries, a late snapshot's wait and undo
+    timeout 150 tail --pid=$pid -s 0.2 -f /dev/null || kill -9 $pid
+    { wait $pid; } 2>/dev/null # bash would tell of a kill
+    status=$?
+    [ "${how%%:*}" = ask ] || at=$(now_ms)
+}
+
+row= # the answers of one case
+answer() { # QUESTION COMMAND...
+    local question=$1
+    shift
+    if "$@"; then
+        row="$row	yes"
+    else
+        row="$row	no"
+        bad="$bad$question ($why); "
+    fi
+}
+
+one_case() { # STEP WHEN FAULT
+    local from bad='' fault_status=0 told
+    from=$(now_ms)
+    fresh
+    has "arm_$3" && "arm_$3"
+    # the snapshots' step lasts: something can happen in it
+    [ "$1" != snapshots ] || sim 'latency?command=createStorageSnapshot&ms=4000' >/dev/null
+    "$LAB" meter start
+    run_with "$@"
+    row=
+    # what was under way when the fault came may still come about
+    sleep "$(awk "BEGIN {ms = $LATE_MS - $(now_ms) + $at; print (ms > 0 ? ms : 0) / 1000}")"
+    [ "$fault_status" = 0 ] || bad="the fault did not come about; "
+    # with the fault still there, where it is one that lasts
+    write_ms $((HOLD_MS / 1000)) >/dev/null 2>&1
+    blocks_by_nature "$3" || ! has "end_$3" || "end_$3" >/dev/null 2>&1
+    answer released ask_released
+    answer truth ask_truth "$status"
+    told="exit status $status, verdict $(jq -r .verdict "$(last_record 2>/dev/null)" 2>/dev/null | grep . || echo none)"
+    answer named ask_named
+    answer writes ask_writes "$3"
+    answer next ask_next
+    "$LAB" meter stop >/dev/null 2>&1
+    collect
+    {
+        cat "$work/err"
+        echo "exit status $status"
+        jq '{verdict, reasons, notes, guest, phases}' "$(last_record 2>/dev/null)" 2>/dev/null
+        cat "$work/recover" "$work/next" 2>/dev/null
+    } >"$LOGS/$3-$2-$1"
+    rm -f "$work/recover"
+    has "clean_$3" && "clean_$3"
+    [ -z "$bad" ]
+    ok $? "$3 $2 $1: $told, $((($(now_ms) - from) / 1000)) s" \
+        "$bad
+$(tail -5 "$work/err")"
+    printf 'real\t%s\t%s\t%s\t%s\t%s%s\n' "$1" "$2" "$3" "$status" $((($(now_ms) - from) / 1000)) "$row" >>"$MATRIX"
+}
+
+cc -shared -fPIC -O2 -o "$work/at-step.so" "$TOP/tests/faults/at-step.c" -lpthread || exit 1
+# every case starts from the checkpoint: the one that lib.sh has made is one reset too many
+while read -r step when fault; do
+    one_case "$step" "$when" "$fault" </dev/null
+done < <(cases)
