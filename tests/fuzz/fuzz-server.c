@@ -25,18 +25,25 @@ static void check_digest(const char *digest)
     }
 }
 
+static void check_sentences(struct sentences *s)
+{
+    for (size_t n = 0; n < s->count; n++)
+        FUZZ_MUST(*s->list[n]);
+    sentences_release(s);
+}
+
 static void read_rights(const char *text)
 {
     struct rights r = {.count = 0};
-    char **missing;
-    size_t count;
+    struct sentences missing = {.count = 0}, excess = {.count = 0};
 
     rights_add_line(&r, text);
     (void)rights_have(&r, "RELOAD");
-    rights_missing(&r, false, 80036, "cbsnap", &missing, &count);
-    for (size_t n = 0; n < count; n++)
-        free(missing[n]);
-    free(missing);
+    (void)rights_read(&r, "log_status");
+    rights_missing(&r, false, 80036, "cbsnap", &missing);
+    rights_excess(&r, "cbsnap", &excess);
+    check_sentences(&missing);
+    check_sentences(&excess);
     rights_release(&r);
 }
 
