@@ -148,7 +148,7 @@ deps:
 
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/*.a $(BUILD)/cbsnap-* $(BUILD)/elastistor-sim \
-	    $(BUILD)/unit $(BUILD)/asan
+	    $(BUILD)/unit $(BUILD)/replay $(BUILD)/asan $(BUILD)/fuzz
 
 help:
 	@echo 'all (default)        both programs, in $(BUILD)/'
@@ -159,6 +159,7 @@ help:
 	@echo 'check-system         the real VM (root)'
 	@echo 'test                 deps and all three'
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
+	@echo 'fuzz                 looks for inputs that break a reader, FUZZ_SECONDS (600) each (clang)'
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
 	@echo 'lint, format         formatter, cppcheck, direction of includes'
 	@echo 'prove                ten sets under load, each proven on clones, and tampered ones found (root)'

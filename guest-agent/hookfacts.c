@@ -51,6 +51,7 @@ static int slurp(const char *root, const char *path, struct buf *ret)
 
     if (!f)
         return -1;
+    buf_add(ret, "", 0); /* an empty file is text too */
     while (ret->len < 256 * 1024 && (n = fread(portion, 1, sizeof(portion), f)) > 0)
         buf_add(ret, portion, n);
     return 0;

@@ -9,6 +9,7 @@
 #include "guest-agent/evidence/asset.h"
 #include "guest-agent/evidence/manifest.h"
 #include "guest-agent/mysql/mark.h"
+#include "guest-agent/session/session.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -32,7 +33,7 @@ static const struct conf_option rows[] = {
      "do not even try while a statement has been running for longer"},
     {"lock", "backoff_ms", CONF_INT, AT(backoff_ms), "250", 0, 10000,
      "first pause between tries; doubles up to 8 times this"},
-    {"lease", "run_ms", CONF_INT, AT(lease_run_ms), "10000", 500, 300000,
+    {"lease", "run_ms", CONF_INT, AT(lease_run_ms), "10000", 500, SESSION_LEASE_MAX_MS,
      "freeze ends by itself when the host is silent for so long; the host may name another"},
     {"lease", "hook_ms", CONF_INT, AT(lease_hook_ms), "60000", 500, 3600000,
      "the same for a freeze that no coordinator prepared (virsh domfsfreeze)"},

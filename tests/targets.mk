@@ -14,12 +14,18 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
-.PHONY: check check-asan check-integration check-system test demo prove faults bench
+.PHONY: check check-asan fuzz check-integration check-system test demo prove faults bench
 check: all $(UNIT_BIN)
-	tests/run $(UNIT_BIN) tests/schema/check
+	tests/run $(UNIT_BIN) $(FUZZ_BIN) tests/schema/check
 
 check-asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
+
+include tests/fuzz/targets.mk
+
+# looks for inputs that break a reader, FUZZ_SECONDS for each target (all, or those in FUZZ)
+fuzz:
+	tests/fuzz/run $(FUZZ)
 
 check-integration: all $(BUILD)/elastistor-sim
 	tests/run $(wildcard tests/integration/test-*.sh)

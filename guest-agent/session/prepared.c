@@ -15,6 +15,9 @@ int session_prepare(struct session *s, const char *run_id, uint32_t lease_ms, st
                        s->run_id[0] ? ", run " : "", s->run_id);
     if (strlen(run_id) >= sizeof(s->prepared.run_id))
         return err_set(e, ERR_PROTOCOL, "a run id of %zu characters is too long", strlen(run_id));
+    if (lease_ms > SESSION_LEASE_MAX_MS)
+        return err_set(e, ERR_PROTOCOL, "a lease of %u ms is too long: %d at most", lease_ms,
+                       SESSION_LEASE_MAX_MS);
     (void)snprintf(s->prepared.run_id, sizeof(s->prepared.run_id), "%s", run_id);
     s->prepared.lease_us = lease_ms ? (int64_t)lease_ms * 1000 : s->limits.run_lease_us;
     s->prepared.at_us = s->ops->now_us(s->arg);

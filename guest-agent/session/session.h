@@ -36,6 +36,9 @@ enum session_state {
 const char *session_state_name(enum session_state s);
 
 #define SESSION_RUN_ID_SIZE 96
+/* The longest that a host may ask for, and an admin configure for a run: writers may wait so long.
+ */
+#define SESSION_LEASE_MAX_MS 300000
 
 enum session_work {
     WORK_LOCK,
@@ -146,7 +149,7 @@ enum session_state session_state(const struct session *s);
 uint64_t session_epoch(const struct session *s);
 
 /* A run has prepared: the freeze that comes next is its own. lease_ms 0: the default. Replaces an
- * earlier preparation. ERR_BUSY unless idle. */
+ * earlier preparation. ERR_BUSY unless idle, ERR_PROTOCOL of a lease that is too long. */
 int session_prepare(struct session *s, const char *run_id, uint32_t lease_ms, struct err *e);
 
 /* The host is gone. If it had prepared and not let go since, its freeze may still be under way in

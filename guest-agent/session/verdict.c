@@ -36,8 +36,14 @@ static int judge_counted(const struct session *s, const struct session_job *job,
 {
     int64_t frozen = 0;
 
-    for (size_t n = 0; n < job->count; n++)
+    for (size_t n = 0; n < job->count; n++) {
         frozen += job->results[n].answer == FS_FROZEN;
+        if (job->results[n].answer == FS_FAILED)
+            return err_set_sys(e, ERR_LOST, job->results[n].sys_errno,
+                               "nobody can tell whether filesystem '%s' was frozen until the "
+                               "release",
+                               path_of(s, n));
+    }
     if (frozen == 0)
         return err_set(e, ERR_LOST, "no filesystem was frozen at the release");
     if (s->reported_frozen >= 0 && frozen != s->reported_frozen)

@@ -51,11 +51,7 @@ static void told(struct recovery *ret, const char *fmt, ...)
 
 static bool begun(const struct record *j, const char *step)
 {
-    for (size_t n = 0; n < record_count(j, "begun"); n++) {
-        if (strcmp(record_text_at(j, "begun", n), step) == 0)
-            return true;
-    }
-    return false;
+    return record_has_text(j, "begun", step);
 }
 
 static const struct record *item(const struct record *j, const char *list, const char *target)
@@ -388,6 +384,11 @@ static int act(struct back *b, bool of_set, const struct record *j, struct recov
         return recover_snapshot(b, j, ret, e);
     }
     take_state(b, j);
+    if (b->method == BACK_COPY && !b->to)
+        return err_set(e, ERR_LOOK,
+                       "its journal does not name the VM that it was to make: look for it, for "
+                       "clones of set '%s' on the appliances, and remove the journal",
+                       b->id);
     ret->what = b->method == BACK_VERIFY ? "verify" : "restore";
     if (b->method == BACK_VERIFY)
         return recover_verify(b, ret, e);

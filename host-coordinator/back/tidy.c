@@ -31,16 +31,6 @@ static int save_set(struct inventory *inv, struct record *set, struct err *e)
                       record_text(set, "set"), set, e);
 }
 
-/* Of a removal that is asked for again the reason stands there already. */
-static bool has_reason(const struct record *set, const char *reason)
-{
-    for (size_t n = 0; n < record_count(set, "reasons"); n++) {
-        if (strcmp(record_text_at(set, "reasons", n), reason) == 0)
-            return true;
-    }
-    return false;
-}
-
 static int tell_gone(struct inventory *inv, struct record *set, const char *reason, struct err *e)
 {
     const char *verdict = record_text(set, "verdict");
@@ -49,7 +39,8 @@ static int tell_gone(struct inventory *inv, struct record *set, const char *reas
         record_set_text(set, "verdict", "void");
         record_clear(set, "reasons");
     }
-    if (!has_reason(set, reason))
+    /* of a removal that is asked for again it stands there already */
+    if (!record_has_text(set, "reasons", reason))
         record_append_text(set, "reasons", reason);
     return save_set(inv, set, e);
 }

@@ -92,7 +92,11 @@ static const char *odd(const struct record *r)
     const char *domain = record_text(r, "domain.name"), *uuid = record_text(r, "domain.uuid");
     const char *verdict = record_text(r, "verdict");
     bool known_verdict = false;
+    int64_t schema = 0;
 
+    /* a manifest's own is checked as it is read, that of what it tells of earlier sets is not */
+    if (record_int(r, "schema", &schema) && schema > RECORD_SCHEMA)
+        return "a newer cbsnap-coord wrote it; install that one";
     for (size_t n = 0; n < ARRAY_SIZE(verdicts) && verdict; n++)
         known_verdict = known_verdict || strcmp(verdicts[n], verdict) == 0;
     if (!known_verdict)

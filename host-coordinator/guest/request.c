@@ -135,12 +135,11 @@ void clock_learn(struct guest *g, int64_t sent_us, int64_t answered_us, int64_t 
 {
     int64_t round_trip = answered_us - sent_us;
 
-    if (g->clock_known && round_trip >= g->clock_round_trip_us)
+    if (!clock_sane(guest_us) || (g->clock_known && round_trip >= g->clock_round_trip_us))
         return;
     g->clock_known = true;
     g->clock_round_trip_us = round_trip;
-    /* the guest may send any number: no overflow, as it would be undefined */
-    g->clock_offset_us = (int64_t)((uint64_t)guest_us - (uint64_t)(sent_us + round_trip / 2));
+    g->clock_offset_us = guest_us - (sent_us + round_trip / 2);
 }
 
 bool guest_clock(const struct guest *g, int64_t *ret_offset_us, int64_t *ret_uncertainty_us)

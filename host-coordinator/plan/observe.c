@@ -219,9 +219,10 @@ int step_glance(void *run, struct err *e)
 int step_after(void *run, struct err *e)
 {
     struct run *r = run;
+    struct err why = ERR_INIT;
 
     (void)e;
     /* the set is published: a signal ends the watching and spoils nothing */
-    (void)let_pass(r, r->conf->after_ms, &(struct err)ERR_INIT);
+    (void)let_pass(r, r->conf->after_ms, &why);
     return 0;
 }

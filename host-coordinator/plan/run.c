@@ -130,11 +130,8 @@ void run_note_once(struct run *r, const char *fmt, ...)
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     err_plain(text);
-    for (size_t n = 0; n < record_count(r->record, "notes"); n++) {
-        if (strcmp(record_text_at(r->record, "notes", n), text) == 0)
-            return;
-    }
-    note(r, text);
+    if (!record_has_text(r->record, "notes", text))
+        note(r, text);
 }
 
 /* ---- phases -------------------------------------------------------------------------------- */

@@ -36,7 +36,7 @@ static json_t *parent_of(json_t *at, const char *path, bool make, const char **r
         AUTO_FREE char *key = strndup(path, (size_t)(dot - path));
         json_t *next = json_object_get(at, key);
 
-        if (!next && make) {
+        if (!json_is_object(next) && make) {
             next = json_object();
             json_object_set_new(at, key, next);
         }
@@ -128,7 +128,7 @@ static json_t *object_at(struct record *r, const char *path)
 {
     json_t *object = get(r, path);
 
-    if (!object) {
+    if (!json_is_object(object)) {
         object = json_object();
         set_new(r, path, object);
     }
@@ -145,7 +145,7 @@ struct record *record_make_member(struct record *r, const char *path, const char
     json_t *object = object_at(r, path);
     json_t *child = json_object_get(object, name);
 
-    if (!child) {
+    if (!json_is_object(child)) {
         child = json_object();
         json_object_set_new(object, name, child);
     }
@@ -169,7 +169,7 @@ static json_t *array_at(struct record *r, const char *path)
 {
     json_t *array = get(r, path);
 
-    if (!array) {
+    if (!json_is_array(array)) {
         array = json_array();
         set_new(r, path, array);
     }
@@ -230,13 +230,7 @@ void record_put(struct record *to, const char *path, const struct record *from)
 
 void record_append_copy(struct record *to, const char *path, const struct record *from)
 {
-    json_t *list = get(to, path);
-
-    if (!list) {
-        list = json_array();
-        set_new(to, path, list);
-    }
-    json_array_append_new(list, json_deep_copy(json(from)));
+    json_array_append_new(array_at(to, path), json_deep_copy(json(from)));
 }
 
 void record_clear(struct record *r, const char *path)
@@ -295,6 +289,17 @@ const char *record_text_at(const struct record *r, const char *path, size_t n)
     return json_string_value(json_array_get(get(r, path), n));
 }
 
+bool record_has_text(const struct record *r, const char *path, const char *text)
+{
+    for (size_t n = 0; n < record_count(r, path); n++) {
+        const char *one = record_text_at(r, path, n);
+
+        if (one && strcmp(one, text) == 0)
+            return true;
+    }
+    return false;
+}
+
 struct record *record_member(const struct record *r, const char *path, const char *name)
 {
     json_t *member = json_object_get(get(r, path), name);
@@ -318,11 +323,44 @@ void record_members(const struct record *r, const char *path, record_each *each,
 
 #define LINE_LENGTH 120
 
+/* DEL and U+0080 to U+009F, which JSON does not mind and a terminal obeys; 0 at others. */
+static unsigned control_at(const char *at)
+{
+    unsigned char c = (unsigned char)at[0], next = (unsigned char)at[1];
+
+    if (c == 0x7F)
+        return c;
+    return c == 0xC2 && next >= 0x80 && next < 0xA0 ? next : 0;
+}
+
+/* Takes `text`. They can only stand in strings, where they may be written by their numbers. */
+static char *without_controls(char *text)
+{
+    struct buf out = BUF_INIT;
+    const char *at = text;
+
+    while (*at && !control_at(at))
+        at++;
+    if (!*at)
+        return text;
+    for (at = text; *at; at++) {
+        unsigned control = control_at(at);
+
+        if (control)
+            buf_addf(&out, "\\u%04x", control);
+        else
+            buf_add(&out, at, 1);
+        at += control > 0x7F; /* of two bytes */
+    }
+    free(text);
+    return buf_steal(&out);
+}
+
 static char *dump(const json_t *at)
 {
     char *text = json_dumps(at, JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
 
-    return text ? text : xstrdup("null");
+    return text ? without_controls(text) : xstrdup("null");
 }
 
 static void format(struct buf *to, const json_t *at, int depth);
@@ -510,7 +548,8 @@ int record_write_list(FILE *to, const struct record *head, const char *name, rec
 
 char *record_format_line(const struct record *r)
 {
-    AUTO_FREE char *text = json_dumps((const json_t *)r, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    char *dumped = json_dumps((const json_t *)r, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    AUTO_FREE char *text = dumped ? without_controls(dumped) : NULL;
 
     return xasprintf("%s\n", text ? text : "{}");
 }

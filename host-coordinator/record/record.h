@@ -4,7 +4,9 @@
  *
  * A `struct record` is one JSON object: the document or any object inside it. Values are named by
  * dotted paths ("position.binlog_file"); setting makes the objects on the way. What was never set
- * is absent, and reading what is absent says so. Only this folder knows the JSON library.
+ * is absent, and reading what is absent says so. A document that was read may have anything
+ * anywhere: what is of another kind reads as absent, and is replaced when it is written to. Only
+ * this folder knows the JSON library.
  *
  * Ownership: record_new/record_read give a document, freed with record_free(); record_append() and
  * record_at() lend objects that live as long as their document. Text read lives likewise.
@@ -68,14 +70,15 @@ bool record_bool(const struct record *r, const char *path);              /* abse
 size_t record_count(const struct record *r, const char *path);
 struct record *record_at(const struct record *r, const char *path, size_t n);
 const char *record_text_at(const struct record *r, const char *path, size_t n);
+bool record_has_text(const struct record *r, const char *path, const char *text);
 /* An object among the members of the object at `path`, whose names may hold dots; NULL if none. */
 struct record *record_member(const struct record *r, const char *path, const char *name);
 /* All such objects. */
 typedef void record_each(void *arg, const char *name, const struct record *member);
 void record_members(const struct record *r, const char *path, record_each *each, void *arg);
 
-/* The document as text, with a newline at its end; the caller frees. Indented, with objects and
- * lists that hold no others on one line where they fit. */
+/* The document as text fit for a terminal, with a newline at its end; the caller frees. Indented,
+ * with objects and lists that hold no others on one line where they fit. */
 char *record_format(const struct record *r);
 /*
  * The same to a stream, for a document whose last member `name` is a list of very many: `next`

@@ -5,7 +5,8 @@
  * abort policy and the live view read from here; the series file (series_file.h) keeps it.
  *
  * The guest is not trusted: names, points and lists are bounded (SERIES_*_MAX), what is over is
- * dropped and counted, as are samples that go back in time and ids without a name.
+ * dropped and counted, as are samples that go back in time, or whose time is none (clock_sane()),
+ * and ids without a name.
  *
  * Times are microseconds. Not thread-safe. Slices lent are valid until the next change.
  */

@@ -9,6 +9,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
 
 #define PORTION      65536
 #define HOST_IDS_MAX 1024
@@ -41,7 +42,7 @@ static void take_head(struct reader *r, const Cbsnap__SeriesHead *m)
     copy_text(h->domain, sizeof(h->domain), m->domain);
     h->started_us = m->started_us;
     h->started_wall_us = m->started_wall_us;
-    h->related = m->has_clock_offset_us;
+    h->related = m->has_clock_offset_us && clock_sane(m->clock_offset_us);
     h->clock_offset_us = m->clock_offset_us;
     h->clock_uncertainty_us = m->clock_uncertainty_us;
     h->freeze_from_us = m->freeze_from_us;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/base/buf.h"
+#include "proto/base/clock.h"
 
 /* What an appliance measures is read by ourselves: the guest must not be the first to name it. */
 static bool of_host(const char *name)
@@ -43,7 +44,7 @@ void series_sample(struct series *s, const Cbsnap__Sample *m)
     size_t count = m->n_id < m->n_value ? m->n_id : m->n_value;
     int64_t at_us;
 
-    if (!m->has_mono_us || m->n_id != m->n_value) {
+    if (!m->has_mono_us || !clock_sane(m->mono_us) || m->n_id != m->n_value) {
         s->dropped++;
         return;
     }

@@ -142,7 +142,9 @@ static void on_sample(struct follow *f, const Cbsnap__Sample *m)
 {
     int64_t newest_us, wall_us;
 
-    if (series_newest(f->run.series, &newest_us, &wall_us) && m->has_mono_us) {
+    if (!m->has_mono_us || !clock_sane(m->mono_us))
+        return;
+    if (series_newest(f->run.series, &newest_us, &wall_us)) {
         if (m->mono_us <= newest_us)
             return;
         learn_pace(f, m->mono_us - newest_us);

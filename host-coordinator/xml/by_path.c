@@ -39,17 +39,17 @@ static const char *last_of(const char *text, const char *word)
 bool by_path_iqn(const char *path, char **ret_iqn, int *ret_lun)
 {
     static const char dir[] = "/dev/disk/by-path/";
-    const char *iqn, *end;
+    const char *ip, *iqn, *end;
     int lun;
 
     if (strncmp(path, dir, sizeof(dir) - 1) != 0)
         return false;
     path += sizeof(dir) - 1;
     /* "ip-..." or, with the adapter first, "pci-0000:00:1f.2-ip-..." */
-    if (strncmp(path, "ip-", 3) != 0 && !strstr(path, "-ip-"))
-        return false;
+    ip = strncmp(path, "ip-", 3) == 0 ? path : strstr(path, "-ip-");
     iqn = strstr(path, "-iscsi-");
-    if (!iqn)
+    /* behind it, it would be a part of the IQN */
+    if (!ip || !iqn || ip > iqn)
         return false;
     iqn += strlen("-iscsi-");
     end = last_of(iqn, "-lun-");

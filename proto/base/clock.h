@@ -6,6 +6,7 @@
 #ifndef CBSNAP_BASE_CLOCK_H
 #define CBSNAP_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -38,6 +39,14 @@ static inline int64_t mono_in_ms(int ms)
 static inline int64_t wall_us(void)
 {
     return clock_us(CLOCK_REALTIME);
+}
+
+/* A peer may say any number. One beyond 36,000 years is no time; sums of some within do not
+ * overflow. */
+#define CLOCK_SANE_US (INT64_C(1) << 60)
+static inline bool clock_sane(int64_t us)
+{
+    return us > -CLOCK_SANE_US && us < CLOCK_SANE_US;
 }
 
 /* "2016-11-04T10:15:00.123Z", from 1970 to 9999: beyond, the nearest of these. The buffer holds at

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into cbsnap-coord by tests/system/test-faults.sh: something happens at the end of a named step,
- * which is told by the line that the program prints for it, and so before the next step begins. The
- * program under test is the one that is shipped.
+ * Preloaded into cbsnap-coord by tests/system/test-faults.sh: something happens at the end of a
+ * named step, which is told by the line that the program prints for it, and so before the next step
+ * begins. The program under test is the one that is shipped.
  *
  *   FAULT_AFTER=STEP       the step
  *   FAULT_DO=kill[:MS]     SIGKILL, at once or MS later
  *   FAULT_DO=cut[:MS]      the connections to the agent's port are shut down
- *   FAULT_DO=ask:DIRECTORY a line into DIRECTORY/asked; goes on when DIRECTORY/go (a FIFO) was written to
+ *   FAULT_DO=ask:DIRECTORY a line into DIRECTORY/asked; goes on when DIRECTORY/go (a FIFO) was
+ * written to
  */
 #include <fcntl.h>
 #include <pthread.h>

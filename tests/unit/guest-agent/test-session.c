@@ -682,6 +682,19 @@ static void test_count_decides(void **state)
     assert_non_null(strstr(w->reason, "frozen 3"));
 }
 
+/* Neither frozen nor not frozen, says the kernel: then it is not known to have been. */
+static void test_a_thaw_that_fails_decides(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, true);
+    w->thawed[1] = FS_FAILED;
+    by_person(w);
+    work(w);
+    assert_false(w->held);
+    assert_non_null(strstr(w->reason, "/mnt/mysql"));
+}
+
 static void test_unlock_decides(void **state)
 {
     struct world *w = *state;
@@ -814,6 +827,7 @@ static void test_lease_lengths(void **state)
     assert_int_equal(session_state(w->session), SESSION_LOCKED); /* not told of frozen ones */
     by_person(w);
     work(w);
+    assert_int_equal(session_prepare(w->session, "run", SESSION_LEASE_MAX_MS + 1, NULL), -1);
     assert_int_equal(session_prepare(w->session, "run", 0, NULL), 0);
     session_freeze(w->session, on_frozen, w);
     work(w);
@@ -1098,6 +1112,7 @@ int main(void)
         T(test_held),
         T(test_probe_decides),
         T(test_count_decides),
+        T(test_a_thaw_that_fails_decides),
         T(test_unlock_decides),
         T(test_lease_during_release),
         T(test_second_release_did_not_hold),

@@ -51,6 +51,45 @@ static void what_was_never_set_is_absent(void **state)
     record_free(r);
 }
 
+static void no_document_moves_a_cursor(void **state)
+{
+    struct record *r = record_new(), *again;
+
+    (void)state;
+    record_set_text(r, "a\x7f",
+                    "\xc2\x9b"
+                    "2J\x7f\x1b[2J \xc3\xa9");
+    AUTO_FREE char *text = record_format(r);
+    AUTO_FREE char *line = record_format_line(r);
+    assert_null(strpbrk(text, "\x7f\x1b\x9b"));
+    assert_null(strpbrk(line, "\x7f\x1b\x9b"));
+    again = record_parse(text, "it", NULL);
+    assert_string_equal(record_text(again, "a\x7f"), "\xc2\x9b"
+                                                     "2J\x7f\x1b[2J \xc3\xa9");
+    record_free(again);
+    record_free(r);
+}
+
+/* A record rebuilt from a guest's disk, or a journal that somebody has edited. */
+static void what_is_of_another_kind_is_absent_and_replaced(void **state)
+{
+    struct record *r = record_parse("{\"reasons\": [7, null, \"x\"], \"restores\": {}, "
+                                    "\"verify\": 1, \"metrics\": {\"v\": [1]}}",
+                                    "it", NULL);
+
+    (void)state;
+    assert_true(record_has_text(r, "reasons", "x"));
+    assert_false(record_has_text(r, "reasons", "7"));
+    assert_false(record_has_text(r, "verify", "1"));
+    record_set_int(record_append(r, "restores"), "ms", 7);
+    record_set_text(r, "verify.result", "same");
+    record_set_text(record_make_member(r, "metrics.v", "a.b"), "unit", "1");
+    assert_int_equal(record_count(r, "restores"), 1);
+    assert_string_equal(record_text(r, "verify.result"), "same");
+    assert_non_null(record_member(r, "metrics.v", "a.b"));
+    record_free(r);
+}
+
 static void hostile_text_cannot_break_the_document(void **state)
 {
     struct record *r = record_new(), *again;
@@ -258,6 +297,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_never_set_is_absent),
+        cmocka_unit_test(no_document_moves_a_cursor),
+        cmocka_unit_test(what_is_of_another_kind_is_absent_and_replaced),
         cmocka_unit_test(hostile_text_cannot_break_the_document),
         cmocka_unit_test(sets_are_listed_newest_first_and_found_by_their_beginning),
         cmocka_unit_test(a_domain_name_cannot_leave_the_folder),
