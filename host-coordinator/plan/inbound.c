@@ -166,22 +166,44 @@ int step_storage(void *run, struct err *e)
 
 /* ---- the agent ------------------------------------------------------------------------------- */
 
+/*
+ * Twice: of a host that left while the VM was paused the guest may not hear (QEMU 7.2 loses the
+ * news in the port's control queue), and then QEMU passes on what we say and nothing that the agent
+ * answers. When one has left a running VM all is well again, and that one can be us.
+ */
+static int meet_agent(struct run *r, const struct domain_channel *ch, struct err *e)
+{
+    const int64_t deadline_us = mono_in_ms(r->conf->answer_ms);
+    int64_t until_us = mono_in_ms(r->conf->answer_ms / 2);
+    struct err why;
+    int fd;
+
+    for (;;) {
+        why = ERR_INIT;
+        if (run_reach_port(r, ch, deadline_us, &fd, &why) == 0 &&
+            guest_open(&r->guest, r->loop, fd, ch->path, run_on_event, r, until_us, &why) == 0)
+            return 0;
+        /* busy: we wait in QEMU's queue, and would lose our place */
+        if (why.code != ERR_TIMEOUT || until_us == deadline_us || mono_us() >= deadline_us)
+            break;
+        until_us = deadline_us;
+    }
+    *e = why;
+    return -1;
+}
+
 int step_link(void *run, struct err *e)
 {
     struct run *r = run;
     const struct domain_channel *ch = domain_xml_channel(&r->xml, r->conf->channel);
     const Cbsnap__Hello *hello;
 
-    int64_t deadline_us = mono_in_ms(r->conf->answer_ms);
-    int fd;
-
     if (!ch || !*ch->path)
         return err_set(e, ERR_REFUSED,
                        "domain '%s' has no channel '%s'; add <channel type='unix'><target "
                        "type='virtio' name='%s'/></channel> to its XML",
                        r->domain_name, r->conf->channel, r->conf->channel);
-    if (run_reach_port(r, ch, deadline_us, &fd, e) < 0 ||
-        guest_open(&r->guest, r->loop, fd, ch->path, run_on_event, r, deadline_us, e) < 0)
+    if (meet_agent(r, ch, e) < 0)
         return err_prefix(e, "domain '%s'", r->domain_name);
     hello = guest_hello(r->guest);
     record_set_text(r->record, "guest.agent_version", hello->agent_version);
