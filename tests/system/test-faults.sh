@@ -84,16 +84,15 @@ run_with() { # STEP WHEN FAULT
     [ "${how%%:*}" = ask ] || at=$(now_ms)
 }
 
-row= # the answers of one case
+declare -A said # the answers of one case
 answer() { # QUESTION COMMAND...
     local question=$1
     shift
-    if "$@"; then
-        row="$row	yes"
-    else
-        row="$row	no"
+    said[$question]=yes
+    "$@" || {
+        said[$question]=no
         bad="$bad$question ($why); "
-    fi
+    }
 }
 
 one_case() { # STEP WHEN FAULT
@@ -105,7 +104,6 @@ one_case() { # STEP WHEN FAULT
     [ "$1" != snapshots ] || sim 'latency?command=createStorageSnapshot&ms=4000' >/dev/null
     "$LAB" meter start
     run_with "$@"
-    row=
     # what was under way when the fault came may still come about
     sleep "$(awk "BEGIN {ms = $LATE_MS - $(now_ms) + $at; print (ms > 0 ? ms : 0) / 1000}")"
     [ "$fault_status" = 0 ] || bad="the fault did not come about; "
@@ -132,7 +130,9 @@ one_case() { # STEP WHEN FAULT
     ok $? "$3 $2 $1: $told, $((($(now_ms) - from) / 1000)) s" \
         "$bad
 $(tail -5 "$work/err")"
-    printf 'real\t%s\t%s\t%s\t%s\t%s%s\n' "$1" "$2" "$3" "$status" $((($(now_ms) - from) / 1000)) "$row" >>"$MATRIX"
+    # as the fakes' matrix has it, with one answer more
+    printf 'real\t%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${said[writes]}" "${said[released]}" \
+        "${said[truth]}" "${said[named]}" "${said[next]}" $((($(now_ms) - from) / 1000)) >>"$MATRIX"
 }
 
 cc -shared -fPIC -O2 -o "$work/at-step.so" "$TOP/tests/faults/at-step.c" -lpthread || exit 1
