@@ -61,7 +61,8 @@ run_with() { # STEP WHEN FAULT
     at=$(now_ms)
     if [ "${how%%:*}" = ask ]; then
         if ! timeout 60 cat "$work/fifo/asked" >/dev/null; then
-            status=never
+            kill -9 $pid
+            status=never # came to that step
             return
         fi
         at=$(now_ms)
@@ -136,7 +137,6 @@ $(tail -5 "$work/err")"
 }
 
 cc -shared -fPIC -O2 -o "$work/at-step.so" "$TOP/tests/faults/at-step.c" -lpthread || exit 1
-# every case starts from the checkpoint: the one that lib.sh has made is one reset too many
 while read -r step when fault; do
     one_case "$step" "$when" "$fault" </dev/null
 done < <(cases)

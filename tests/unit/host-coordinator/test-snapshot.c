@@ -55,6 +55,7 @@ enum agent_fault {
     AGENT_TALKS,          /* 10,000 log lines while the appliance works */
     AGENT_HOSTILE,        /* all that can be left out is left out when it prepares */
     AGENT_TOO_MANY,       /* mounts */
+    AGENT_LATER,          /* a first connection hears nothing, a second is as always */
     AGENT_HOOK_DISABLED,  /* says that qemu-ga would not call the hook */
 };
 
@@ -346,6 +347,14 @@ static void answer_manifest(struct peer *p, const Cbsnap__Envelope *request)
 
 static void agent(struct peer *p)
 {
+    if (w.fault == AGENT_LATER) {
+        Cbsnap__Envelope *m;
+
+        while ((m = peer_receive(p)))
+            message_free(m);
+        if (!peer_next(p))
+            return;
+    }
     peer_greet(p, 1);
     for (;;) {
         AUTO_MESSAGE Cbsnap__Envelope *m = peer_receive(p);
@@ -818,6 +827,18 @@ static void an_agent_whose_port_closes_makes_the_set_void(void **state)
     assert_string_equal(out.verdict, "void");
 }
 
+/* As of a port that has lost the news of somebody who left while the VM was paused. */
+static void a_port_that_is_mute_is_opened_anew(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.fault = AGENT_LATER;
+    out = take();
+    assert_int_equal(out.status, 0);
+    assert_string_equal(out.verdict, "application");
+}
+
 /* Nothing was frozen yet: there is nothing to let go. */
 static void an_agent_that_restarts_before_the_freeze_is_not_frozen(void **state)
 {
@@ -1106,6 +1127,7 @@ int main(void)
         CASE(a_write_while_frozen_is_witnessed),
         CASE(two_runs_on_one_vm_the_second_is_refused),
         CASE(an_agent_whose_port_closes_makes_the_set_void),
+        CASE(a_port_that_is_mute_is_opened_anew),
         CASE(an_agent_that_restarts_before_the_freeze_is_not_frozen),
         CASE(a_flood_of_log_lines_changes_nothing),
         CASE(a_signal_at_any_moment_lets_the_guest_go),
