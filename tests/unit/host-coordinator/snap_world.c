@@ -325,6 +325,7 @@ struct tale world_run(void)
     w.run = &r;
     t.rc = snapshot_run(&r, &t.status, &t.e);
     w.run = NULL;
+    world_disk(-1); /* the test's own files are on another one */
     if (record_text(r.record, "verdict"))
         collect_record(r.record); /* what a program is told, written or not */
     run_release(&r);
