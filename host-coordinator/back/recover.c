@@ -12,6 +12,7 @@
  *
  * Each outcome may be reached again by a second recover that follows one that was killed.
  */
+#include "host-coordinator/back/recover.h"
 #include "host-coordinator/back/vm.h"
 
 #include "proto/base/buf.h"
@@ -23,8 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOK_LATE_US 200000 /* between two looks for a snapshot that may still come */
-
 void recovery_release(struct recovery *r)
 {
     free(r->set);
@@ -33,9 +32,7 @@ void recovery_release(struct recovery *r)
     *r = (struct recovery){.what = NULL};
 }
 
-static void told(struct recovery *ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void told(struct recovery *ret, const char *fmt, ...)
+void recovery_told(struct recovery *ret, const char *fmt, ...)
 {
     char text[ERR_TEXT];
     va_list ap;
@@ -49,7 +46,7 @@ static void told(struct recovery *ret, const char *fmt, ...)
 
 /* ---- what the journal says ------------------------------------------------------------------- */
 
-static bool begun(const struct record *j, const char *step)
+bool recover_begun(const struct record *j, const char *step)
 {
     return record_has_text(j, "begun", step);
 }
@@ -96,7 +93,7 @@ static void take_state(struct back *b, const struct record *j)
     b->start = record_bool(j, "start");
     b->committed = record_bool(j, "committed");
     b->stopped = b->ran;
-    b->safety = begun(j, "safety");
+    b->safety = recover_begun(j, "safety");
     b->old_definition = old ? xstrdup(old) : NULL;
     if (id)
         (void)snprintf(b->run.set, sizeof(b->run.set), "%s", id);
@@ -130,7 +127,7 @@ static int recover_verify(struct back *b, struct recovery *ret, struct err *e)
 
     if (vm_end_by_name(b, name, e) < 0 || step_clone_undo(b, e) < 0)
         return -1;
-    told(ret, "throw-away VM and clones of the verification are gone");
+    recovery_told(ret, "throw-away VM and clones of the verification are gone");
     return 0;
 }
 
@@ -150,8 +147,10 @@ static int start_if(struct back *b, bool wanted, enum domain_state state, struct
 }
 
 /* The VM stays as it was, so there is nothing to keep safe. */
-static int remove_safety(struct back *b, struct err *e)
+static int remove_safety(struct back *b, const struct record *j, struct err *e)
 {
+    const bool all_listed = recover_begun(j, "clone");
+
     if (!b->safety)
         return 0;
     domain_xml_release(&b->run.xml); /* of the VM, when it was started meanwhile */
@@ -161,6 +160,7 @@ static int remove_safety(struct back *b, struct err *e)
     for (size_t n = 0; n < b->run.volume_count; n++) {
         b->run.volumes[n].asked = true; /* perhaps */
         b->run.volumes[n].op.done = true;
+        b->run.volumes[n].op.unsure = !all_listed; /* the appliance may be about to make it */
     }
     return step_safety_undo(b, e);
 }
@@ -195,17 +195,19 @@ static int is_set(struct back *b, const char *definition, enum domain_state stat
 }
 
 /* First the VM serves again, then what is left over goes. */
-static int undo_switch(struct back *b, const char *name, enum domain_state state, bool there,
+static int undo_switch(struct back *b, const struct record *j, enum domain_state state, bool there,
                        struct recovery *ret, struct err *e)
 {
+    const char *name = b->method == BACK_COPY ? b->to : b->run.domain_name;
+
     if ((there && step_define_undo(b, e) < 0) ||
         (b->method == BACK_SWITCH && start_if(b, b->ran, state, e) < 0) ||
-        step_clone_undo(b, e) < 0 || remove_safety(b, e) < 0)
+        step_clone_undo(b, e) < 0 || remove_safety(b, j, e) < 0)
         return -1;
     if (b->method == BACK_COPY)
-        told(ret, "no domain '%s' was made, and its clones are gone", name);
+        recovery_told(ret, "no domain '%s' was made, and its clones are gone", name);
     else
-        told(ret, "domain '%s' is as before%s", name, b->ran ? ", and runs" : "");
+        recovery_told(ret, "domain '%s' is as before%s", name, b->ran ? ", and runs" : "");
     return 0;
 }
 
@@ -223,11 +225,11 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
     if (there == 0 && b->method == BACK_SWITCH)
         return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
     if (!is)
-        return undo_switch(b, name, state, there > 0, ret, e);
+        return undo_switch(b, j, state, there > 0, ret, e);
     if (start_if(b, start, state, e) < 0 || back_report_recovered(b, j, e) < 0)
         return -1;
-    told(ret, "domain '%s' is what set %s says%s", name, b->id,
-         start ? ", and runs; verify the set, or look at it" : "");
+    recovery_told(ret, "domain '%s' is what set %s says%s", name, b->id,
+                  start ? ", and runs; verify the set, or look at it" : "");
     return 0;
 }
 
@@ -253,7 +255,7 @@ static int recover_in_place(struct back *b, const struct record *j, struct recov
 {
     AUTO_FREE char *definition = NULL;
     enum domain_state state = DOMAIN_OFF;
-    bool start = b->start, opened = begun(j, "unfence") && b->committed;
+    bool start = b->start, opened = recover_begun(j, "unfence") && b->committed;
     int there = vm_look_at(b, b->run.domain_name, &definition, &state, e);
 
     if (there < 0)
@@ -264,111 +266,15 @@ static int recover_in_place(struct back *b, const struct record *j, struct recov
     if (!b->committed) {
         if (step_unfence(b, e) < 0 || start_if(b, b->ran, state, e) < 0)
             return -1;
-        told(ret, "domain '%s' is as before%s", b->run.domain_name, b->ran ? ", and runs" : "");
+        recovery_told(ret, "domain '%s' is as before%s", b->run.domain_name,
+                      b->ran ? ", and runs" : "");
         return 0;
     }
     if (finish_in_place(b, state, opened, e) < 0 || start_if(b, start, state, e) < 0 ||
         back_report_recovered(b, j, e) < 0)
         return -1;
-    told(ret, "domain '%s' is what set %s says%s", b->run.domain_name, b->id,
-         start ? ", and runs; look at it" : "");
-    return 0;
-}
-
-/* ---- a snapshot's ---------------------------------------------------------------------------- */
-
-static bool ask_remove(struct back *b, struct back_volume *v, int64_t deadline_us)
-{
-    if (v->at < 0)
-        return false;
-    v->storage->ops->remove_snapshot(v->storage, &v->volume, b->id, deadline_us, &v->op);
-    return true;
-}
-
-static bool ask_find(struct back *b, struct back_volume *v, int64_t deadline_us)
-{
-    if (v->at < 0)
-        return false;
-    v->storage->ops->find_snapshot(v->storage, &v->volume, b->id, deadline_us, &v->op);
-    return true;
-}
-
-static bool ask_missing(struct back *b, struct back_volume *v, int64_t deadline_us)
-{
-    if (!v->listed || v->at >= 0)
-        return false;
-    v->storage->ops->find_snapshot(v->storage, &v->volume, b->id, deadline_us, &v->op);
-    return true;
-}
-
-/* How many volumes do not have it. */
-static size_t look_for_missing(struct back *b)
-{
-    size_t missing = 0;
-
-    for (size_t n = 0; n < b->count; n++) {
-        struct back_volume *v = &b->volumes[n];
-
-        if (v->listed && v->at < 0 && v->op.found)
-            v->at = 0; /* it is there, wherever in the list */
-        missing += v->listed && v->at < 0;
-    }
-    return missing;
-}
-
-/* The dead run may have asked for snapshots that the appliance makes only now: they would come
- * behind our back. Once all were listed, none is under way. */
-static int wait_for_late(struct back *b, const struct record *j, struct err *e)
-{
-    int64_t end = mono_in_ms(b->run.conf->late_ms);
-    bool never = false;
-
-    if (!begun(j, "snapshots") || begun(j, "list"))
-        return 0;
-    for (;;) {
-        int64_t now = mono_us(), next = now + LOOK_LATE_US;
-
-        if (back_all(b, ask_missing, back_patience_ms(b), "look for the snapshot", e) < 0)
-            return -1;
-        if (look_for_missing(b) == 0 || now >= end)
-            return 0;
-        (void)loop_wait(b->run.loop, &never, next < end ? next : end, NULL);
-    }
-}
-
-/* Believed when it is seen, as by the run itself. */
-static int remove_all(struct back *b, struct err *e)
-{
-    if (back_all(b, ask_remove, b->run.conf->clone_ms, "remove the snapshot", e) < 0 ||
-        back_all(b, ask_find, back_patience_ms(b), "look for the snapshot", e) < 0)
-        return -1;
-    for (size_t n = 0; n < b->count; n++) {
-        if (b->volumes[n].at >= 0 && b->volumes[n].op.found)
-            return err_set(e, ERR_LOOK,
-                           "appliance '%s' said that it removed snapshot '%s' of volume '%s', and "
-                           "still lists it",
-                           b->volumes[n].appliance, b->id, b->volumes[n].volume.name);
-    }
-    return 0;
-}
-
-/* The guest has let go by its lease since. */
-static int recover_snapshot(struct back *b, const struct record *j, struct recovery *ret,
-                            struct err *e)
-{
-    const char *verdict = record_text(b->set, "verdict");
-
-    if (verdict && strcmp(verdict, "void") != 0) {
-        told(ret, "set %s is whole", b->id);
-        return 0;
-    }
-    if (wait_for_late(b, j, e) < 0 || remove_all(b, e) < 0)
-        return -1;
-    for (size_t n = 0; n < b->count; n++)
-        record_set_text(record_at(b->set, "volumes", n), "snapshot.state", "removed");
-    if (store_save(b->run.conf->state_dir, b->run.domain_name, b->id, b->set, e) < 0)
-        return -1;
-    told(ret, "set %s did not come to be, and its snapshots are gone", b->id);
+    recovery_told(ret, "domain '%s' is what set %s says%s", b->run.domain_name, b->id,
+                  start ? ", and runs; look at it" : "");
     return 0;
 }
 
@@ -468,10 +374,18 @@ int recover_journal(const struct config *conf, const struct domain_ops *ops, str
         give_back(conf, storages);
         record_free(j);
         journal_close(journal, true);
-        told(ret, "it had begun nothing");
+        recovery_told(ret, "it had begun nothing");
         return 0;
     }
     of_set = !method_of(j, &method);
+    /* a record that the dead run was about to put in place is the one to go by */
+    if (record_text(j, "domain.name") &&
+        store_prepare(conf->state_dir, record_text(j, "domain.name"), e) < 0) {
+        give_back(conf, storages);
+        record_free(j);
+        journal_close(journal, false);
+        return -1;
+    }
     set = set_of(conf, j, of_set, e);
     if (!set) {
         give_back(conf, storages);

@@ -83,7 +83,7 @@ static void report_volumes(struct back *b)
         struct record *rec = record_append(b->run.record, "volumes");
 
         record_set_text(rec, "target", v->target);
-        record_set_text(rec, "snapshot", v->at < 0 ? "gone since" : v->snapshots[v->at].path);
+        record_set_text(rec, "snapshot", v->at < 0 ? NULL : v->snapshots[v->at].path);
         if (!v->clone_made)
             continue;
         record_set_text(rec, "id", v->clone.id);
@@ -151,6 +151,8 @@ int back_report_recovered(struct back *b, const struct record *journal, struct e
     if (!is_told(now, b->run.set)) {
         report_begun(b);
         record_copy(rec, journal, "started");
+        if (b->method != BACK_COPY) /* whose VM is told by "to" */
+            record_copy(rec, journal, "domain");
         record_set_text(rec, "safety", b->safety ? b->run.set : NULL);
         record_append_text(rec, "notes", "the run died, and recover brought it to its end");
         report_ended(b);

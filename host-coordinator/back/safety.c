@@ -151,17 +151,10 @@ static void wait_to_show(struct back *b, struct set_volume *v)
 
 static int remove_one(struct back *b, struct set_volume *v, struct err *e)
 {
-    struct storage_op op = {.done = false};
-    int64_t deadline;
-    int rc;
-
     if (v->op.unsure)
         wait_to_show(b, v);
-    deadline = mono_in_ms(b->run.conf->clone_ms);
-    v->storage->ops->remove_snapshot(v->storage, &v->volume, b->run.set, deadline, &op);
-    rc = storage_wait(b->run.loop, v->storage, &op, deadline, e);
-    storage_op_release(&op);
-    return rc;
+    return storage_remove_seen(b->run.loop, v->storage, &v->volume, b->run.set,
+                               b->run.conf->clone_ms, v->timeout_ms, e);
 }
 
 /* The VM stays as it is, so there is nothing to be safe from. */

@@ -65,13 +65,11 @@ static int remove_snapshots(struct inventory *inv, const struct record *set, str
         const struct record *rec = record_at(set, "volumes", n);
         struct inventory_volume *v = inventory_volume_of(inv, rec);
         const char *name = record_text(rec, "snapshot.name");
-        struct storage_op op = {.done = false};
-        int64_t deadline = mono_in_ms(inv->run->conf->clone_ms);
 
         if (!v || !name) /* the volume is gone, and its snapshots with it */
             continue;
-        v->storage->ops->remove_snapshot(v->storage, &v->volume, name, deadline, &op);
-        if (finish(inv, v->storage, &op, deadline, e) < 0)
+        if (storage_remove_seen(inv->run->loop, v->storage, &v->volume, name,
+                                inv->run->conf->clone_ms, v->timeout_ms, e) < 0)
             return err_prefix(e, "set '%s'", record_text(set, "set"));
         forget(v, name);
     }
@@ -295,7 +293,7 @@ static int repair_record(struct inventory *inv, const struct record *set, struct
 int orphan_repair(struct inventory *inv, struct orphan *o, struct err *e)
 {
     struct storage_op op = {.done = false};
-    int64_t deadline = mono_in_ms(inv->run->conf->clone_ms);
+    int64_t deadline;
     struct inventory_volume *v = o->volume;
 
     if (o->kind == ORPHAN_UNSEEN)
@@ -305,9 +303,10 @@ int orphan_repair(struct inventory *inv, struct orphan *o, struct err *e)
     if (o->kind == ORPHAN_SNAPSHOT && claimed_now(inv, v->snapshots[o->snapshot].name))
         return 0; /* somebody's by now */
     if (o->kind == ORPHAN_SNAPSHOT)
-        v->storage->ops->remove_snapshot(v->storage, &v->volume, v->snapshots[o->snapshot].name,
-                                         deadline, &op);
-    else
-        v->storage->ops->remove_volume(v->storage, &v->volume, deadline, &op);
+        return storage_remove_seen(inv->run->loop, v->storage, &v->volume,
+                                   v->snapshots[o->snapshot].name, inv->run->conf->clone_ms,
+                                   v->timeout_ms, e);
+    deadline = mono_in_ms(inv->run->conf->clone_ms);
+    v->storage->ops->remove_volume(v->storage, &v->volume, deadline, &op);
     return finish(inv, v->storage, &op, deadline, e);
 }

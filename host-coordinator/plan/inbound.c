@@ -3,6 +3,7 @@
  * The way in: find the domain, the agent, the appliances, and see that a set would hold the whole
  * database. Nothing here changes anything, so each failure is a refusal.
  */
+#include "host-coordinator/guest/port.h"
 #include "host-coordinator/plan/coverage.h"
 #include "host-coordinator/plan/events.h"
 #include "host-coordinator/plan/run.h"
@@ -173,20 +174,26 @@ int step_storage(void *run, struct err *e)
  */
 static int meet_agent(struct run *r, const struct domain_channel *ch, struct err *e)
 {
-    const int64_t deadline_us = mono_in_ms(r->conf->answer_ms);
-    int64_t until_us = mono_in_ms(r->conf->answer_ms / 2);
+    int64_t deadline_us = mono_in_ms(r->conf->answer_ms);
+    bool again = false;
     struct err why;
-    int fd;
 
-    for (;;) {
+    for (;; again = true) {
+        int64_t until_us = deadline_us;
+        int fd;
+
         why = ERR_INIT;
-        if (run_reach_port(r, ch, deadline_us, &fd, &why) == 0 &&
-            guest_open(&r->guest, r->loop, fd, ch->path, run_on_event, r, until_us, &why) == 0)
-            return 0;
-        /* busy: we wait in QEMU's queue, and would lose our place */
-        if (why.code != ERR_TIMEOUT || until_us == deadline_us || mono_us() >= deadline_us)
+        if (run_reach_port(r, ch, deadline_us, &fd, &why) < 0)
             break;
-        until_us = deadline_us;
+        /* only then: libvirt may take its own time to open it */
+        if (mono_us() >= deadline_us)
+            deadline_us = until_us = mono_in_ms(r->conf->answer_ms);
+        if (!again && port_state(fd) != PORT_QUEUED)
+            until_us = mono_us() + (deadline_us - mono_us()) / 2;
+        if (guest_open(&r->guest, r->loop, fd, ch->path, run_on_event, r, until_us, &why) == 0)
+            return 0;
+        if (again || why.code != ERR_TIMEOUT || mono_us() >= deadline_us)
+            break;
     }
     *e = why;
     return -1;
@@ -362,8 +369,8 @@ int step_prepare_undo(void *run, struct err *e)
     struct err why = ERR_INIT;
 
     (void)e;
-    if (r->freeze.started || !r->guest)
-        return 0; /* that has been let go of */
+    if (r->freeze.in_flight || r->freeze.locked || r->freeze.lock_failed || !r->guest)
+        return 0; /* one may still come, and must be refused; or it has come */
     release.run_id = r->set;
     MSG_BODY(&m, release, RELEASE, &release);
     /* an agent that is silent is not waited for again */

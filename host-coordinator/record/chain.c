@@ -59,19 +59,20 @@ static int sync_folder(const char *folder, struct err *e)
 
 /* ---- the beginning --------------------------------------------------------------------------- */
 
-/* `l` is filled but for the record; *ret_text NULL: it has no line. */
-static void describe_found(struct chain_line *l, const char *folder, char **ret_text)
+/* `l` is filled but for the record; *ret_text NULL: it has gone meanwhile. One that cannot be read
+ * would be taken for a stranger's ever after. */
+static int describe_found(struct chain_line *l, const char *folder, char **ret_text, struct err *e)
 {
     AUTO_FREE char *path = chain_record_path(folder, l->set);
-    struct err why = ERR_INIT;
 
     *ret_text = NULL;
-    if (digest_file(l->sha256, path, &why) == 0 && *l->sha256) {
+    if (digest_file(l->sha256, path, e) < 0)
+        return err_prefix(e, "the chain of records cannot begin");
+    if (*l->sha256) {
         l->earlier = chain_claim(folder, l->set);
         *ret_text = chain_line_format(l);
     }
-    if (!*ret_text) /* no reason to write no more records */
-        log_warn("the chain of records begins without '%s': %s", path, why.msg);
+    return 0;
 }
 
 /* One line for each record that is there, the oldest first. */
@@ -88,7 +89,7 @@ static int add_found(struct replace *f, const char *folder, struct err *e)
 
         l.set = sets[n];
         if (rc == 0)
-            describe_found(&l, folder, &text);
+            rc = describe_found(&l, folder, &text, e);
         if (text) {
             rc = replace_add(f, text, strlen(text), e);
             if (rc == 0)
@@ -195,6 +196,9 @@ static int finish(const struct chain *c, const struct chain_line *last, struct e
 
     log_warn("set %s: its record was being %s when the process died; this is finished now",
              last->set, last->event == CHAIN_REMOVED ? "removed" : "written");
+    /* what is done must not reach the disk before the line that tells of it */
+    if (fdatasync(c->fd) < 0)
+        return err_set_sys(e, ERR_IO, errno, "cannot write '%s'", c->path);
     if ((last->event == CHAIN_REMOVED ? unlink(path) : rename(temp, path)) < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot %s '%s'",
                            last->event == CHAIN_REMOVED ? "remove" : "write", path);

@@ -8,6 +8,7 @@
 #include "host-coordinator/storage/elastistor.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
 
 static const struct storage_ops *const drivers[] = {
     &elastistor_ops,
@@ -61,6 +62,31 @@ int storage_wait(struct loop *loop, struct storage *s, struct storage_op *op, in
     if (e)
         *e = op->err;
     return -1;
+}
+
+int storage_remove_seen(struct loop *loop, struct storage *s, const struct volume *v,
+                        const char *name, int remove_ms, int find_ms, struct err *e)
+{
+    int64_t deadline = mono_in_ms(remove_ms);
+    struct storage_op op = {.done = false};
+    int rc;
+
+    s->ops->remove_snapshot(s, v, name, deadline, &op);
+    rc = storage_wait(loop, s, &op, deadline, e);
+    storage_op_release(&op);
+    if (rc < 0)
+        return -1;
+    deadline = mono_in_ms(find_ms);
+    op = (struct storage_op){.done = false};
+    s->ops->find_snapshot(s, v, name, deadline, &op);
+    rc = storage_wait(loop, s, &op, deadline, e);
+    if (rc == 0 && op.found)
+        rc = err_set(e, ERR_LOOK,
+                     "the appliance said that it removed snapshot '%s' of volume '%s', and still "
+                     "lists it",
+                     name, v->name);
+    storage_op_release(&op);
+    return rc;
 }
 
 void volume_release(struct volume *v)

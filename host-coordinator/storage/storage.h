@@ -189,6 +189,10 @@ void storage_cancel(struct storage *s, struct storage_op *op);
  * that. -1 with the operation's error; with the wait's (a signal), when it was cancelled. */
 int storage_wait(struct loop *loop, struct storage *s, struct storage_op *op, int64_t deadline_us,
                  struct err *e);
+/* Removes the snapshot, if it is there, and looks whether the array lists it still: its word alone
+ * is not believed. ERR_LOOK when it does. */
+int storage_remove_seen(struct loop *loop, struct storage *s, const struct volume *v,
+                        const char *name, int remove_ms, int find_ms, struct err *e);
 
 void volume_release(struct volume *v);
 void volume_copy(struct volume *to, const struct volume *from);

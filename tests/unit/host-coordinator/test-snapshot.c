@@ -567,7 +567,7 @@ static void assert_clean_failure(const struct outcome *out, int status, const ch
         fail_msg("'%s' is not in '%s'", words, out->e.msg);
     assert_false(w.locked);
     /* one that does not answer is asked again, as long as its lease may last */
-    assert_true(w.fault == AGENT_MUTE_AT_END ? w.releases > 1 : w.releases == 1);
+    assert_true(w.fault == AGENT_MUTE_AT_END ? w.releases > 1 : w.releases >= 1);
     assert_true(domain_fake_calls(FAKE_THAW) >= 1);
     assert_int_equal(out->snapshots, 0);
     assert_true(out->record);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* recover, of a snapshot's journal: what a dead run took is removed, or the set is whole. */
+#include "host-coordinator/back/recover.h"
+
+#include "proto/base/clock.h"
+
+#include <string.h>
+
+#define LOOK_LATE_US 200000 /* between two looks for a snapshot that may still come */
+
+static bool ask_remove(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    if (v->at < 0)
+        return false;
+    v->storage->ops->remove_snapshot(v->storage, &v->volume, b->id, deadline_us, &v->op);
+    return true;
+}
+
+static bool ask_find(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    if (v->at < 0)
+        return false;
+    v->storage->ops->find_snapshot(v->storage, &v->volume, b->id, deadline_us, &v->op);
+    return true;
+}
+
+static bool ask_missing(struct back *b, struct back_volume *v, int64_t deadline_us)
+{
+    if (!v->listed || v->at >= 0)
+        return false;
+    v->storage->ops->find_snapshot(v->storage, &v->volume, b->id, deadline_us, &v->op);
+    return true;
+}
+
+/* How many volumes do not have it. */
+static size_t look_for_missing(struct back *b)
+{
+    size_t missing = 0;
+
+    for (size_t n = 0; n < b->count; n++) {
+        struct back_volume *v = &b->volumes[n];
+
+        if (v->listed && v->at < 0 && v->op.found)
+            v->at = 0; /* it is there, wherever in the list */
+        missing += v->listed && v->at < 0;
+    }
+    return missing;
+}
+
+/* The dead run may have asked for snapshots that the appliance makes only now: they would come
+ * behind our back. Once all were listed, none is under way. */
+static int wait_for_late(struct back *b, const struct record *j, struct err *e)
+{
+    int64_t end = mono_in_ms(b->run.conf->late_ms);
+    bool never = false;
+
+    if (!recover_begun(j, "snapshots") || recover_begun(j, "list"))
+        return 0;
+    for (;;) {
+        int64_t now = mono_us(), next = now + LOOK_LATE_US;
+
+        if (back_all(b, ask_missing, back_patience_ms(b), "look for the snapshot", e) < 0)
+            return -1;
+        if (look_for_missing(b) == 0 || now >= end)
+            return 0;
+        (void)loop_wait(b->run.loop, &never, next < end ? next : end, NULL);
+    }
+}
+
+/* Believed when it is seen, as by the run itself. */
+static int remove_all(struct back *b, struct err *e)
+{
+    if (back_all(b, ask_remove, b->run.conf->clone_ms, "remove the snapshot", e) < 0 ||
+        back_all(b, ask_find, back_patience_ms(b), "look for the snapshot", e) < 0)
+        return -1;
+    for (size_t n = 0; n < b->count; n++) {
+        if (b->volumes[n].at >= 0 && b->volumes[n].op.found)
+            return err_set(e, ERR_LOOK,
+                           "appliance '%s' said that it removed snapshot '%s' of volume '%s', and "
+                           "still lists it",
+                           b->volumes[n].appliance, b->id, b->volumes[n].volume.name);
+    }
+    return 0;
+}
+
+static int save_set(struct back *b, struct err *e)
+{
+    return store_save(b->run.conf->state_dir, b->run.domain_name, b->id, b->set, e);
+}
+
+/* Written down before it is removed: a recover that follows one that died sees it no more. */
+static int note_seen(struct back *b, struct err *e)
+{
+    bool news = false;
+
+    for (size_t n = 0; n < b->count; n++) {
+        const struct back_volume *v = &b->volumes[n];
+        struct record *rec = record_at(b->set, "volumes", n);
+
+        if (v->at < 0 || record_text(rec, "snapshot.path"))
+            continue;
+        record_set_text(rec, "snapshot.path", v->op.snapshot_path ?: v->snapshots[v->at].path);
+        news = true;
+    }
+    return news ? save_set(b, e) : 0;
+}
+
+static const char *state_of(const struct record *volume, bool asked)
+{
+    if (record_text(volume, "snapshot.path"))
+        return "removed";
+    return asked ? "unknown" : "not taken";
+}
+
+/* The guest has let go by its lease since. */
+int recover_snapshot(struct back *b, const struct record *j, struct recovery *ret, struct err *e)
+{
+    const char *verdict = record_text(b->set, "verdict");
+    size_t unseen = 0;
+
+    if (verdict && strcmp(verdict, "void") != 0) {
+        recovery_told(ret, "set %s is whole", b->id);
+        return 0;
+    }
+    if (wait_for_late(b, j, e) < 0 || note_seen(b, e) < 0 || remove_all(b, e) < 0)
+        return -1;
+    for (size_t n = 0; n < b->count; n++) {
+        struct record *rec = record_at(b->set, "volumes", n);
+        const char *state = state_of(rec, recover_begun(j, "snapshots"));
+
+        unseen += strcmp(state, "unknown") == 0;
+        record_set_text(rec, "snapshot.state", state);
+    }
+    if (save_set(b, e) < 0)
+        return -1;
+    if (unseen > 0)
+        recovery_told(ret,
+                      "set %s did not come to be; of %zu volumes no snapshot was seen, and one "
+                      "that comes later is told by prune --orphans",
+                      b->id, unseen);
+    else
+        recovery_told(ret, "set %s did not come to be, and its snapshots are gone", b->id);
+    return 0;
+}
