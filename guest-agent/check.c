@@ -79,6 +79,9 @@ static void check_daemon(struct report *r, const struct agent_options *o)
             answer->state->confine_problem);
     else
         say(r, LEVEL_OK, "agent", "it has given up the rights that it does not need");
+    /* what we are let in by, with all of root's rights, it may not be */
+    if (answer->state->problem)
+        say(r, LEVEL_FAIL, "agent", "it says: %s", answer->state->problem);
     if (answer->state->host_connected)
         say(r, LEVEL_OK, "port", "a host has '%s' open", o->port);
 }

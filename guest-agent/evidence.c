@@ -37,6 +37,7 @@ struct evidence *evidence_new(struct daemon *d)
 int evidence_free(struct evidence *ev, int wait_ms)
 {
     atomic_store(&ev->stop_check, true);
+    answer_watch_stop(ev->watch);
     if (worker_free(ev->worker, wait_ms) < 0 || answer_watch_free(ev->watch, wait_ms) < 0)
         return -1;
     free(ev);

@@ -145,7 +145,7 @@ static void inquiry_done(struct worker_job *job)
     facts_release(&d->facts);
     d->facts = q->facts;
     /* last: a hook may have begun a freeze while this ran */
-    if (q->prepare && !err_is_set(&q->err) && q->run_id[0])
+    if (q->prepare && !err_is_set(&q->err) && q->run_id[0] && q->call->client)
         (void)session_prepare(live_session(d->live), q->run_id, q->lease_ms, &q->err);
     if (q->prepare && err_is_set(&q->err))
         call_error(q->call, &q->err);

@@ -125,7 +125,9 @@ static void take_hello(struct client *c, const Cbsnap__Envelope *m)
         return;
     }
     if (fresh) {
-        c->stream.on = false; /* it was a predecessor's */
+        c->stream.on = false;  /* it was a predecessor's */
+        if (c->met && c->host) /* whose leaving nobody has told us */
+            session_host_gone(live_session(c->daemon->live));
         requests_hurry(c->daemon);
     }
     c->met = true;

@@ -13,8 +13,9 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 
-#define EVERY_MS  100
-#define STACK_KIB 512 /* as the worker: it logs in */
+#define EVERY_MS     100
+#define NAMELESS_MAX 20
+#define STACK_KIB    512 /* as the worker: it logs in */
 
 struct answer_watch {
     struct mysql_login login;
@@ -25,11 +26,11 @@ struct answer_watch {
     uint32_t ms;
 };
 
-static struct timespec from_now(int ms)
+static struct timespec from_now(clockid_t clock, int ms)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_REALTIME, &t);
+    clock_gettime(clock, &t);
     t.tv_sec += ms / 1000;
     t.tv_nsec += ms % 1000 * 1000000L;
     t.tv_sec += t.tv_nsec / 1000000000L;
@@ -39,7 +40,7 @@ static struct timespec from_now(int ms)
 
 static bool pause_or_stop(struct answer_watch *w)
 {
-    const struct timespec until = from_now(EVERY_MS);
+    const struct timespec until = from_now(CLOCK_MONOTONIC, EVERY_MS);
 
     AUTO_LOCK(held, &w->lock);
     if (!w->stop)
@@ -51,10 +52,7 @@ static void note(struct answer_watch *w, pid_t pid, int64_t now_us)
 {
     int64_t began_us = 0;
 
-    /* a server just recovered may be too busy to say which process it is */
-    if (!pid)
-        pid = procinfo_server("");
-    bool seen = pid && procinfo_started("", pid, &began_us);
+    const bool seen = pid && procinfo_started("", pid, &began_us);
     AUTO_LOCK(held, &w->lock);
     w->has = seen;
     w->ms = seen ? (uint32_t)((now_us - began_us) / 1000) : 0;
@@ -66,13 +64,16 @@ static void *watch_body(void *arg)
     const char *configured = w->login.socket;
     struct mysql_login login = w->login;
     bool answered = false;
-    pid_t pid;
+    pid_t pid = 0;
 
     login.socket = NULL;
-    do {
+    /* a server just recovered may be too busy to say which process it is: not for long */
+    for (int nameless = 0; nameless < NAMELESS_MAX; nameless += answered) {
         (void)login_resolve(&login, configured);
         answered = holding_answers(&login, &pid, NULL) == 0;
-    } while (!answered && !pause_or_stop(w));
+        if ((answered && pid) || pause_or_stop(w))
+            break;
+    }
     if (answered)
         note(w, pid, procinfo_boot_now());
     AUTO_LOCK(held, &w->lock);
@@ -84,25 +85,35 @@ static void *watch_body(void *arg)
 struct answer_watch *answer_watch_new(const struct mysql_login *login)
 {
     struct answer_watch *w = xcalloc(1, sizeof(*w));
+    pthread_condattr_t attr;
 
     w->login = *login;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->change, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* a guest that boots sets its clock */
+    pthread_cond_init(&w->change, &attr);
+    pthread_condattr_destroy(&attr);
     if (thread_start(&w->thread, STACK_KIB, watch_body, w) != 0)
         abort(); /* at start, out of threads */
     return w;
 }
 
+void answer_watch_stop(struct answer_watch *w)
+{
+    if (!w)
+        return;
+    AUTO_LOCK(held, &w->lock);
+    w->stop = true;
+    pthread_cond_broadcast(&w->change);
+}
+
 int answer_watch_free(struct answer_watch *w, int wait_ms)
 {
-    const struct timespec until = from_now(wait_ms);
+    const struct timespec until = from_now(CLOCK_REALTIME, wait_ms); /* as the join counts */
 
     if (!w)
         return 0;
-    pthread_mutex_lock(&w->lock);
-    w->stop = true;
-    pthread_cond_broadcast(&w->change);
-    pthread_mutex_unlock(&w->lock);
+    answer_watch_stop(w);
     if (pthread_timedjoin_np(w->thread, NULL, &until) != 0)
         return -1;
     pthread_cond_destroy(&w->change);
@@ -113,7 +124,7 @@ int answer_watch_free(struct answer_watch *w, int wait_ms)
 
 bool answer_watch_took(struct answer_watch *w, int wait_ms, uint32_t *ret_ms)
 {
-    const struct timespec until = from_now(wait_ms);
+    const struct timespec until = from_now(CLOCK_MONOTONIC, wait_ms);
 
     if (!w)
         return false;

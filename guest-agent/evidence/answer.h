@@ -12,6 +12,8 @@
 struct answer_watch;
 /* The login's strings outlive the watch; its socket may be "". */
 struct answer_watch *answer_watch_new(const struct mysql_login *login);
+/* Ends its work, and every wait for it; any thread. Accepts NULL. */
+void answer_watch_stop(struct answer_watch *w);
 /* -1 when its thread hangs: end the process. Accepts NULL. */
 int answer_watch_free(struct answer_watch *w, int wait_ms);
 

@@ -116,9 +116,10 @@ static int check_no_replica(struct marker *m, struct err *e)
     channel = res ? result_column(res, "Channel_Name") : -1;
     while (res && (row = mysql_fetch_row(res))) {
         if (channel < 0 || !row[channel] || strncmp(row[channel], "group_replication_", 18) != 0)
-            return err_set(
-                e, ERR_REFUSED,
-                "the server is a replica: a mark would be a transaction of its own there");
+            return err_set(e, ERR_REFUSED,
+                           "the server is a replica, or is set up as one: a mark would be a "
+                           "transaction of its "
+                           "own there (RESET REPLICA ALL when it is none any more)");
     }
     return 0;
 }

@@ -348,6 +348,21 @@ static void live_thaw(void *arg, struct fs_result *results)
         fs_set_thaw(atomic_load(&l->set), results);
 }
 
+static void live_open_mounts(void *arg)
+{
+    struct live *l = arg;
+    struct mount_table mounts = {.items = NULL};
+    struct err e = ERR_INIT;
+
+    live_forget(l);
+    if (mounts_read(&mounts, "", "", &e) < 0) {
+        log_warn("%s", e.msg);
+        return;
+    }
+    atomic_store(&l->set, fs_set_open(&mounts));
+    mounts_release(&mounts);
+}
+
 static void live_probe(void *arg, struct fs_result *results)
 {
     struct live *l = arg;
@@ -365,6 +380,7 @@ static const struct session_ops live_ops = {
     .keep_epoch = live_keep_epoch,
     .event = live_event,
     .forget = live_forget,
+    .open_mounts = live_open_mounts,
     .now_us = live_now,
     .wall_us = live_wall,
     .arm = live_arm,
@@ -408,17 +424,9 @@ static void recover(struct live *l, const struct session_limits *limits)
 /* The one before may have died while qemu-ga was still freezing, one filesystem after another. */
 static void sweep_recovered(struct live *l)
 {
-    struct mount_table mounts = {.items = NULL};
-    struct err e = ERR_INIT;
-
     if (!l->recovered)
         return;
-    if (mounts_read(&mounts, "", "", &e) < 0) {
-        log_warn("%s", e.msg);
-        return;
-    }
-    atomic_store(&l->set, fs_set_open(&mounts));
-    mounts_release(&mounts);
+    live_open_mounts(l);
     session_sweep(l->session);
 }
 

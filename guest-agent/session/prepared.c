@@ -25,6 +25,9 @@ int session_prepare(struct session *s, const char *run_id, uint32_t lease_ms, st
     return 0;
 }
 
+/* How long a freeze may be under way, against the time in which one is begun. */
+#define GONE_TIMES 10
+
 void session_forget_prepared(struct session *s)
 {
     s->prepared.run_id[0] = '\0';
@@ -38,11 +41,13 @@ void session_host_gone(struct session *s)
 int session_claim(struct session *s, struct err *e)
 {
     int64_t age = s->ops->now_us(s->arg) - s->prepared.at_us;
-    bool prepared = s->prepared.run_id[0] != '\0', fresh = age <= s->limits.prepared_for_us;
+    const bool prepared = s->prepared.run_id[0] != '\0';
+    const bool fresh = age <= s->limits.prepared_for_us;
+    const bool gone = s->prepared.host_gone && age <= GONE_TIMES * s->limits.prepared_for_us;
 
     s->run_id[0] = '\0';
     s->lease_us = s->limits.hook_lease_us;
-    if (prepared && fresh && s->prepared.host_gone)
+    if (prepared && gone)
         err_set(e, ERR_REFUSED,
                 "run '%s' was about to freeze when its coordinator went away; this may be its "
                 "freeze, and nobody would use it: if it was yours, freeze again",

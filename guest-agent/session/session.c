@@ -194,7 +194,10 @@ void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
     if (session_claim(s, &e) < 0) {
         log_warn("%s", e.msg);
         frozen(arg, &e, NULL);
-        session_sweep(s); /* a runner that ignores our answer freezes all the same */
+        /* a runner that ignores our answer freezes all the same */
+        if (!s->sweep_until_us)
+            s->ops->open_mounts(s->arg);
+        session_sweep(s);
         return;
     }
     s->ops->tick_in(s->arg, 0);
@@ -220,12 +223,17 @@ void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
 static void lock_failed(struct session *s, const struct err *e)
 {
     struct session_end end = {.reason = e->msg, .epoch = s->epoch};
+    const bool of_run = s->run_id[0] != '\0';
 
     log_warn("not locked: %s", e->msg);
     session_tell(s, CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED, e);
     note_past(s, CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED, e);
     become_idle(s);
-    s->ops->forget(s->arg);
+    /* the runner may ignore it, and the run's coordinator be dead by now; who has no run thaws */
+    if (of_run && s->ops->mount_count(s->arg) > 0)
+        session_sweep(s);
+    else
+        s->ops->forget(s->arg);
     answer_hook(s, e, NULL);
     answer_waiters(s, &end);
     answer_stop(s);
@@ -398,8 +406,13 @@ void session_release(struct session *s, const char *run_id, bool has_epoch, uint
     char reason[300];
     struct session_end end = {.reason = reason, .epoch = s->epoch};
 
-    if (run_id && strcmp(run_id, s->prepared.run_id) == 0)
-        session_forget_prepared(s);
+    if (run_id && strcmp(run_id, s->prepared.run_id) == 0) {
+        /* one that quotes an epoch has asked for its freeze, which has not come yet */
+        if (has_epoch)
+            session_host_gone(s);
+        else
+            session_forget_prepared(s);
+    }
     if (s->state == SESSION_IDLE) {
         answer_idle(s, ended, arg);
         return;

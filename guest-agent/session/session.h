@@ -84,6 +84,9 @@ struct session_ops {
     void (*event)(void *arg, const Cbsnap__FreezeEvent *event);
     /* The mounts of the present freeze are no longer needed. */
     void (*forget)(void *arg);
+    /* Opens all that could be frozen, in their place: for a sweep after a freeze that was not
+     * entered. */
+    void (*open_mounts)(void *arg);
 
     /* Any thread. */
 
@@ -153,7 +156,8 @@ uint64_t session_epoch(const struct session *s);
 int session_prepare(struct session *s, const char *run_id, uint32_t lease_ms, struct err *e);
 
 /* The host is gone. If it had prepared and not let go since, its freeze may still be under way in
- * libvirt: the next one is refused, once, for nobody would thaw it before its lease ends. */
+ * libvirt: the next one within ten minutes is refused, once, for nobody would thaw it before its
+ * lease ends. What a runner that ignores the refusal freezes is thawed. */
 void session_host_gone(struct session *s);
 
 /* The hook's two calls. `frozen` gets NULL when the lock is held, else the error. */

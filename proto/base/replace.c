@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <unistd.h>
 
 static int fail(const struct replace *f, struct err *e)
 {
@@ -18,7 +19,9 @@ static int fail(const struct replace *f, struct err *e)
 int replace_begin(struct replace *f, const char *path, mode_t mode, struct err *e)
 {
     *f = (struct replace){.path = xstrdup(path), .temp = xasprintf("%s.tmp", path)};
-    f->fd = open(f->temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    /* one that is there may be a link to, or another name of, what must not be written */
+    (void)unlink(f->temp);
+    f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (f->fd < 0)
         return fail(f, e);
     owner_as_directory(f->fd, f->temp);

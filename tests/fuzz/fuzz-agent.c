@@ -244,6 +244,7 @@ static const struct session_ops ops = {
     .keep_epoch = op_keep_epoch,
     .event = op_event,
     .forget = op_nothing,
+    .open_mounts = op_nothing,
     .now_us = op_now,
     .wall_us = op_now,
     .arm = op_arm,

@@ -49,6 +49,7 @@ struct world {
     /* what was told */
     char events[600];
     char cause[32];
+    int opens;
     int frozen_calls, ended_calls, stopped_calls, probed_calls;
     bool frozen_ok, held, lost_untold;
     uint64_t ended_epoch;
@@ -135,6 +136,13 @@ static void op_forget(void *arg)
     /* nobody may be using the mounts */
     assert_int_equal(w->queued, 0);
     w->forgets++;
+}
+
+static void op_open_mounts(void *arg)
+{
+    struct world *w = arg;
+
+    w->opens++;
 }
 
 static int64_t op_now(void *arg)
@@ -264,6 +272,7 @@ static const struct session_ops ops = {
     .keep_epoch = op_keep_epoch,
     .event = op_event,
     .forget = op_forget,
+    .open_mounts = op_open_mounts,
     .now_us = op_now,
     .wall_us = op_now,
     .arm = op_arm,
@@ -867,7 +876,12 @@ static void test_host_gone_refuses_one_freeze(void **state)
     assert_int_equal(w->frozen_code, ERR_REFUSED);
     work(w);
     assert_let_go(w);
-    assert_int_not_equal(w->tick_ms, 0); /* a runner that ignores it is swept up after */
+    /* a runner that ignores it freezes all the same, and is swept up after */
+    assert_int_equal(w->opens, 1);
+    freeze_all(w);
+    session_tick(w->session);
+    work(w);
+    assert_int_not_equal(w->tick_ms, 0);
     /* a second one is somebody else's */
     hold(w, NULL, false);
     session_describe(w->session, &v);
@@ -878,7 +892,7 @@ static void test_host_gone_refuses_one_freeze(void **state)
     work(w);
 }
 
-/* One that is back has not died, and one that never froze within a minute never will. */
+/* One that is back has not died, and one whose freeze has not come for ten minutes never will. */
 static void test_host_gone_and_back(void **state)
 {
     struct world *w = *state;
@@ -891,7 +905,7 @@ static void test_host_gone_and_back(void **state)
     work(w);
     assert_int_equal(session_prepare(w->session, "run", 4000, NULL), 0);
     session_host_gone(w->session);
-    w->now_us += 61 * S;
+    w->now_us += 601 * S;
     hold(w, NULL, false);
     by_hook(w);
     work(w);
@@ -903,9 +917,14 @@ static void test_release_forgets_preparation(void **state)
     struct session_view v;
 
     assert_int_equal(session_prepare(w->session, "run", 4000, NULL), 0);
+    /* that its freeze of epoch 5 has not come yet does not mean that it will not */
     by_host(w);
     assert_int_equal(w->ended_calls, 1);
     assert_false(w->held);
+    session_freeze(w->session, on_frozen, w);
+    assert_int_equal(w->frozen_code, ERR_REFUSED);
+    assert_int_equal(session_prepare(w->session, "run", 4000, NULL), 0);
+    session_release(w->session, "run", false, 0, on_ended, w);
     hold(w, NULL, false);
     session_describe(w->session, &v);
     assert_null(v.state.run_id);
