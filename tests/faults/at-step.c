@@ -30,14 +30,18 @@ static void die(void)
 
 static void cut(void)
 {
+    int done = 0;
+
     for (int fd = 3; fd < 256; fd++) {
         struct sockaddr_un peer = {.sun_family = AF_UNSPEC};
         socklen_t len = sizeof(peer);
 
         if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && peer.sun_family == AF_UNIX &&
             strstr(peer.sun_path, "cbsnap"))
-            (void)shutdown(fd, SHUT_RDWR);
+            done += shutdown(fd, SHUT_RDWR) == 0;
     }
+    if (!done)
+        abort(); /* no fault is no case: whoever looks at the status sees it */
 }
 
 static struct {

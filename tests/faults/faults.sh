@@ -19,8 +19,8 @@ fault_ga-restart() { LAB_SH_TIMEOUT=20 "$LAB" sh 'systemctl restart --no-block q
 # Not more than root may write, and all of that.
 fault_guest-full() {
     LAB_SH_TIMEOUT=60 "$LAB" sh 'for m in / /mnt/mysql /mnt/mysqldata; do
-        fallocate -l "$(df --output=avail -B1 $m | tail -1)" $m/.filler; cat /dev/zero >$m/.filler2; done' 2>/dev/null
-    true
+        fallocate -l "$(df --output=avail -B1 $m | tail -1)" $m/.filler; cat /dev/zero >$m/.filler2; done
+        [ "$(df --output=avail / | tail -1)" -eq 0 ]' 2>/dev/null
 }
 end_guest-full() { "$LAB" sh 'rm -f /.filler* /mnt/mysql/.filler* /mnt/mysqldata/.filler*'; }
 
@@ -32,7 +32,11 @@ arm_host-full() {
     mkdir -p "$LAB_STATE_DIR"
     mount -t tmpfs -o size=4m none "$LAB_STATE_DIR"
 }
-fault_host-full() { cat /dev/zero >"$LAB_STATE_DIR/filler" 2>/dev/null || true; }
+fault_host-full() { # never the disk below
+    mountpoint -q "$LAB_STATE_DIR" || return
+    cat /dev/zero >"$LAB_STATE_DIR/filler" 2>/dev/null
+    [ "$(df --output=avail "$LAB_STATE_DIR" | tail -1)" -eq 0 ]
+}
 end_host-full() { rm -f "$LAB_STATE_DIR/filler"; }
 clean_host-full() { umount "$LAB_STATE_DIR"; }
 # the whole VM stands still, as in a migration's last moments or under a host that swaps

@@ -51,17 +51,15 @@ proven() { # RECORD
             "$1" "$work/proof.json" >/dev/null
 }
 
-# does the record tell the truth? Of the run, and after recover.
+# Does the record tell the truth? Asked of the run, and once more after recover.
 ask_truth() { # STATUS
     local record verdict
     record=$(last_record 2>/dev/null)
     verdict=$(jq -r .verdict "$record" 2>/dev/null)
     why="exit status $1, verdict '${verdict:-no record}'"
     case $1:$verdict in
-    0:application | 137:application | 4:application | 5:application)
-        # after the verdict stands only what follows may fail
+    0:application | 137:application)
         proven "$record" || { why="$why, not proven: $(tail -1 "$work/proof.err")"; return 1; }
-        [ "$1" != 4 ] || { why="$why: a failure with a good set"; return 1; }
         ;;
     0:*) return 1 ;;
     # refused before anything was touched
@@ -76,14 +74,16 @@ ask_truth() { # STATUS
 
 # is nothing left on the appliance that no record names? After recover, if the run left a journal.
 ask_named() {
-    local set state left=
+    local set state left='' id
     if ls "$LAB_STATE_DIR"/journal/*.jsonl >/dev/null 2>&1; then
         coord recover >"$work/recover" 2>&1 || { why="recover: $(tail -1 "$work/recover")"; return 1; }
     fi
-    for set in $(appliance_snapshots | sort -u); do
-        state=$(jq -r '[.volumes[].snapshot.state] | map(select(. == "kept" or . == "unknown")) | length' \
-            "$LAB_STATE_DIR/records/$LAB_DOMAIN/$set.json" 2>/dev/null)
-        [ "${state:-0}" -gt 0 ] || left="$left $set"
+    for id in $LAB_VOLUME_IDS; do
+        for set in $("$LAB" api listStorageSnapshots "id=$id" | jq -r '.listDatasetSnapshotsResponse.snapshot[]?.name'); do
+            state=$(jq -r --arg id "$id" '.volumes[] | select(.id == $id).snapshot.state' \
+                "$LAB_STATE_DIR/records/$LAB_DOMAIN/$set.json" 2>/dev/null)
+            [ "$state" = kept ] || [ "$state" = unknown ] || left="$left $set of $id (${state:-no record})"
+        done
     done
     why="left over:${left:- nothing}"
     [ -z "$left" ]
