@@ -132,8 +132,9 @@ static struct fs_result thaw(int fd)
 
 void fs_set_thaw(struct fs_set *s, struct fs_result *results)
 {
-    /* newest mount first: the reverse of the order in which they were frozen */
-    for (size_t n = s->count; n-- > 0;) {
+    /* oldest mount first, the reverse of the order in which they were frozen: thawing one on a loop
+     * device writes to the file, and waits for ever while the filesystem that holds it is frozen */
+    for (size_t n = 0; n < s->count; n++) {
         const struct fs_entry *item = &s->items[n];
         struct fs_result r = {.answer = FS_FAILED, .sys_errno = item->open_errno};
 

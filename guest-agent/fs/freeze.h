@@ -36,7 +36,7 @@ void fs_set_close(struct fs_set *s); /* accepts NULL; thaws nothing */
 size_t fs_set_count(const struct fs_set *s);
 const struct mount *fs_set_mount(const struct fs_set *s, size_t n);
 
-/* FITHAW on every one, newest mount first; carries on past errors.
+/* FITHAW on every one, oldest mount first (freeze.c says why); carries on past errors.
  * `results` has fs_set_count() entries and may be NULL. Takes no lock, allocates nothing. */
 void fs_set_thaw(struct fs_set *s, struct fs_result *results);
 
