@@ -62,7 +62,8 @@ int step_instance(void *run, struct err *e)
     record_set_text(r->record, "instance.hypervisor", c->host.hypervisor);
     record_set_text(r->record, "instance.libvirt", c->host.libvirt);
     record_set_text(r->record, "instance.live", c->xml);
-    record_set_text(r->record, "instance.definition", c->definition);
+    if (c->definition && *c->definition) /* a transient domain has none */
+        record_set_text(r->record, "instance.definition", c->definition);
     if (!c->definition)
         run_note_once(r, "domain '%s' is transient: its live XML is all there is to restore it by",
                       r->domain_name);
