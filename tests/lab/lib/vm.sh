@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # The VM as libvirt sees it: its definition, its life, and when it counts as ready.
 
-VM_CMDLINE='console=ttyS0 loglevel=5 systemd.show_status=0 net.ifnames=0 mitigations=off '\
+# panic=1: an emulated kernel on a busy machine now and then dies in its first seconds; it boots again.
+VM_CMDLINE='panic=1 console=ttyS0 loglevel=5 systemd.show_status=0 net.ifnames=0 mitigations=off '\
 'apparmor=0 audit=0'
 VM_NETDEV="user,id=lab,restrict=on,hostfwd=tcp:127.0.0.1:$PORT_MYSQL-10.0.2.15:3306,"\
 "hostfwd=tcp:127.0.0.1:$PORT_SHELL-10.0.2.15:10022"
