@@ -3,7 +3,6 @@
  * The way in: find the domain, the agent, the appliances, and see that a set would hold the whole
  * database. Nothing here changes anything, so each failure is a refusal.
  */
-#include "host-coordinator/guest/port.h"
 #include "host-coordinator/plan/coverage.h"
 #include "host-coordinator/plan/events.h"
 #include "host-coordinator/plan/run.h"
@@ -167,38 +166,6 @@ int step_storage(void *run, struct err *e)
 
 /* ---- the agent ------------------------------------------------------------------------------- */
 
-/*
- * Twice: of a host that left while the VM was paused the guest may not hear (QEMU 7.2 loses the
- * news in the port's control queue), and then QEMU passes on what we say and nothing that the agent
- * answers. When one has left a running VM all is well again, and that one can be us.
- */
-static int meet_agent(struct run *r, const struct domain_channel *ch, struct err *e)
-{
-    int64_t deadline_us = mono_in_ms(r->conf->answer_ms);
-    bool again = false;
-    struct err why;
-
-    for (;; again = true) {
-        int64_t until_us = deadline_us;
-        int fd;
-
-        why = ERR_INIT;
-        if (run_reach_port(r, ch, deadline_us, &fd, &why) < 0)
-            break;
-        /* only then: libvirt may take its own time to open it */
-        if (mono_us() >= deadline_us)
-            deadline_us = until_us = mono_in_ms(r->conf->answer_ms);
-        if (!again && port_state(fd) != PORT_QUEUED)
-            until_us = mono_us() + (deadline_us - mono_us()) / 2;
-        if (guest_open(&r->guest, r->loop, fd, ch->path, run_on_event, r, until_us, &why) == 0)
-            return 0;
-        if (again || why.code != ERR_TIMEOUT || mono_us() >= deadline_us)
-            break;
-    }
-    *e = why;
-    return -1;
-}
-
 int step_link(void *run, struct err *e)
 {
     struct run *r = run;
@@ -210,7 +177,7 @@ int step_link(void *run, struct err *e)
                        "domain '%s' has no channel '%s'; add <channel type='unix'><target "
                        "type='virtio' name='%s'/></channel> to its XML",
                        r->domain_name, r->conf->channel, r->conf->channel);
-    if (meet_agent(r, ch, e) < 0)
+    if (run_meet_agent(r, ch, e) < 0)
         return err_prefix(e, "domain '%s'", r->domain_name);
     hello = guest_hello(r->guest);
     record_set_text(r->record, "guest.agent_version", hello->agent_version);

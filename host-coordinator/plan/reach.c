@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The way to the agent's port, wherever the domain runs; see run.h. */
 #include "host-coordinator/guest/port.h"
+#include "host-coordinator/plan/events.h"
 #include "host-coordinator/plan/run.h"
 
 #include "proto/base/buf.h"
@@ -9,6 +10,7 @@
 
 /* libvirtd turns the second away at once: ask again, the first may be about to leave. */
 #define CHANNEL_AGAIN_MS 100
+#define SERVED_MS        500
 
 static int call_channel(struct domain_call *c, struct err *e)
 {
@@ -74,5 +76,50 @@ int run_reach_port(struct run *r, const struct domain_channel *ch, int64_t deadl
     }
     if (e)
         *e = why;
+    return -1;
+}
+
+/* ---- and to who answers there ---- */
+
+/* Accepted by QEMU, which takes it a moment; false: another program has the port. */
+static bool is_served(struct run *r, int fd)
+{
+    int64_t end = mono_in_ms(SERVED_MS);
+
+    while (port_state(fd) == PORT_QUEUED && mono_us() < end && !loop_cancelled(r->loop))
+        (void)loop_wait_until(r->loop, never, NULL, mono_in_ms(SERVED_MS / 20), NULL);
+    return port_state(fd) != PORT_QUEUED;
+}
+
+/*
+ * Twice: of a host that left while the VM was paused the guest may not hear (QEMU 7.2 loses the
+ * news in the port's control queue), and then QEMU passes on what we say and nothing that the agent
+ * answers. When one has left a running VM all is well again, and that one can be us.
+ */
+int run_meet_agent(struct run *r, const struct domain_channel *ch, struct err *e)
+{
+    int64_t deadline_us = mono_in_ms(r->conf->answer_ms);
+    bool again = false;
+    struct err why;
+
+    for (;; again = true) {
+        int64_t until_us = deadline_us;
+        int fd;
+
+        why = ERR_INIT;
+        if (run_reach_port(r, ch, deadline_us, &fd, &why) < 0)
+            break;
+        /* only then: libvirt may take its own time to open it */
+        if (mono_us() >= deadline_us)
+            deadline_us = until_us = mono_in_ms(r->conf->answer_ms);
+        /* in QEMU's queue we would lose our place */
+        if (!again && is_served(r, fd))
+            until_us = mono_us() + (deadline_us - mono_us()) / 2;
+        if (guest_open(&r->guest, r->loop, fd, ch->path, run_on_event, r, until_us, &why) == 0)
+            return 0;
+        if (again || why.code != ERR_TIMEOUT || mono_us() >= deadline_us)
+            break;
+    }
+    *e = why;
     return -1;
 }

@@ -169,6 +169,8 @@ int run_ask(struct run *r, struct guest_request *req, Cbsnap__Envelope *m,
  * for its turn until the deadline. For guest_open(). */
 int run_reach_port(struct run *r, const struct domain_channel *ch, int64_t deadline_us, int *ret_fd,
                    struct err *e);
+/* The agent's link, r->guest, once it has answered a hello; within answer_ms. */
+int run_meet_agent(struct run *r, const struct domain_channel *ch, struct err *e);
 
 struct domain_job {
     struct domain_call *call;
