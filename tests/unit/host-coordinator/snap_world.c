@@ -269,10 +269,26 @@ static void close_call_main(void)
     uv_close((uv_handle_t *)&w.call_main.async, NULL);
 }
 
+/* What goes on alone in the array holds on to the loop. */
+static void let_all_end(void)
+{
+    bool never = false, open = true;
+
+    loop_shield(w.loop, true);
+    for (int n = 0; n < 2000 && open; n++) {
+        open = false;
+        for (int c = 0; c < MEMORY_COMMANDS; c++)
+            open = open || storage_memory_open(w.array, (enum memory_command)c) > 0;
+        if (open)
+            (void)loop_wait(w.loop, &never, mono_in_ms(1), NULL);
+    }
+}
+
 void world_close(void)
 {
     world_disk(-1);
     world_disarm();
+    let_all_end();
     close_call_main();
     domain_fake_reset();
     loop_free(w.loop);
