@@ -10,8 +10,8 @@
  *     CAP_IPC_LOCK          only where the limit on locked memory is too low and cannot be raised
  *
  * from all sets, the bounding set included; no program that it starts can get more back, nor can it
- * enter a namespace, mount, or open a file by its number. It bounds mistakes, and is no wall against
- * foreign code that runs as user 0 (docs/security.md).
+ * enter a namespace, mount, or open a file by its number. It bounds mistakes, and is no wall
+ * against foreign code that runs as user 0 (docs/security.md).
  *
  * The filter of system calls is a list of what is refused, with EPERM, and lets all else pass. A
  * list of what is allowed would be narrower, and would kill or lame the agent on the day on which
