@@ -110,15 +110,9 @@ void rights_missing(const struct rights *r, bool mariadb, unsigned version, cons
 /* ---- too much ---- */
 
 static const char *const wanted[] = {
-    "USAGE",
-    "RELOAD",
-    "FLUSH_TABLES",
-    "PROCESS",
-    "REPLICATION CLIENT",
-    "BINLOG MONITOR",
-    "SLAVE MONITOR",
-    "BACKUP_ADMIN", /* MySQL: for the GTID set at a start */
-    "REPLICATION SLAVE",
+    "USAGE",          "RELOAD",        "FLUSH_TABLES", "PROCESS",           "REPLICATION CLIENT",
+    "BINLOG MONITOR", "SLAVE MONITOR", "BACKUP_ADMIN", "REPLICATION SLAVE", /* for the GTID set at a
+                                                                               start */
 };
 
 static const struct {

@@ -317,9 +317,13 @@ static struct record *set_of(const struct config *conf, const struct record *j, 
                              struct err *e)
 {
     struct err why = ERR_INIT;
-    const char *id = record_text(j, "set");
-    struct record *set = id ? store_load(conf->state_dir, id, &why) : NULL;
+    const char *id = record_text(j, "set"), *domain = record_text(j, "domain.name");
+    struct record *set;
 
+    /* a record that the dead run was about to put in place is the one to go by */
+    if (domain && store_prepare(conf->state_dir, domain, e) < 0)
+        return NULL;
+    set = id ? store_load(conf->state_dir, id, &why) : NULL;
     if (set)
         return set;
     if (of_set && id && why.code == ERR_NOT_FOUND) {
@@ -378,14 +382,6 @@ int recover_journal(const struct config *conf, const struct domain_ops *ops, str
         return 0;
     }
     of_set = !method_of(j, &method);
-    /* a record that the dead run was about to put in place is the one to go by */
-    if (record_text(j, "domain.name") &&
-        store_prepare(conf->state_dir, record_text(j, "domain.name"), e) < 0) {
-        give_back(conf, storages);
-        record_free(j);
-        journal_close(journal, false);
-        return -1;
-    }
     set = set_of(conf, j, of_set, e);
     if (!set) {
         give_back(conf, storages);
