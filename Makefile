@@ -163,6 +163,9 @@ help:
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
 	@echo 'lint, format         formatter, cppcheck, direction of includes'
 	@echo 'prove                ten sets under load, each proven on clones, and tampered ones found (root)'
+	@echo 'faults               every fault at every step, on fakes and in the VM: build/faults.tsv (root)'
+	@echo 'faults-random        faults at random moments in the VM: SEED=, RUNS=200, RUN= (root)'
+	@echo 'soak                 sets for two hours, COUNT=1000 at most: does anything grow or leak? (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
 	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'
 

@@ -14,7 +14,7 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
-.PHONY: check check-asan fuzz check-integration check-system test demo prove faults bench
+.PHONY: check check-asan fuzz check-integration check-system test demo prove faults faults-random soak bench
 check: all $(UNIT_BIN)
 	tests/run $(UNIT_BIN) $(FUZZ_BIN) tests/schema/check
 
@@ -52,6 +52,13 @@ FAULT_BIN := $(addprefix $(BUILD)/unit/host-coordinator/,test-faults test-faults
 
 faults: all $(LAB_TOOLS) $(FAULT_BIN)
 	tests/faults/all $(FAULT_BIN) tests/system/test-faults.sh
+
+# faults at random moments in the VM, RUNS=200 of SEED; and two hours or COUNT=1000 sets, whether anything grows
+faults-random: all $(LAB_TOOLS)
+	tests/run tests/system/random-faults.sh
+
+soak: all $(LAB_TOOLS)
+	tests/run tests/system/soak.sh
 
 bench: all $(LAB_TOOLS)
 	tests/bench/stall

@@ -7,6 +7,7 @@
  *   FAULT_AFTER=STEP       the step
  *   FAULT_DO=kill[:MS]     SIGKILL, at once or MS later
  *   FAULT_DO=cut[:MS]      the connections to the agent's port are shut down
+ *   FAULT_DO=cut-any:MS    the same, if there is one then
  *   FAULT_DO=ask:DIRECTORY a line into DIRECTORY/asked; goes on when DIRECTORY/go (a FIFO) was
  * written to
  */
@@ -28,7 +29,7 @@ static void die(void)
     (void)kill(getpid(), SIGKILL);
 }
 
-static void cut(void)
+static int cut_all(void)
 {
     int done = 0;
 
@@ -40,8 +41,18 @@ static void cut(void)
             strstr(peer.sun_path, "cbsnap"))
             done += shutdown(fd, SHUT_RDWR) == 0;
     }
-    if (!done)
+    return done;
+}
+
+static void cut(void)
+{
+    if (cut_all() == 0)
         abort(); /* no fault is no case: whoever looks at the status sees it */
+}
+
+static void cut_any(void)
+{
+    (void)cut_all();
 }
 
 static struct {
@@ -99,6 +110,8 @@ static void step_ended(const char *step)
     done = 1;
     if (strncmp(what, "kill", 4) == 0)
         act_after(die, colon ? colon + 1 : NULL);
+    else if (strncmp(what, "cut-any", 7) == 0)
+        act_after(cut_any, colon ? colon + 1 : "0");
     else if (strncmp(what, "cut", 3) == 0)
         act_after(cut, colon ? colon + 1 : NULL);
     else if (colon)
