@@ -30,22 +30,45 @@ struct chain {
     char head[DIGEST_TEXT]; /* of the last line; "": there is none */
 };
 
-int chain_lock(int fd, short type, const char *folder, struct err *e)
+static int too_long(const char *folder, struct err *e)
 {
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+    return err_set(e, ERR_BUSY,
+                   "another process has been writing a record in '%s' for %d s; see what holds "
+                   "'chain.lock' there (fuser, lslocks)",
+                   folder, LOCK_MS / 1000);
+}
+
+static int lock_for_writing(int fd, const char *folder, struct err *e)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int64_t deadline = mono_in_ms(LOCK_MS);
 
     while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
             return err_set_sys(e, ERR_IO, errno, "cannot lock the records in '%s'", folder);
         if (mono_us() > deadline)
-            return err_set(e, ERR_BUSY,
-                           "another process has been writing a record in '%s' for %d s; see what "
-                           "holds 'chain.lock' there (fuser, lslocks)",
-                           folder, LOCK_MS / 1000);
+            return too_long(folder, e);
         usleep(AGAIN_US);
     }
     return 0;
+}
+
+int chain_wait_calm(int fd, const char *folder, struct err *e)
+{
+    int64_t deadline = mono_in_ms(LOCK_MS);
+
+    for (;;) {
+        struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+
+        if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+            return err_set_sys(e, ERR_IO, errno, "cannot ask who writes the records in '%s'",
+                               folder);
+        if (lock.l_type == F_UNLCK)
+            return 0;
+        if (mono_us() > deadline)
+            return too_long(folder, e);
+        usleep(AGAIN_US);
+    }
 }
 
 static int sync_folder(const char *folder, struct err *e)
@@ -255,7 +278,7 @@ static int take_hold(struct chain *c, struct err *e)
     if (c->lock < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot open '%s'", lock);
     owner_as_directory(c->lock, lock);
-    if (chain_lock(c->lock, F_WRLCK, c->folder, e) < 0)
+    if (lock_for_writing(c->lock, c->folder, e) < 0)
         return -1;
     if ((stat(c->path, &st) < 0 || st.st_size == 0) && begin(c, e) < 0)
         return -1;

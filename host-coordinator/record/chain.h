@@ -71,7 +71,7 @@ struct chain_ask {
  *     notes[]           what a crash left and the next write makes up for
  *
  * Returns how many sets were looked at, those that are gone included; -1 when something could not
- * be read. It changes nothing, and makes a writer wait only when there is something to tell.
+ * be read. It changes nothing, takes no lock, and makes no writer wait.
  */
 int chain_check(struct record *to, const char *state_dir, const char *domain,
                 const struct chain_ask *ask, struct err *e);

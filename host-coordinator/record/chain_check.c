@@ -4,6 +4,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* A look takes milliseconds, and sets are minutes apart. */
+#define LOOKS_MS 10000
 
 struct check {
     const char *folder;
@@ -428,18 +432,63 @@ static int look(struct record *to, const char *folder, const struct chain_ask *a
     return rc < 0 ? -1 : c.looked_at;
 }
 
+/* A writer's every act leaves the file another, one that is taken back too. */
+static bool same_file(const char *path, const struct stat *was)
+{
+    struct stat is;
+
+    return stat(path, &is) == 0 && is.st_ino == was->st_ino && is.st_size == was->st_size &&
+           is.st_mtim.tv_sec == was->st_mtim.tv_sec && is.st_mtim.tv_nsec == was->st_mtim.tv_nsec;
+}
+
+/* Did the look fall into no writer's work? *ret_seen is what it saw. */
+static int look_calm(bool *ret_calm, struct record **ret_seen, int lock, const char *folder,
+                     const struct chain_ask *ask, struct err *e)
+{
+    AUTO_FREE char *path = chain_path(folder);
+    struct stat before = {.st_ino = 0};
+    bool there;
+    int rc;
+
+    *ret_seen = NULL;
+    if (chain_wait_calm(lock, folder, e) < 0)
+        return -1;
+    there = stat(path, &before) == 0;
+    *ret_seen = record_new();
+    rc = look(*ret_seen, folder, ask, e);
+    if (rc < 0 || chain_wait_calm(lock, folder, e) < 0)
+        return -1;
+    *ret_calm = there ? same_file(path, &before) : access(path, F_OK) < 0;
+    return rc;
+}
+
 /* What was seen amiss may be a writer's work in hand: seen again while there is none, it counts. */
-static int look_again(struct record *to, const char *folder, const struct chain_ask *ask,
+static int look_again(struct record **ret_seen, const char *folder, const struct chain_ask *ask,
                       struct err *e)
 {
     AUTO_FREE char *path = chain_lock_path(folder);
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int64_t deadline = mono_in_ms(LOOKS_MS);
+    bool calm = false;
+    int rc;
 
+    *ret_seen = NULL;
     if (fd < 0 && errno != ENOENT)
         return err_set_sys(e, ERR_IO, errno, "cannot open '%s'", path);
-    if (fd >= 0 && chain_lock(fd, F_RDLCK, folder, e) < 0)
-        return -1;
-    return look(to, folder, ask, e);
+    if (fd < 0) { /* nobody has ever written here */
+        *ret_seen = record_new();
+        return look(*ret_seen, folder, ask, e);
+    }
+    do {
+        record_free(*ret_seen);
+        rc = look_calm(&calm, ret_seen, fd, folder, ask, e);
+        if (rc < 0 || calm)
+            return rc;
+    } while (mono_us() < deadline);
+    return err_set(e, ERR_BUSY,
+                   "records in '%s' have been written all the time for %d s; check them when there "
+                   "is less to do",
+                   folder, LOOKS_MS / 1000);
 }
 
 int chain_check(struct record *to, const char *state_dir, const char *domain,
@@ -453,8 +502,7 @@ int chain_check(struct record *to, const char *state_dir, const char *domain,
 
     if (rc >= 0 && (record_count(seen, "findings") > 0 || record_count(seen, "notes") > 0)) {
         record_free(seen);
-        seen = record_new();
-        rc = look_again(seen, folder, ask, e);
+        rc = look_again(&seen, folder, ask, e);
     }
     record_set_text(to, "domain", domain);
     for (size_t n = 0; n < ARRAY_SIZE(members) && rc >= 0; n++)

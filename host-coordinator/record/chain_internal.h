@@ -40,7 +40,8 @@ int chain_unfinished(bool *ret, const char *folder, const struct chain_line *las
  * that is not there has none. */
 int chain_sets(char ***ret, size_t *ret_count, const char *folder, struct err *e);
 
-/* Waits for the lock, until chain.c's limit. `type`: F_WRLCK or F_RDLCK. */
-int chain_lock(int fd, short type, const char *folder, struct err *e);
+/* Waits until nobody holds the lock `fd`, for as long as chain_open() would. It takes no lock: a
+ * reader that is stopped half-way must not keep a set from its record. */
+int chain_wait_calm(int fd, const char *folder, struct err *e);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The stall that a writing client feels: one connection raises a counter every 5 ms and times each
- * commit. Each line of the CSV: start (us, wall clock), duration (us). On SIGTERM it prints
+ * The stall that a writing client feels: one connection raises a counter, times each commit, and waits
+ * PAUSE_MS (5) before the next. Each line of the CSV: start (us, wall clock), duration (us). On SIGTERM it prints
  * count, p50, p99 and the longest, in ms. The counter cbsnap_lab.counter (made with the guest
  * image) tells which write was the last in a copy.
  *
- * usage: stall-meter HOST PORT USER PASSWORD CSV
+ * usage: stall-meter HOST PORT USER PASSWORD CSV [PAUSE_MS]
  */
 #include <mysql.h>
 #include <signal.h>
@@ -15,7 +15,8 @@
 
 #include "proto/base/clock.h"
 
-#define MAX_WRITES 1000000
+#define MAX_WRITES       1000000
+#define DEFAULT_PAUSE_US 5000
 
 static volatile sig_atomic_t ended;
 static double took_ms[MAX_WRITES];
@@ -47,11 +48,12 @@ static void report(size_t count)
 int main(int argc, char **argv)
 {
     size_t count = 0;
+    unsigned pause_us = argc == 7 ? 1000 * (unsigned)atoi(argv[6]) : DEFAULT_PAUSE_US;
     MYSQL *m = mysql_init(NULL);
     FILE *csv;
 
-    if (argc != 6 || !m) {
-        fprintf(stderr, "usage: stall-meter HOST PORT USER PASSWORD CSV\n");
+    if (argc < 6 || argc > 7 || !m) {
+        fprintf(stderr, "usage: stall-meter HOST PORT USER PASSWORD CSV [PAUSE_MS]\n");
         return 2;
     }
     if (!mysql_real_connect(m, argv[1], argv[3], argv[4], "cbsnap_lab", (unsigned)atoi(argv[2]),
@@ -78,7 +80,7 @@ int main(int argc, char **argv)
         took_ms[count] = (double)(mono_us() - began) / 1000.0;
         fprintf(csv, "%lld,%lld\n", (long long)wall, (long long)(took_ms[count] * 1000));
         count++;
-        usleep(5000);
+        usleep(pause_us);
     }
     fclose(csv);
     report(count);

@@ -83,7 +83,7 @@ one_run() { # N
     for i in "${!names[@]}"; do
         what="$what${what:+, }${names[i]} at ${moments[i]} ms for ${lasts[i]} ms"
     done
-    [ -z "$dirty" ] || { fresh; "$LAB" meter start; }
+    [ -z "$dirty" ] || { fresh; "$LAB" meter start 50; }
     # most of them leave the guest another than it was
     case ${names[*]} in *array* | *coord* | none) dirty= ;; *) dirty=1 ;; esac
     run_once

@@ -25,7 +25,7 @@ median() {
 }
 largest() { cut -f"$1" "$FIGURES" | sort -n | tail -1; }
 
-"$LAB" meter start
+"$LAB" meter start 50 # ms between writes: the guest has other work
 "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" >"$work/watch" 2>"$work/watch.err" &
 watch=$!
 agent=$("$LAB" sh pidof cbsnap-agent)

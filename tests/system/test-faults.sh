@@ -110,7 +110,7 @@ one_case() { # STEP WHEN FAULT
     [ "$1 $2" != 'freeze during' ] || "$LAB" sh "cd /etc/qemu/fsfreeze-hook.d
         printf '#!/bin/sh\n[ \$1 != freeze ] || sleep 2\n' >zz-slow; chmod +x zz-slow"
     [ "$1" != snapshots ] || sim 'latency?command=createStorageSnapshot&ms=4000' >/dev/null
-    "$LAB" meter start
+    "$LAB" meter start 50
     run_with "$@"
     # what was under way when the fault came may still come about
     sleep "$(awk "BEGIN {ms = $LATE_MS - $(now_ms) + $at; print (ms > 0 ? ms : 0) / 1000}")"

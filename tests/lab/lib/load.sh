@@ -57,7 +57,7 @@ lab_meter() {
             fail "build/stall-meter is not built; run 'make build/stall-meter'"
         rm -f "$LOG/meter.log"
         start meter "$TOP/build/stall-meter" 127.0.0.1 "$PORT_MYSQL" "$MYSQL_USER" \
-            "$MYSQL_PASSWORD" "$LOG/meter.csv"
+            "$MYSQL_PASSWORD" "$LOG/meter.csv" ${2:+"$2"}
         until_ok 30 "the meter's first commit (see $LOG/meter.log)" test -s "$LOG/meter.csv"
         ;;
     stop)
@@ -66,6 +66,6 @@ lab_meter() {
         ! grep -q '^stall-meter:' "$LOG/meter.log"
         ;;
     report) cat "$LOG/meter.csv" ;;
-    *) fail "usage: lab meter start|stop|report" ;;
+    *) fail "usage: lab meter start [PAUSE_MS]|stop|report" ;;
     esac
 }

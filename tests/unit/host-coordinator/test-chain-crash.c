@@ -24,6 +24,7 @@
 #include "host-coordinator/record/store.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "tests/unit/host-coordinator/chain_trouble.h"
 
@@ -375,6 +376,46 @@ static void writers_at_once_make_one_chain(void **state)
     close_world();
 }
 
+static _Noreturn void check_for_ever(void)
+{
+    for (;;) {
+        struct record *r = record_new();
+        struct chain_ask ask = {.set = NULL};
+
+        if (chain_check(r, dir, "db", &ask, NULL) < 0)
+            _exit(1);
+        record_free(r);
+    }
+}
+
+/* show --check that somebody suspends, at any moment of it, while it has something to tell. */
+static void a_check_that_is_stopped_keeps_nobody(void **state)
+{
+    pid_t checker;
+
+    (void)state;
+    open_world();
+    with_a_record();
+    shell("echo >>" A ".json"); /* an edit: it looks a second time */
+    checker = fork();
+    if (checker == 0)
+        check_for_ever();
+    for (unsigned n = 0; n < 50; n++) {
+        AUTO_FREE char *set = xasprintf("20261102T0000%02uZ-0000", n);
+        int64_t from;
+
+        usleep(1000 + n * 37);
+        assert_int_equal(kill(checker, SIGSTOP), 0);
+        from = mono_us();
+        assert_int_equal(write_set(set, "void"), 0);
+        assert_true(mono_us() - from < 5000000); /* a lock would be waited for 10 s */
+        kill(checker, SIGCONT);
+    }
+    kill(checker, SIGKILL);
+    waitpid(checker, NULL, 0);
+    close_world();
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -390,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_breaks_leaves_nothing_to_accuse),
         cmocka_unit_test(a_crash_is_no_cover_for_an_edit),
         cmocka_unit_test(writers_at_once_make_one_chain),
+        cmocka_unit_test(a_check_that_is_stopped_keeps_nobody),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
