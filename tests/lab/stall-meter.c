@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The stall that a writing client feels: one connection raises a counter, times each commit, and waits
- * PAUSE_MS (5) before the next. Each line of the CSV: start (us, wall clock), duration (us). On SIGTERM it prints
- * count, p50, p99 and the longest, in ms. The counter cbsnap_lab.counter (made with the guest
- * image) tells which write was the last in a copy.
+ * The stall that a writing client feels: one connection raises a counter, times each commit, and
+ * waits PAUSE_MS (5) before the next. Each line of the CSV: start (us, wall clock), duration (us).
+ * On SIGTERM it prints count, p50, p99 and the longest, in ms. The counter cbsnap_lab.counter (made
+ * with the guest image) tells which write was the last in a copy.
  *
  * usage: stall-meter HOST PORT USER PASSWORD CSV [PAUSE_MS]
  */
