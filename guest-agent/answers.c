@@ -107,6 +107,8 @@ void call_state(struct call *call)
     MSG_SET(&view.state, host_connected, port_peer(d->port) != NULL);
     view.state.port_problem = describe_text(port_problem(d->port));
     describe_sample(d->sampler, &view.state);
+    if (call->client && !call->client->host) /* a person in the guest asks, not a run that waits */
+        evidence_describe(d->evidence, &view.state);
     view.state.confine_problem = describe_text(d->confine_problem.msg);
     MSG_BODY(&m, state, STATE, &view.state);
     call_send(call, &m);

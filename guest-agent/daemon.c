@@ -35,6 +35,7 @@ static void on_event(void *arg, const Cbsnap__FreezeEvent *event)
     struct daemon *d = arg;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
 
+    evidence_event(d->evidence, event);
     MSG_BODY(&m, freeze_event, FREEZE_EVENT, (Cbsnap__FreezeEvent *)event);
     if (d->port && port_peer(d->port))
         (void)peer_send(port_peer(d->port), &m, PEER_MUST);
@@ -233,6 +234,18 @@ static void start_sampler(struct daemon *d)
     d->sampler = sampler_new(&d->loop, &c, on_sample, d);
 }
 
+/* The freeze that a predecessor died in: nobody has noted its end. */
+static void note_recovered(struct daemon *d)
+{
+    struct session_view view;
+
+    session_describe(live_session(d->live), &view);
+    if (view.state.last_end)
+        evidence_event(d->evidence, view.state.last_end);
+    session_view_release(&view);
+    evidence_quiet(d->evidence, false);
+}
+
 static int start(struct daemon *d, struct err *e)
 {
     const struct agent_options *o = &d->options;
@@ -254,6 +267,7 @@ static int start(struct daemon *d, struct err *e)
     heldlog_on_held(wake_held, d);
     start_sampler(d);
     d->evidence = evidence_new(d);
+    note_recovered(d);
     d->listener = listener_new(&d->loop, o->socket, &client_callbacks, d, e);
     if (!d->listener)
         return -1;

@@ -23,6 +23,7 @@ struct evidence *evidence_new(struct daemon *d)
 
     ev->daemon = d;
     ev->worker = worker_new(&d->loop);
+    ev->freezes = evidence_freezes_new(ev);
     memcpy(ev->verifying, d->verifying, sizeof(ev->verifying));
     if (*ev->verifying) {
         struct mysql_login login = options_login(&d->options);
@@ -40,6 +41,7 @@ int evidence_free(struct evidence *ev, int wait_ms)
     answer_watch_stop(ev->watch);
     if (worker_free(ev->worker, wait_ms) < 0 || answer_watch_free(ev->watch, wait_ms) < 0)
         return -1;
+    evidence_freezes_free(ev->freezes);
     free(ev);
     return 0;
 }
@@ -52,6 +54,8 @@ const char *evidence_verifying(const struct evidence *ev)
 void evidence_quiet(struct evidence *ev, bool on)
 {
     atomic_store(&ev->quiet, on);
+    if (!on)
+        evidence_freezes_flush(ev->freezes);
 }
 
 bool evidence_must_stop(void *arg)

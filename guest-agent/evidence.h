@@ -30,6 +30,11 @@ int evidence_free(struct evidence *ev, int wait_ms);
 /* A freeze begins, or is over. */
 void evidence_quiet(struct evidence *ev, bool on);
 
+/* What the session tells: the last freezes are noted on disk, once they are over. */
+void evidence_event(struct evidence *ev, const Cbsnap__FreezeEvent *event);
+/* Adds them, newest last; `to` borrows. */
+void evidence_describe(struct evidence *ev, Cbsnap__State *to);
+
 /* The set that this guest was booted to verify; NULL: an ordinary boot. */
 const char *evidence_verifying(const struct evidence *ev);
 

@@ -12,9 +12,12 @@
 #include "guest-agent/evidence.h"
 #include "guest-agent/session/worker.h"
 
+struct evidence_freezes;
+
 struct evidence {
     struct daemon *daemon;
     struct worker *worker;
+    struct evidence_freezes *freezes;
     char verifying[SETID_SIZE]; /* "": an ordinary boot */
     struct answer_watch *watch; /* while verifying */
     unsigned pending;           /* loop's thread */
@@ -32,6 +35,11 @@ struct evidence_job {
     void (*answer)(struct evidence_job *j);
     void (*release)(struct evidence_job *j);
 };
+
+/* evidence_freezes.c */
+struct evidence_freezes *evidence_freezes_new(struct evidence *ev);
+void evidence_freezes_free(struct evidence_freezes *f); /* the worker is gone */
+void evidence_freezes_flush(struct evidence_freezes *f);
 
 /* Why no request can begin now. */
 int evidence_can_begin(const struct evidence *ev, struct err *e);

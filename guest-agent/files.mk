@@ -7,6 +7,7 @@ AGENT_SRC := \
 	guest-agent/daemon.c \
 	guest-agent/evidence.c \
 	guest-agent/evidence_check.c \
+	guest-agent/evidence_freezes.c \
 	guest-agent/evidence_server.c \
 	guest-agent/facts.c \
 	guest-agent/heldlog.c \

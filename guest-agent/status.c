@@ -13,6 +13,8 @@
 
 /* the daemon may first have to ask a slow server */
 #define STATUS_WAIT_MS 15000
+/* --json has all that are kept */
+#define FREEZES_PRINTED 5
 
 static const char *kind_name(Cbsnap__FreezeEvent__Kind kind)
 {
@@ -41,6 +43,36 @@ static void print_end(const Cbsnap__FreezeEvent *end)
     printf("\n");
     if (end->error && end->error->message)
         printf("             %s\n", end->error->message);
+}
+
+/* One that is over: when, where the server stood, for how long, how it ended. */
+static void print_freeze(const Cbsnap__Freeze *f)
+{
+    const Cbsnap__Position *p = f->position;
+    char iso[32];
+
+    printf("freeze       %s",
+           clock_iso(f->has_locked_wall_us ? f->locked_wall_us : f->ended_wall_us, iso));
+    if (f->has_held_us)
+        printf(", held %.1f ms, writers waited %.1f ms", (double)f->held_us / 1000,
+               (double)f->stall_us / 1000);
+    printf(", %s%s%s%s%s", kind_name(f->end), f->cause ? " (" : "", f->cause ? f->cause : "",
+           f->cause ? ")" : "", f->run_id ? ", run " : "");
+    printf("%s\n", f->run_id ? f->run_id : "");
+    if (p && p->binlog_file)
+        printf("             at %s:%" PRIu64 "\n", p->binlog_file, p->binlog_offset);
+    if (p && p->gtid_set && *p->gtid_set)
+        printf("             gtid set %s\n", p->gtid_set);
+    if (f->error && f->error->message)
+        printf("             %s\n", f->error->message);
+}
+
+static void print_freezes(const Cbsnap__State *s)
+{
+    size_t from = s->n_freeze > FREEZES_PRINTED ? s->n_freeze - FREEZES_PRINTED : 0;
+
+    for (size_t n = s->n_freeze; n > from; n--)
+        print_freeze(s->freeze[n - 1]);
 }
 
 static void print_server(const Cbsnap__State *s)
@@ -98,6 +130,7 @@ static void print_state(const Cbsnap__State *s)
     print_held(s);
     if (s->last_end)
         print_end(s->last_end);
+    print_freezes(s);
     print_server(s);
     for (size_t n = 0; n < s->n_mount; n++) {
         const Cbsnap__Mount *m = s->mount[n];
@@ -142,6 +175,35 @@ static void json_end(struct buf *b, const Cbsnap__FreezeEvent *end)
     if (end->error)
         json_text(b, "error", end->error->message);
     json_close(b, '}');
+}
+
+static void json_freezes(struct buf *b, const Cbsnap__State *s)
+{
+    char iso[32];
+
+    json_open(b, "freezes", '[');
+    for (size_t n = s->n_freeze; n > 0; n--) {
+        const Cbsnap__Freeze *f = s->freeze[n - 1];
+
+        json_open(b, NULL, '{');
+        json_number(b, "epoch", (int64_t)f->epoch);
+        json_text(b, "run_id", f->run_id);
+        if (f->has_locked_wall_us)
+            json_text(b, "locked_at", clock_iso(f->locked_wall_us, iso));
+        if (f->position)
+            json_position(b, f->position);
+        if (f->has_held_us)
+            json_number(b, "held_us", f->held_us);
+        if (f->has_stall_us)
+            json_number(b, "stall_us", f->stall_us);
+        json_text(b, "end", kind_name(f->end));
+        json_text(b, "ended_at", clock_iso(f->ended_wall_us, iso));
+        json_text(b, "cause", f->cause);
+        if (f->error)
+            json_text(b, "error", f->error->message);
+        json_close(b, '}');
+    }
+    json_close(b, ']');
 }
 
 static void json_server(struct buf *b, const Cbsnap__Server *s)
@@ -213,6 +275,7 @@ static void json_state(struct buf *b, const Cbsnap__State *s)
         json_position(b, s->position);
     if (s->last_end)
         json_end(b, s->last_end);
+    json_freezes(b, s);
     if (s->server)
         json_server(b, s->server);
     json_text(b, "problem", s->problem);

@@ -6,6 +6,7 @@ AGENT_SRC += \
 	guest-agent/evidence/child.c \
 	guest-agent/evidence/datacheck.c \
 	guest-agent/evidence/datafiles.c \
+	guest-agent/evidence/freezes.c \
 	guest-agent/evidence/journal.c \
 	guest-agent/evidence/manifest.c \
 	guest-agent/evidence/service.c \

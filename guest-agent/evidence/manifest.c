@@ -41,7 +41,7 @@ static int sync_dir(const char *path)
 
 /* Makes it and what is missing above it. A parent that was made is synced, else a crash of the VM
  * could take the folder along with the document. */
-static int make_dir(const char *path, struct err *e)
+int manifest_make_dir(const char *path, struct err *e)
 {
     AUTO_FREE char *copy = xstrdup(path);
     const char *parent = dirname(copy);
@@ -50,7 +50,7 @@ static int make_dir(const char *path, struct err *e)
         if (sync_dir(parent) == 0)
             return 0;
     } else if (errno == ENOENT && strcmp(parent, path) != 0) {
-        return make_dir(parent, e) < 0 ? -1 : make_dir(path, e);
+        return manifest_make_dir(parent, e) < 0 ? -1 : manifest_make_dir(path, e);
     } else if (errno == EEXIST) {
         return 0;
     }
@@ -180,7 +180,7 @@ int manifest_store(const char *dir, const char *set, const char *json, unsigned 
         return err_set(e, ERR_PROTOCOL, "a manifest of %zu bytes: it has 1 to %d", len,
                        MANIFEST_BYTES_MAX);
     path = xasprintf("%s/%s" SUFFIX, dir, set);
-    if (make_dir(dir, e) < 0)
+    if (manifest_make_dir(dir, e) < 0)
         return -1;
     if (chmod(dir, 0700) < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot make '%s' private", dir);

@@ -21,6 +21,9 @@
 #define MANIFEST_BYTES_MAX   (512 * 1024)
 #define MANIFEST_KEEP        32 /* when the host names no number */
 
+/* Makes it and what is missing above it. */
+int manifest_make_dir(const char *path, struct err *e);
+
 /* Keeps `json` as this set's, then removes the oldest (by id) until `keep` are left, this one in
  * any case: 0 is 1. *ret_path is the caller's. */
 int manifest_store(const char *dir, const char *set, const char *json, unsigned keep,

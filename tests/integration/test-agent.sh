@@ -94,6 +94,8 @@ run_ms = 2000
 rcu_expedited = no
 [sample]
 interval_ms = 200
+[manifest]
+dir = $dir/own/instance
 [agent]
 run_dir = $dir/run
 port = $dir/port
@@ -138,6 +140,7 @@ said() { # said PATTERN LINE: the answer has a line like that
 mariadb-install-db --no-defaults $as --datadir="$dir/data" --auth-root-authentication-method=normal \
     --skip-test-db >"$dir/install.log" 2>&1 || { cat "$dir/install.log"; exit 1; }
 [ -z "$as" ] || chown mysql "$dir"
+mkdir "$dir/own" # the directory is the server's, and root without its capabilities may not write there
 start_mysqld
 : >"$dir/agent.log"
 conf ''
@@ -161,6 +164,12 @@ ok 'and the write still blocks' blocked
 thawed_by_hook() { run hook thaw && write_in 2 && state_is idle; }
 ok 'hook thaw lets it go' thawed_by_hook
 ok 'a thaw with nothing frozen is no failure' run hook thaw
+noted() {
+    run status >"$dir/status"
+    grep -A1 '^freeze .*, held [0-9.]* ms, writers waited [0-9.]* ms, released (hook)$' "$dir/status" |
+        grep -qx " *at $here" || { cat "$dir/status"; false; }
+}
+ok 'status tells of the freeze that is over: how long, and at which position' noted
 log_quiet() { logged 'released (epoch 1, by hook)' && logged 'nobody prepared), lease 30000 ms'; }
 ok 'the log says by whom, and which lease counted' log_quiet
 marker_gone() { [ ! -e "$dir/run/session" ] && [ "$(cat "$dir/run/epoch")" = 2 ]; }
@@ -199,6 +208,13 @@ dies_while_held() {
         grep -q 'lost (restart)' "$dir/status"
 }
 ok 'agent killed while held: the lock is gone, its successor cleans up and says so' dies_while_held
+both_noted() {
+    run status | grep '^freeze' >"$dir/freezes"
+    [ "$(grep -c . "$dir/freezes")" = 3 ] && head -1 "$dir/freezes" | grep -q 'lost (restart)' &&
+        tail -1 "$dir/freezes" | grep -q 'released (hook)' && [ "$(stat -c %a "$dir/own/instance/freezes")" = 600 ] ||
+        { cat "$dir/freezes"; false; }
+}
+ok 'and still tells of the freezes before it' both_noted
 thaw_tells_lost() {
     run hook thaw 2>"$dir/err" && return 1
     grep -q 'not consistent' "$dir/err" && run hook thaw

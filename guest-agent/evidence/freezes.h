@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The last freezes of this guest, whoever asked for them: when, at which position, for how long,
+ * how they ended. What `virsh domfsfreeze` or `snapshot-create-as --quiesce` leaves behind, so that
+ * somebody who has only such a snapshot knows where it stands.
+ *
+ * Built from the session's events; at most FREEZES_KEEP, newest last. Kept in one file, a Freezes
+ * message (proto/cbsnap.proto), mode 0600. One thread, but for freezes_write(), which blocks on the
+ * disk and takes only bytes.
+ */
+#ifndef CBSNAP_EVIDENCE_FREEZES_H
+#define CBSNAP_EVIDENCE_FREEZES_H
+
+#include "proto/base/buf.h"
+#include "proto/message.h"
+
+#define FREEZES_KEEP 16
+#define FREEZES_FILE "freezes" /* beside the manifests */
+
+struct freezes {
+    Cbsnap__Freeze *kept[FREEZES_KEEP]; /* owned */
+    size_t count;
+    Cbsnap__Freeze *open;            /* locked, not ended yet; owned; NULL: none */
+    int64_t requested_us, locked_us; /* guest clock, of `open` */
+};
+
+/* A file that is missing, or is none, leaves it empty: ERR_IO, ERR_PROTOCOL; to be told, no more.
+ */
+int freezes_load(struct freezes *f, const char *path, struct err *e);
+void freezes_release(struct freezes *f);
+
+/* True when the event ended a freeze, or an attempt at one: there is something new to write. */
+bool freezes_event(struct freezes *f, const Cbsnap__FreezeEvent *event);
+
+/* As the file has it. */
+void freezes_pack(const struct freezes *f, struct buf *to);
+/* Whole or not at all; makes the directory. */
+int freezes_write(const char *path, const struct buf *from, struct err *e);
+
+#endif
