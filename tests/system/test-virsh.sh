@@ -12,7 +12,9 @@ virsh -q -c "$LAB_URI" domfsfreeze "$LAB_DOMAIN" >"$work/freeze" 2>&1
 ok $? "virsh domfsfreeze succeeds" "$(cat "$work/freeze")"
 blocked
 ok $? "a write from another session blocks"
-is "$("$LAB" sh 'cbsnap-agent status --json' | jq -r .lock_held)" true "the agent holds the server's lock"
+"$LAB" sh 'cbsnap-agent status --json' >"$work/held"
+held=$(jq -c .position "$work/held")
+is "$(jq -r .lock_held "$work/held")" true "the agent holds the server's lock"
 # a write that waits must be carried out as soon as the thaw lets it
 (write_ms 30 >"$work/waited") &
 writer=$!
@@ -25,6 +27,9 @@ holds "the write that waited was carried out then ($(cat "$work/waited") ms)" "$
 ok $? "a write goes through after the thaw"
 is "$(agent_state)" idle "the agent is idle again"
 is "$("$LAB" sh 'cbsnap-agent status --json' | jq -r .last_end.cause)" hook "and says that the hook ended it"
+"$LAB" sh 'cbsnap-agent status --json' | jq '.freezes[0]' >"$work/note"
+is "$(jq -c .position "$work/note")" "$held" "a note in the guest says at which position the server was held"
+holds "and for how long ($(jq .held_us "$work/note") us)" "$(jq .held_us "$work/note") > 2000000"
 
 # the hook must fail the freeze when there is no lock to be had: mysqld down
 "$LAB" sh 'systemctl stop mysql'
@@ -50,3 +55,39 @@ ok $? "a late virsh domfsthaw does not hide that the freeze was lost" "$(cat "$w
 virsh -q -c "$LAB_URI" domfsfreeze "$LAB_DOMAIN" >"$work/again" 2>&1 &&
     virsh -q -c "$LAB_URI" domfsthaw "$LAB_DOMAIN" >>"$work/again" 2>&1
 ok $? "and the next freeze and thaw work" "$(cat "$work/again")"
+
+# what is there to be frozen, and a part of it: the server is locked all the same
+is "$(virsh -q -c "$LAB_URI" domfsinfo "$LAB_DOMAIN" | awk '{print $1}' | sort | tr '\n' ' ')" \
+    '/ /mnt/mysql /mnt/mysqldata ' "virsh domfsinfo lists the filesystems"
+virsh -q -c "$LAB_URI" domfsfreeze "$LAB_DOMAIN" --mountpoint /mnt/mysql --mountpoint /mnt/mysqldata >"$work/part" 2>&1
+ok $? "virsh domfsfreeze of two of them succeeds" "$(cat "$work/part")"
+blocked
+ok $? "a write to the server blocks"
+is "$("$LAB" sh 'touch /root/x && echo free')" free "the filesystem that was left out takes a write"
+virsh -q -c "$LAB_URI" domfsthaw "$LAB_DOMAIN" >"$work/part" 2>&1
+ok $? "and the thaw lets all of it go" "$(cat "$work/part")"
+writes_go_on "writes go on after it"
+
+# A snapshot by libvirt alone: what was written before it is the volumes, what comes after goes to
+# overlays. The volumes then stand at the position that the note in the guest has.
+"$LAB" load start
+sleep 2
+disks=()
+for disk in vda vdb vdc; do
+    disks+=(--diskspec "$disk,file=$work/$disk.qcow2")
+done
+virsh -q -c "$LAB_URI" snapshot-create-as "$LAB_DOMAIN" quiesced --quiesce --disk-only --no-metadata --atomic \
+    "${disks[@]}" >"$work/quiesce" 2>&1
+ok $? "virsh snapshot-create-as --quiesce --disk-only succeeds under load" "$(cat "$work/quiesce")"
+"$LAB" load stop
+writes_go_on "writes go on after it"
+"$LAB" sh 'cbsnap-agent status --json' | jq '.freezes[0]' >"$work/note"
+is "$(jq -r .end "$work/note")" released "the note says that it was held until it was let go"
+for id in $LAB_VOLUME_IDS; do
+    "$LAB" api createStorageSnapshot "id=$id" name=quiesced >/dev/null
+done
+"$LAB" proof quiesced >"$work/proof.json" 2>"$work/proof.err"
+ok $? "a server starts from what it left" "$(tail -3 "$work/proof.err")"
+is "$(jq -r '.gtid_executed, (.binlogs[-2] | .file, .size)' "$work/proof.json" | tr '\n' ' ')" \
+    "$(jq -r '.position | .gtid_set, .binlog_file, .binlog_offset' "$work/note" | tr '\n' ' ')" \
+    "and stands exactly where the note says: GTID set, binary log and its size"
