@@ -211,6 +211,7 @@ const struct fact_row fact_rows[] = {
     TEXT(verified, "verify.result"),
     TEXT(verified_at, "verify.ended"),
 #define LISTED 12 /* up to here */
+    TEXT(imported, "imported.from"),
     TEXT(server_version, "position.server_version"),
     FOUND(volumes, volumes),
     FOUND(snapshots_kept, snapshots_kept),

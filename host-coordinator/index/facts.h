@@ -16,6 +16,7 @@ struct set_facts {
     char *binlog_file, *gtid_set, *server_version;
     char *verified; /* "same", "different"; NULL: never verified */
     char *verified_at;
+    char *imported; /* from which manifest; NULL: the coordinator's own record */
     double write_stall_ms, binlog_offset;
     double volumes, snapshots_kept; /* how many the set has, how many the appliance still keeps */
     double recovery_ms;             /* as measured when it was verified */

@@ -104,7 +104,10 @@ static double judge_proof(const struct rank_view *set, char *words)
 {
     const char *verified = set->facts->verified;
 
-    if (!verified)
+    if (!verified && set->facts->imported)
+        add_words(words, "imported and never verified: ranked as 'crash', for its verdict is the "
+                         "guest's word");
+    else if (!verified)
         add_words(words, "never verified");
     else if (strcmp(verified, "same") == 0)
         add_words(words, "verified: what came back is what was taken");

@@ -27,6 +27,13 @@ static int verdict_order(const char *verdict)
     return -1;
 }
 
+/* What is known of an imported set is what the guest's own disk says, and a guest may lie: until a
+ * verification has seen that it is true, it is worth no more than its snapshots. */
+static int worth(const struct set_facts *f)
+{
+    return verdict_order(f->imported && !f->verified ? "crash" : f->verdict);
+}
+
 enum rank_out rank_judge(const struct set_facts *f, int64_t wanted_us)
 {
     int64_t at_us;
@@ -154,7 +161,7 @@ static void fill_absent(struct ranking *r, size_t part)
 static int best_first(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
-    int order = verdict_order(x->facts->verdict) - verdict_order(y->facts->verdict);
+    int order = worth(x->facts) - worth(y->facts);
 
     if (order == 0)
         order = compare_numbers(&x->cost, &y->cost);

@@ -423,6 +423,21 @@ static void lengths_have_the_unit_that_fits(void **state)
         assert_string_equal(when_length(rows[n].seconds, text), rows[n].text);
 }
 
+/* Its verdict is the guest's word; a verification makes it ours. */
+static void an_imported_set_counts_once_verified(void **state)
+{
+    (void)state;
+    add(0)->verified = NULL; /* the guest may have made it up */
+    facts[0].imported = (char *)"/mnt/root/set0.json";
+    add(5000)->verified = NULL;
+    add(9000)->verdict = (char *)"crash";
+    ranks("1 0 2");
+    costs(PROOF, 60,
+          "imported and never verified: ranked as 'crash', for its verdict is the guest's word");
+    facts[0].verified = (char *)"same";
+    ranks("0 1 2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +447,7 @@ int main(void)
         cmocka_unit_test_setup(of_equal_costs_the_newest_comes_first, forget),
         cmocka_unit_test_setup(a_quick_recovery_makes_up_for_age, forget),
         cmocka_unit_test_setup(what_cannot_be_gone_back_to_is_left_out, forget),
+        cmocka_unit_test_setup(an_imported_set_counts_once_verified, forget),
         cmocka_unit_test_setup(each_part_says_what_it_costs, forget),
         cmocka_unit_test_setup(recovery_is_predicted_and_corrected_by_what_was_measured, forget),
         cmocka_unit_test_setup(what_nobody_read_moves_no_set, forget),
