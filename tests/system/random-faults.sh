@@ -1,7 +1,7 @@
 #!/bin/bash
 # Faults at random moments of runs in the real VM: one or two of tests/faults/faults.sh, for a random
 # time. Each set that is called `application` is proven on clones; sets that are lost are counted, with
-# what their records say. RUNS=200 runs of SEED (printed); RUN=17 with that seed is one of them again.
+# what their records say. RUNS=200 runs of SEED (printed); RUN=17 with that seed is one of them again, FROM=17 that and those after it.
 # (make faults-random; `test-random` is the same on fakes.)
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/faults/faults.sh"
@@ -83,9 +83,8 @@ one_run() { # N
     for i in "${!names[@]}"; do
         what="$what${what:+, }${names[i]} at ${moments[i]} ms for ${lasts[i]} ms"
     done
-    [ -z "$dirty" ] || { fresh; "$LAB" meter start 50; }
-    # most of them leave the guest another than it was
-    case ${names[*]} in *array* | *coord* | none) dirty= ;; *) dirty=1 ;; esac
+    fresh
+    "$LAB" meter start 50
     run_once
     verdict=$(jq -r .verdict "$(last_record 2>/dev/null)" 2>/dev/null || echo none)
     reason=$(jq -r '.reasons[0] // ""' "$(last_record 2>/dev/null)" 2>/dev/null)
@@ -94,7 +93,6 @@ one_run() { # N
     ask_named || bad="${bad}named ($why); "
     ask_truth "$status" || bad="${bad}truth after recover ($why); "
     [ "$status:$verdict" = 0:application ] || ! unharmed || bad="${bad}lost, and nothing was wrong; "
-    [ -z "$bad" ] || dirty=1
     [ -z "$bad" ]
     ok $? "run $1: $what: exit status $status, verdict $verdict, $((($(now_ms) - from) / 1000)) s" "$bad
 $(cat "$work/came")
@@ -108,11 +106,10 @@ coord snapshot "$LAB_DOMAIN" >/dev/null 2>"$work/err" || { cat "$work/err"; echo
 run_ms=${RUN_MS:-$(($(now_ms) - from))}
 note "SEED=$SEED RUN_MS=$run_ms: the same faults again"
 : >"$OUTCOMES"
-dirty=1
 if [ -n "${RUN:-}" ]; then
     one_run "$RUN"
 else
-    for n in $(seq "$RUNS"); do
+    for n in $(seq "${FROM:-1}" "$RUNS"); do
         one_run "$n" </dev/null
     done
 fi
