@@ -109,6 +109,7 @@ void call_state(struct call *call)
     describe_sample(d->sampler, &view.state);
     if (call->client && !call->client->host) /* a person in the guest asks, not a run that waits */
         evidence_describe(d->evidence, &view.state);
+    view.state.agent_version = (char *)CBSNAP_VERSION;
     view.state.confine_problem = describe_text(d->confine_problem.msg);
     MSG_BODY(&m, state, STATE, &view.state);
     call_send(call, &m);

@@ -57,6 +57,17 @@ static void say(struct report *r, enum level level, const char *subject, const c
 /* ---- the findings ------------------------------------------------------------------------------
  */
 
+/* The one that runs may be from before an upgrade. */
+static void check_version(struct report *r, const char *running)
+{
+    if (running && strcmp(running, CBSNAP_VERSION) == 0)
+        return;
+    say(r, LEVEL_WARN, "agent",
+        "the daemon that runs is of version %s, this program of " CBSNAP_VERSION
+        ": restart it (systemctl restart cbsnap-agent)",
+        running ? running : "0.1.0 or older");
+}
+
 static void check_daemon(struct report *r, const struct agent_options *o)
 {
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
@@ -74,6 +85,7 @@ static void check_daemon(struct report *r, const struct agent_options *o)
     else
         say(r, LEVEL_OK, "agent", "cbsnap-agent runs, epoch %llu",
             (unsigned long long)answer->state->epoch);
+    check_version(r, answer->state->agent_version);
     if (answer->state->confine_problem)
         say(r, LEVEL_WARN, "agent", "it runs with more rights than it needs: %s",
             answer->state->confine_problem);

@@ -439,6 +439,11 @@ json() {
         run --json check | python3 -c 'import json, sys; assert any(x["level"] == "FAIL" for x in json.load(sys.stdin))'
 }
 ok 'status and check speak JSON' json
+same_version() {
+    version=$(run --json status | python3 -c 'import json, sys; print(json.load(sys.stdin)["agent_version"])')
+    [ "$("$agent" --version)" = "cbsnap-agent $version" ] && ! run check | grep 'is of version'
+}
+ok 'status names the version of the daemon, and check has nothing to say of it' same_version
 ok 'the daemon ends with 0' stop_agent TERM
 echo "1..$count"
 exit $failed
