@@ -87,8 +87,8 @@ static const struct conf_option options[] = {
      .type = CONF_TAKE,
      .fallback = "note",
      .help = "note or refuse: what a 'refuse' does that no reading can decide"},
-    APPLIANCE("driver", driver, "elastistor", "elastistor"),
-    APPLIANCE("url", url, "", "https://HOST/client/api"),
+    APPLIANCE("driver", driver, "elastistor", "what kind of appliance: elastistor"),
+    APPLIANCE("url", url, "", "of its API: https://HOST/client/api"),
     APPLIANCE("ca", ca, "", "PEM file of the CA to trust; empty: the system's"),
     APPLIANCE("fingerprint", fingerprint, "", "sha256//BASE64 of the public key, instead of a CA"),
     {.section = "appliance *",
@@ -123,7 +123,7 @@ static void *secret_section(void *target, const char *word, const char *name, st
     return a;
 }
 
-static const struct conf_spec secret_spec = {
+const struct conf_spec credentials_spec = {
     .options = secrets, .count = ARRAY_SIZE(secrets), .named = secret_section};
 
 static void *appliance_section(void *target, const char *word, const char *name, struct err *e);
@@ -156,7 +156,7 @@ static int take(void *target, const struct conf_option *o, const char *text,
     return 0;
 }
 
-static const struct conf_spec spec = {
+const struct conf_spec config_spec = {
     .options = options, .count = ARRAY_SIZE(options), .take = take, .named = appliance_section};
 
 static void *appliance_section(void *target, const char *word, const char *name, struct err *e)
@@ -173,8 +173,8 @@ static void *appliance_section(void *target, const char *word, const char *name,
     c->appliances = xrealloc(c->appliances, (c->appliance_count + 1) * sizeof(*c->appliances));
     a = &c->appliances[c->appliance_count++];
     *a = (struct appliance_config){.name = xstrdup(name)};
-    conf_defaults(&spec, word, a);
-    conf_defaults(&secret_spec, word, a);
+    conf_defaults(&config_spec, word, a);
+    conf_defaults(&credentials_spec, word, a);
     return a;
 }
 
@@ -210,7 +210,7 @@ static uid_t own_user(const struct config *c)
 static int read_secrets(struct config *c, const char *path, struct err *e)
 {
     if (conf_check_private(c->credentials, own_user(c), e) < 0 ||
-        conf_read(&secret_spec, c->credentials, c, e) < 0)
+        conf_read(&credentials_spec, c->credentials, c, e) < 0)
         return -1;
     return check(c, path, e);
 }
@@ -221,8 +221,8 @@ int config_load(struct config *ret, const char *path, bool appliances, struct er
     struct err why = ERR_INIT;
     int rc;
 
-    conf_defaults(&spec, NULL, &c);
-    rc = conf_read(&spec, path, &c, &why);
+    conf_defaults(&config_spec, NULL, &c);
+    rc = conf_read(&config_spec, path, &c, &why);
     if (rc < 0 && why.code == ERR_NOT_FOUND && !appliances)
         rc = 0;
     if (rc == 0 && appliances)
@@ -247,12 +247,12 @@ void config_release(struct config *c)
 
         if (a->api_key)
             explicit_bzero(a->api_key, strlen(a->api_key));
-        conf_release(&secret_spec, "appliance", a);
-        conf_release(&spec, "appliance", a);
+        conf_release(&credentials_spec, "appliance", a);
+        conf_release(&config_spec, "appliance", a);
         free(a->name);
     }
     free(c->appliances);
     policy_free(c->policy);
-    conf_release(&spec, NULL, c);
+    conf_release(&config_spec, NULL, c);
     *c = (struct config){.appliance_count = 0};
 }
