@@ -49,9 +49,10 @@ static int command_metrics(const struct command_line *c)
 
 const struct agent_command agent_commands[] = {
     {"daemon", "", "run in the foreground (default)", command_daemon},
-    {"hook", "freeze|thaw", "what qemu-ga's hook runs: take the lock, let it go", command_hook},
-    {"status", "", "what is held now, and how the last freeze ended", command_status},
-    {"check", "", "would a freeze of this guest be consistent? changes nothing", command_check},
-    {"metrics", "", "every metric there is, with unit, kind and source", command_metrics},
+    {"hook", "freeze|thaw", "what qemu-ga's hook runs: take the lock, or let it go", command_hook},
+    {"status", "", "say what is held now, and how the last freeze ended", command_status},
+    {"check", "", "say whether a freeze of this guest would be consistent; changes nothing",
+     command_check},
+    {"metrics", "", "list every metric there is, with unit, kind and source", command_metrics},
 };
 const size_t agent_command_count = ARRAY_SIZE(agent_commands);

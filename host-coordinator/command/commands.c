@@ -55,7 +55,7 @@ static const struct usage_option restore_options[] = {
 static const struct usage_option verify_options[] = {
     {0, "tables", "LIST", "read these only: schema.table,schema.table"},
     {0, "certificate-only", NULL, "compare positions, read no data"},
-    {0, "memory", "MIB", "of the throw-away VM"},
+    {0, "memory", "MIB", "memory of the throw-away VM"},
     {0, "force", NULL, "trust the definition of an imported set"},
     {0},
 };
@@ -68,13 +68,13 @@ static const struct usage_option delete_options[] = {
 static const struct usage_option prune_options[] = {
     {0, "keep-last", "N", "the newest N"},
     {0, "keep-hourly", "N", "the newest of each of the last N hours that have one"},
-    {0, "keep-daily", "N", "the same for days (UTC)"},
-    {0, "keep-weekly", "N", "for weeks, Monday to Sunday"},
-    {0, "keep-monthly", "N", "for months"},
-    {0, "keep-yearly", "N", "for years"},
+    {0, "keep-daily", "N", "the newest of each of the last N days (UTC) that have one"},
+    {0, "keep-weekly", "N", "the same for weeks, Monday to Sunday"},
+    {0, "keep-monthly", "N", "the same for months"},
+    {0, "keep-yearly", "N", "the same for years"},
     {0, "keep-verified", "N", "the newest N that passed verification"},
     {0, "keep-within", "TIME", "all as young as that: 2h, 3d"},
-    {0, "dry-run", NULL, "say it only"},
+    {0, "dry-run", NULL, "only say what would be removed"},
     {0, "orphans", NULL, "list what is there on one side only"},
     {0, "repair", NULL, "with --orphans: remove it, or make the record say so"},
     {0},
