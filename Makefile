@@ -150,7 +150,7 @@ deps:
 	tests/deps
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/man $(BUILD)/completion $(BUILD)/*tables* $(BUILD)/*.a $(BUILD)/cbsnap-* $(BUILD)/elastistor-sim \
+	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/man $(BUILD)/completion $(BUILD)/*tables* $(BUILD)/places $(BUILD)/*.a $(BUILD)/cbsnap-* $(BUILD)/elastistor-sim \
 	    $(BUILD)/unit $(BUILD)/replay $(BUILD)/asan $(BUILD)/fuzz
 
 help:

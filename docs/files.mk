@@ -3,6 +3,7 @@
 
 MANDIR      ?= $(PREFIX)/share/man
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+# where zsh of Enterprise Linux looks; Debian's packages belong into .../zsh/vendor-completions
 ZSHCOMPDIR  ?= $(PREFIX)/share/zsh/site-functions
 # the day on which the pages were last read through
 MAN_DATE    := November 27, 2026
@@ -30,20 +31,26 @@ $(BUILD)/%.tables: $(BUILD)/tables-%
 # what stands in a page as @NAME@
 PLACES := SYSCONFDIR=$(SYSCONFDIR) SBINDIR=$(SBINDIR) LIBEXECDIR=$(LIBEXECDIR) HOOKDIR=$(HOOKDIR) \
 	VERSION=$(VERSION) DATE='$(MAN_DATE)'
-TABLE_AWK := docs/tables/read.awk
+PAGE_NEEDS := docs/tables/read.awk $(BUILD)/places
+
+# an installation with another PREFIX makes the pages anew
+.PHONY: FORCE
+$(BUILD)/places: FORCE
+	@mkdir -p $(@D)
+	@echo "$(PLACES)" | cmp -s - $@ || echo "$(PLACES)" > $@
 
 $(AGENT_PAGES) $(filter %agent,$(COMPLETIONS)): $(BUILD)/agent.tables
 $(COORD_PAGES) $(filter %coord,$(COMPLETIONS)): $(BUILD)/coord.tables
 $(BUILD)/man/cbsnap-record.5: docs/record.md
 
-$(BUILD)/man/%: docs/man/%.in $(TABLE_AWK) docs/tables/man.awk
+$(BUILD)/man/%: docs/man/%.in $(PAGE_NEEDS) docs/tables/man.awk
 	@mkdir -p $(@D)
-	awk -f $(TABLE_AWK) -f docs/tables/man.awk $(filter %.tables %.md,$^) $(PLACES) $< > $@.new
+	awk -f docs/tables/read.awk -f docs/tables/man.awk $(filter %.tables %.md,$^) $(PLACES) $< > $@.new
 	mv $@.new $@
 
-$(BUILD)/completion/%: docs/completion/%.in $(TABLE_AWK) docs/tables/completion.awk
+$(BUILD)/completion/%: docs/completion/%.in $(PAGE_NEEDS) docs/tables/completion.awk
 	@mkdir -p $(@D)
-	awk -f $(TABLE_AWK) -f docs/tables/completion.awk $(filter %.tables,$^) $(PLACES) $< > $@.new
+	awk -f docs/tables/read.awk -f docs/tables/completion.awk $(filter %.tables,$^) $(PLACES) $< > $@.new
 	mv $@.new $@
 
 # $(1): pages, $(2): program
