@@ -63,9 +63,9 @@ static void check_version(struct report *r, const char *running)
     if (running && strcmp(running, CBSNAP_VERSION) == 0)
         return;
     say(r, LEVEL_WARN, "agent",
-        "the daemon that runs is of version %s, this program of " CBSNAP_VERSION
-        ": restart it (systemctl restart cbsnap-agent)",
-        running ? running : "0.1.0 or older");
+        "the daemon that runs is of version %s, this program of %s: restart it (systemctl restart "
+        "cbsnap-agent)",
+        running ? running : "0.1.0 or older", CBSNAP_VERSION);
 }
 
 static void check_daemon(struct report *r, const struct agent_options *o)
