@@ -45,7 +45,7 @@ static const struct conf_option options[] = {
            "the guest lets go by itself when it has not heard from us for so long"),
     NUMBER("snapshot", "freeze_ms", freeze_ms, "60000", 1000, 600000,
            "how long the freeze may take, the tries for the lock included"),
-    NUMBER("snapshot", "max_stall_ms", max_stall_ms, "15000", 1000, 300000,
+    NUMBER("snapshot", "max_stall_ms", max_stall_ms, "10000", 1000, 300000,
            "frozen longer than this, the run gives up"),
     NUMBER("snapshot", "late_ms", late_ms, "10000", 0, 600000,
            "how long a given-up snapshot is waited for before it is believed never to come"),

@@ -31,6 +31,7 @@ struct request {
     uv_timer_t timer;
     struct request *next; /* under way, of this array */
     struct memory *array;
+    struct loop *loop; /* the client's */
     struct storage_op *op;
     struct wish wish;
     enum memory_fault fault;
@@ -178,7 +179,7 @@ static void start(struct storage *s, struct wish w, int64_t deadline_us, struct 
     m->requests[w.command]++;
     m->open[w.command]++;
     tell(m, &w, false);
-    *r = (struct request){.array = m, .op = op, .next = m->under_way};
+    *r = (struct request){.array = m, .loop = m->loop, .op = op, .next = m->under_way};
     m->under_way = r;
     r->wish = (struct wish){w.command, copy(w.volume_id), copy(w.name), copy(w.word)};
     r->fault = take_fault(m, w.command, w.volume_id);
@@ -434,10 +435,14 @@ void storage_memory_on(struct storage *s, memory_hook *hook, void *arg)
 void storage_memory_desert(struct storage *s, bool done)
 {
     struct memory *m = (struct memory *)s;
-    struct request *r = m->under_way;
+    struct request **at = &m->under_way, *r;
 
-    m->under_way = NULL;
-    for (; r; r = r->next) {
+    while ((r = *at)) {
+        if (r->loop == m->loop) { /* its successor's */
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
         m->open[r->wish.command]--;
         if (done && r->fault == MEMORY_NO_FAULT)
             act(r, NULL, NULL);

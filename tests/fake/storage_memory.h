@@ -79,7 +79,7 @@ void storage_memory_fault(struct storage *s, enum memory_command command, const 
 /* Called when a request has come, before its fault is chosen, and again just before it is done. */
 typedef void memory_hook(void *arg, enum memory_command command, const char *volume_id, bool doing);
 void storage_memory_on(struct storage *s, memory_hook *hook, void *arg);
-/* The client has died: what is under way is done all the same, or never. */
+/* The client of an earlier loop has died: what it had under way is done all the same, or never. */
 void storage_memory_desert(struct storage *s, bool done);
 const char *storage_memory_command_name(enum memory_command command);
 

@@ -80,8 +80,8 @@ run_with() { # STEP WHEN FAULT
         sleep "$(awk "BEGIN {ms = $HOLD_MS - $(now_ms) + $at; print (ms > 0 ? ms : 0) / 1000}")"
         "end_$3" >/dev/null 2>&1
     fi
-    # for ever is a defect too: the longest honest run has tries, a late snapshot's wait and undo
-    timeout 150 tail --pid=$pid -s 0.2 -f /dev/null || kill -9 $pid
+    # for ever is a defect too: the longest honest run undoes at an appliance that takes 15 s for each request
+    timeout 400 tail --pid=$pid -s 0.2 -f /dev/null || kill -9 $pid
     { wait $pid; } 2>/dev/null # bash would tell of a kill
     status=$?
     [ "${how%%:*}" = ask ] || at=$(now_ms)
