@@ -108,6 +108,10 @@ install-agent: $(BUILD)/cbsnap-agent
 	$(INSTALL) -m 0755 $(BUILD)/cbsnap.sh.out $(DESTDIR)$(HOOKDIR)/cbsnap
 	$(call fill,hooks/fsfreeze-hook.sh)
 	$(INSTALL) -m 0755 $(BUILD)/fsfreeze-hook.sh.out $(DESTDIR)$(LIBEXECDIR)/fsfreeze-hook
+	$(call fill,hooks/qemu-ga-hook.sh)
+	$(INSTALL) -m 0755 $(BUILD)/qemu-ga-hook.sh.out $(DESTDIR)$(LIBEXECDIR)/qemu-ga-hook
+	$(call fill,hooks/when-idle.sh)
+	$(INSTALL) -m 0755 $(BUILD)/when-idle.sh.out $(DESTDIR)$(LIBEXECDIR)/when-idle
 	$(call fill,guest-agent/cbsnap-agent.service)
 	$(INSTALL) -m 0644 $(BUILD)/cbsnap-agent.service.out $(DESTDIR)$(UNITDIR)/cbsnap-agent.service
 	$(INSTALL) -m 0755 guest-agent/cbsnap-verify-generator \
