@@ -86,7 +86,7 @@ conf_hook() { awk -F= '/^\[/ { general = $0 == "[general]" } general && $1 == "f
 # ---- Enterprise Linux ------------------------------------------------------------------------
 el_fresh() { el; enable && [ "$(el_hook)" = $runner ] && [ "$(grep -c = "$sysconfig")" = 4 ]; }
 ok 'EL, fresh: the runner is ours, all else stays' el_fresh
-el_back() { el; chmod 640 "$sysconfig"; there_and_back; }
+el_back() { el; chmod 606 "$sysconfig"; there_and_back; }
 ok 'EL: disable gives back each byte, mode and owner' el_back
 el_odd() { # the last line without an end, quotes, blanks, the assignment twice, a link
     el
