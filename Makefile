@@ -40,7 +40,9 @@ AGENT_PC := $(PROTO_PC) libuv $(MYSQL_PC)
 COORD_PC := $(PROTO_PC) ncursesw libuv libvirt libvirt-qemu libcurl jansson libxml-2.0 sqlite3 gnutls
 SIM_PC   := libmicrohttpd jansson inih zlib gnutls
 pc_cflags = $(shell $(PKG_CONFIG) --cflags $(1))
-pc_libs   = $(shell $(PKG_CONFIG) --libs $(1))
+# INIH=static links that small library in: its soname is another one on Debian than elsewhere
+pc_libs   = $(if $(filter static,$(INIH)),$(subst -linih,-l:libinih.a,$(pc_libs_so)),$(pc_libs_so))
+pc_libs_so = $(shell $(PKG_CONFIG) --libs $(1))
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
@@ -49,10 +51,13 @@ all: $(BUILD)/cbsnap-agent $(BUILD)/cbsnap-coord
 
 # ---- generated code -------------------------------------------------------------------------
 
+# One command makes both; make before 4.3 (Enterprise Linux 7 and 8) knows no grouped targets.
 GEN := $(BUILD)/gen/proto/cbsnap.pb-c.h
-$(BUILD)/gen/proto/cbsnap.pb-c.c $(GEN) &: proto/cbsnap.proto
+$(BUILD)/gen/proto/cbsnap.pb-c.c: proto/cbsnap.proto
 	@mkdir -p $(BUILD)/gen
 	protoc-c --c_out=$(BUILD)/gen $<
+$(GEN): $(BUILD)/gen/proto/cbsnap.pb-c.c
+	@touch $@
 
 $(BUILD)/obj/cbsnap.pb-c.o: $(BUILD)/gen/proto/cbsnap.pb-c.c
 	@mkdir -p $(@D)
