@@ -132,6 +132,16 @@ install-coord: $(BUILD)/cbsnap-coord
 	    $(INSTALL) -m 0644 host-coordinator/coord.conf.example \
 	    $(DESTDIR)$(SYSCONFDIR)/cbsnap/coord.conf
 
+# ---- packages -------------------------------------------------------------------------------
+
+.PHONY: rpm
+rpm:
+	packaging/rpm/build $(VERSION)
+
+.PHONY: selinux
+selinux:
+	packaging/rpm/selinux/check $(BUILD)
+
 # ---- care -----------------------------------------------------------------------------------
 
 C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
@@ -173,6 +183,9 @@ help:
 	@echo 'lint, format         formatter, cppcheck, direction of includes'
 	@echo 'prove                ten sets under load, each proven on clones, and tampered ones found (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
+	@echo 'rpm                  the RPMs of cbsnap-agent in $(BUILD)/rpm, and what proves them (Debian)'
+	@echo 'selinux              compiles the policy module, and shows what it gives to the hook'
+	@echo 'check-el7            builds the agent without what Enterprise Linux 7 lacks'
 	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
