@@ -40,7 +40,9 @@ AGENT_PC := $(PROTO_PC) libuv $(MYSQL_PC)
 COORD_PC := $(PROTO_PC) ncursesw libuv libvirt libvirt-qemu libcurl jansson libxml-2.0 sqlite3 gnutls
 SIM_PC   := libmicrohttpd jansson inih zlib gnutls
 pc_cflags = $(shell $(PKG_CONFIG) --cflags $(1))
-pc_libs   = $(shell $(PKG_CONFIG) --libs $(1))
+# INIH=static links that small library in: its soname is another one on Debian than elsewhere
+pc_libs   = $(if $(filter static,$(INIH)),$(subst -linih,-l:libinih.a,$(pc_libs_so)),$(pc_libs_so))
+pc_libs_so = $(shell $(PKG_CONFIG) --libs $(1))
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
@@ -49,10 +51,13 @@ all: $(BUILD)/cbsnap-agent $(BUILD)/cbsnap-coord
 
 # ---- generated code -------------------------------------------------------------------------
 
+# One command makes both; make before 4.3 (Enterprise Linux 7 and 8) knows no grouped targets.
 GEN := $(BUILD)/gen/proto/cbsnap.pb-c.h
-$(BUILD)/gen/proto/cbsnap.pb-c.c $(GEN) &: proto/cbsnap.proto
+$(BUILD)/gen/proto/cbsnap.pb-c.c: proto/cbsnap.proto
 	@mkdir -p $(BUILD)/gen
 	protoc-c --c_out=$(BUILD)/gen $<
+$(GEN): $(BUILD)/gen/proto/cbsnap.pb-c.c
+	@touch $@
 
 $(BUILD)/obj/cbsnap.pb-c.o: $(BUILD)/gen/proto/cbsnap.pb-c.c
 	@mkdir -p $(@D)
@@ -109,6 +114,10 @@ install-agent: $(BUILD)/cbsnap-agent $(AGENT_PAGES) $(filter %agent,$(COMPLETION
 	$(INSTALL) -m 0755 $(BUILD)/cbsnap.sh.out $(DESTDIR)$(HOOKDIR)/cbsnap
 	$(call fill,hooks/fsfreeze-hook.sh)
 	$(INSTALL) -m 0755 $(BUILD)/fsfreeze-hook.sh.out $(DESTDIR)$(LIBEXECDIR)/fsfreeze-hook
+	$(call fill,hooks/qemu-ga-hook.sh)
+	$(INSTALL) -m 0755 $(BUILD)/qemu-ga-hook.sh.out $(DESTDIR)$(LIBEXECDIR)/qemu-ga-hook
+	$(call fill,hooks/when-idle.sh)
+	$(INSTALL) -m 0755 $(BUILD)/when-idle.sh.out $(DESTDIR)$(LIBEXECDIR)/when-idle
 	$(call fill,guest-agent/cbsnap-agent.service)
 	$(INSTALL) -m 0644 $(BUILD)/cbsnap-agent.service.out $(DESTDIR)$(UNITDIR)/cbsnap-agent.service
 	$(INSTALL) -m 0755 guest-agent/cbsnap-verify-generator \
@@ -125,6 +134,16 @@ install-coord: $(BUILD)/cbsnap-coord $(COORD_PAGES) $(filter %coord,$(COMPLETION
 	test -e $(DESTDIR)$(SYSCONFDIR)/cbsnap/coord.conf || \
 	    $(INSTALL) -m 0644 host-coordinator/coord.conf.example \
 	    $(DESTDIR)$(SYSCONFDIR)/cbsnap/coord.conf
+
+# ---- packages -------------------------------------------------------------------------------
+
+.PHONY: rpm
+rpm:
+	packaging/rpm/build $(VERSION)
+
+.PHONY: selinux
+selinux:
+	packaging/rpm/selinux/check $(BUILD)
 
 # ---- care -----------------------------------------------------------------------------------
 
@@ -171,6 +190,9 @@ help:
 	@echo 'faults-random        faults at random moments in the VM: SEED=, RUNS=200, RUN= (root)'
 	@echo 'soak                 sets for two hours, COUNT=1000 at most: does anything grow or leak? (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
+	@echo 'rpm                  the RPMs of cbsnap-agent in $(BUILD)/rpm, and what proves them (Debian)'
+	@echo 'selinux              compiles the policy module, and shows what it gives to the hook'
+	@echo 'check-el7            builds the agent without what Enterprise Linux 7 lacks'
 	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +23,7 @@
 #include "guest-agent/pin.h"
 #include "guest-agent/session/marker.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/compat.h"
 
 #define THREAD_WAIT_MS 3000
 
@@ -259,7 +259,7 @@ static int start(struct daemon *d, struct err *e)
 
     /* first of all: what a predecessor left frozen is thawed in here */
     d->live = live_new(&d->loop, &live, &callbacks, d);
-    if (getrandom(&d->instance, sizeof(d->instance), 0) < 0)
+    if (random_fill(&d->instance, sizeof(d->instance)) < 0)
         d->instance = (uint64_t)uv_hrtime();
     read_boot_id(d);
     uv_async_init(&d->loop, &d->held_lines, on_held_lines);

@@ -2,6 +2,7 @@
 PROTO_SRC := \
 	proto/base/buf.c \
 	proto/base/clock.c \
+	proto/base/compat.c \
 	proto/base/duration.c \
 	proto/base/err.c \
 	proto/base/log.c \

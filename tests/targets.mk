@@ -25,6 +25,7 @@ check-asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
 
 include tests/fuzz/targets.mk
+include tests/el7/targets.mk
 
 # looks for inputs that break a reader, FUZZ_SECONDS for each target (all, or those in FUZZ)
 fuzz:

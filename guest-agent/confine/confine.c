@@ -11,6 +11,11 @@
 
 #include "proto/base/cleanup.h"
 
+#ifndef PR_CAP_AMBIENT /* Linux 4.3 */
+#define PR_CAP_AMBIENT           47
+#define PR_CAP_AMBIENT_CLEAR_ALL 4
+#endif
+
 static const int always[] = {CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH};
 
 static uint64_t kept(const struct confine_needs *needs)

@@ -44,6 +44,32 @@ enum {
     OPEN_TREE_ATTR = 467
 };
 
+/* The same for those before 424, which each kind of machine numbers in its own way: the headers of
+ * Enterprise Linux 7 are those of Linux 3.10. */
+#ifdef __x86_64__
+#define OLD_HEADERS(on_x86_64, on_aarch64) on_x86_64
+#else
+#define OLD_HEADERS(on_x86_64, on_aarch64) on_aarch64
+#endif
+#ifndef SYS_seccomp
+#define SYS_seccomp OLD_HEADERS(317, 277)
+#endif
+#ifndef SYS_kexec_file_load
+#define SYS_kexec_file_load OLD_HEADERS(320, 294)
+#endif
+#ifndef SYS_bpf
+#define SYS_bpf OLD_HEADERS(321, 280)
+#endif
+#ifndef SYS_execveat
+#define SYS_execveat OLD_HEADERS(322, 281)
+#endif
+#ifndef SYS_userfaultfd
+#define SYS_userfaultfd OLD_HEADERS(323, 282)
+#endif
+#ifndef SECCOMP_SET_MODE_FILTER
+#define SECCOMP_SET_MODE_FILTER 1
+#endif
+
 static const unsigned refused[] = {
     /* what CAP_SYS_ADMIN opens: mounts and namespaces */
     SYS_mount, SYS_umount2, SYS_pivot_root, OPEN_TREE, OPEN_TREE_ATTR, MOVE_MOUNT, FSOPEN, FSCONFIG,

@@ -14,6 +14,7 @@
 
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/compat.h"
 
 /* Reads happen only once data is there, so this bounds an answer that stops in its middle. */
 #define READ_TIMEOUT_S 2
@@ -230,7 +231,7 @@ static MYSQL *log_in(const struct mysql_login *login, struct err *e)
     done = mysql_real_connect(my, "localhost", account(login), password, NULL, 0,
                               login->socket && *login->socket ? login->socket : NULL, 0);
     if (password)
-        explicit_bzero(password, strlen(password));
+        wipe(password, strlen(password));
     if (!done) {
         login_failed(my, login, e);
         mysql_close(my);

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 
 #include "guest-agent/mysql/lock_internal.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/compat.h"
 
 #define ALIVE_TIMEOUT_MS  1000
 #define UNLOCK_TIMEOUT_MS 2000
@@ -120,7 +120,7 @@ static int64_t backoff_us(const struct lock_limits *limits, unsigned n)
     int64_t base = (int64_t)limits->backoff_ms * 1000 * factor;
     uint32_t random;
 
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+    if (random_fill(&random, sizeof(random)) < 0)
         random = (uint32_t)mono_us();
     return base / 2 + (int64_t)((double)base * ((double)random / UINT32_MAX));
 }

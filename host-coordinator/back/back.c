@@ -4,6 +4,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/compat.h"
 
 #include <string.h>
 
@@ -39,7 +40,7 @@ void back_release(struct back *b)
     free(b->volumes);
     free(b->old_definition);
     if (b->secret_definition)
-        explicit_bzero(b->secret_definition, strlen(b->secret_definition));
+        wipe(b->secret_definition, strlen(b->secret_definition));
     free(b->secret_definition);
     free(b->new_definition);
     message_free(b->certificate);

@@ -7,10 +7,10 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* ---- calls to libvirt ------------------------------------------------------------------------ */
 
@@ -76,7 +76,7 @@ void vm_make_uuid(char uuid[37])
 {
     unsigned char r[16];
 
-    if (getrandom(r, sizeof(r), 0) != sizeof(r))
+    if (random_fill(r, sizeof(r)) < 0)
         memset(r, (int)(mono_us() & 0xff), sizeof(r));
     r[6] = (unsigned char)((r[6] & 0x0f) | 0x40); /* RFC 4122: version 4, variant 1 */
     r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);

@@ -5,6 +5,7 @@
 #include "host-coordinator/policy/policy.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/compat.h"
 #include "proto/conf/conf.h"
 
 #include <string.h>
@@ -248,7 +249,7 @@ void config_release(struct config *c)
         struct appliance_config *a = &c->appliances[n];
 
         if (a->api_key)
-            explicit_bzero(a->api_key, strlen(a->api_key));
+            wipe(a->api_key, strlen(a->api_key));
         conf_release(&credentials_spec, "appliance", a);
         conf_release(&config_spec, "appliance", a);
         free(a->name);

@@ -4,11 +4,11 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/compat.h"
 #include "proto/base/log.h"
 
 static void read_boot_id(char ret[40])
@@ -23,7 +23,7 @@ static void read_boot_id(char ret[40])
 void hello_init(struct guest *g)
 {
     /* answers to a coordinator that was here before us may still be on their way */
-    if (getrandom(&g->instance, sizeof(g->instance), GRND_NONBLOCK) != sizeof(g->instance))
+    if (random_fill(&g->instance, sizeof(g->instance)) < 0)
         g->instance = (uint64_t)mono_us() * 0x9E3779B97F4A7C15u ^ (uint64_t)getpid();
     g->next_id = (uint32_t)(g->instance >> 16);
     read_boot_id(g->boot_id);

@@ -5,11 +5,11 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/compat.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* "20161104T101500Z-7f3a": sorts by time; the tail keeps two runs of one second apart. */
 static void make_set_id(char id[40], int64_t at_wall_us)
@@ -21,7 +21,7 @@ static void make_set_id(char id[40], int64_t at_wall_us)
 
     gmtime_r(&sec, &tm);
     strftime(head, sizeof(head), "%Y%m%dT%H%M%SZ", &tm);
-    if (getrandom(&tail, sizeof(tail), GRND_NONBLOCK) != sizeof(tail))
+    if (random_fill(&tail, sizeof(tail)) < 0)
         tail = (uint16_t)(at_wall_us ^ getpid());
     (void)snprintf(id, 40, "%s-%04x", head, tail);
 }

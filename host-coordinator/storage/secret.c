@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/compat.h"
+
 /* A shorter piece of a key occurs in ordinary text, and gives nothing away. */
 #define PIECE_MIN 16
 #define KEY_MIN   8
@@ -120,13 +122,13 @@ bool text_leaks(const char *text, const char *key)
 void buf_wipe(struct buf *b)
 {
     if (b->data)
-        explicit_bzero(b->data, b->cap);
+        wipe(b->data, b->cap);
     buf_release(b);
 }
 
 void text_wipe(char *text)
 {
     if (text)
-        explicit_bzero(text, strlen(text));
+        wipe(text, strlen(text));
     free(text);
 }

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/compat.h"
 
 static bool named(const xmlNode *node, const char *const *names)
 {
@@ -78,7 +78,7 @@ static int new_mac(xmlNode *interface, struct err *e)
     unsigned char r[3];
     char mac[18];
 
-    if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+    if (random_fill(r, sizeof(r)) < 0)
         return err_set(e, ERR_IO, "cannot read random bytes for a MAC address");
     (void)snprintf(mac, sizeof(mac), "52:54:00:%02x:%02x:%02x", r[0], r[1], r[2]);
     xml_set_attr(xml_need(interface, "mac"), "address", mac);

@@ -4,6 +4,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/compat.h"
 #include "proto/base/duration.h"
 
 #include <ctype.h>
@@ -258,7 +259,7 @@ int conf_read(const struct conf_spec *spec, const char *path, void *target, stru
     r.file = f;
     line = ini_parse_stream(next_line, &r, on_line, &r);
     if (r.raw)
-        explicit_bzero(r.raw, r.raw_size); /* the credentials file is read this way too */
+        wipe(r.raw, r.raw_size); /* the credentials file is read this way too */
     free(r.raw);
     if (line == 0 && !err_is_set(&own))
         return 0;
