@@ -127,6 +127,10 @@ install-coord: $(BUILD)/cbsnap-coord
 	    $(INSTALL) -m 0644 host-coordinator/coord.conf.example \
 	    $(DESTDIR)$(SYSCONFDIR)/cbsnap/coord.conf
 
+.PHONY: deb
+deb:
+	packaging/deb/build $(VERSION) $(BUILD)/deb
+
 # ---- care -----------------------------------------------------------------------------------
 
 C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
@@ -162,12 +166,15 @@ help:
 	@echo 'check-integration    real mysqld, real sockets, the stand-in appliance'
 	@echo 'check-system         the real VM (root)'
 	@echo 'test                 deps and all three'
+	@echo 'check-old-libvirt    the coordinator built as against libvirt 1.2.2, and tested'
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
 	@echo 'fuzz                 looks for inputs that break a reader, FUZZ_SECONDS (600) each (clang)'
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
 	@echo 'lint, format         formatter, cppcheck, direction of includes'
 	@echo 'prove                ten sets under load, each proven on clones, and tampered ones found (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
+	@echo 'check-packages       installs, upgrades, removes them in a Debian of its own (root)'
+	@echo 'deb                  packages for Debian and Ubuntu, looked over, in $(BUILD)/deb'
 	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
