@@ -197,4 +197,4 @@ $(addprefix $(OLD)/,cbsnap-coord domain-drive test-fallback test-domain): $(OLD)
 
 .PHONY: check-packages
 check-packages: deb
-	BUILD=$(BUILD) tests/run tests/packaging/test-deb.sh
+	BUILD=$(BUILD) tests/run tests/packaging/test-deb.sh tests/packaging/test-deb-running.sh
