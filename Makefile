@@ -89,6 +89,7 @@ $(BUILD)/cbsnap-coord: $(call objs,host-coordinator/main.c) $(BUILD)/libcoord.a 
 $(BUILD)/elastistor-sim: $(call objs,$(ELASTISTOR_SIM_SRC))
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(SIM_PC)) -lpthread
 
+include docs/files.mk
 include tests/targets.mk
 
 # ---- installing -----------------------------------------------------------------------------
@@ -102,7 +103,7 @@ sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
     -e 's|@HOOKDIR@|$(HOOKDIR)|g' $(1) > $(BUILD)/$(notdir $(1)).out
 endef
 
-install-agent: $(BUILD)/cbsnap-agent
+install-agent: $(BUILD)/cbsnap-agent $(AGENT_PAGES) $(filter %agent,$(COMPLETIONS))
 	$(INSTALL) -m 0755 $(BUILD)/cbsnap-agent $(DESTDIR)$(SBINDIR)/cbsnap-agent
 	$(call fill,hooks/cbsnap.sh)
 	$(INSTALL) -m 0755 $(BUILD)/cbsnap.sh.out $(DESTDIR)$(HOOKDIR)/cbsnap
@@ -116,12 +117,14 @@ install-agent: $(BUILD)/cbsnap-agent
 	$(INSTALL) -m 0644 $(BUILD)/cbsnap-agent.service.out $(DESTDIR)$(UNITDIR)/cbsnap-agent.service
 	$(INSTALL) -m 0755 guest-agent/cbsnap-verify-generator \
 	    $(DESTDIR)$(GENERATORDIR)/cbsnap-verify-generator
+	$(call install_pages,$(AGENT_PAGES),cbsnap-agent)
 	install -d -m 0700 $(DESTDIR)/var/lib/cbsnap/instance
 	test -e $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf || \
 	    $(INSTALL) -m 0644 guest-agent/agent.conf.example $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf
 
-install-coord: $(BUILD)/cbsnap-coord
+install-coord: $(BUILD)/cbsnap-coord $(COORD_PAGES) $(filter %coord,$(COMPLETIONS))
 	$(INSTALL) -m 0755 $(BUILD)/cbsnap-coord $(DESTDIR)$(BINDIR)/cbsnap-coord
+	$(call install_pages,$(COORD_PAGES),cbsnap-coord)
 	install -d -m 0750 $(DESTDIR)/var/lib/cbsnap/records $(DESTDIR)/var/lib/cbsnap/journal
 	test -e $(DESTDIR)$(SYSCONFDIR)/cbsnap/coord.conf || \
 	    $(INSTALL) -m 0644 host-coordinator/coord.conf.example \
@@ -155,7 +158,7 @@ deps:
 	tests/deps
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/*.a $(BUILD)/cbsnap-* $(BUILD)/elastistor-sim \
+	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/man $(BUILD)/completion $(BUILD)/*tables* $(BUILD)/places $(BUILD)/*.a $(BUILD)/cbsnap-* $(BUILD)/elastistor-sim \
 	    $(BUILD)/unit $(BUILD)/replay $(BUILD)/asan $(BUILD)/fuzz
 
 help:
@@ -170,6 +173,7 @@ help:
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
 	@echo 'fuzz                 looks for inputs that break a reader, FUZZ_SECONDS (600) each (clang)'
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
+	@echo 'man, completion      manual pages and completions, in $(BUILD)/man and $(BUILD)/completion'
 	@echo 'lint, format         formatter, cppcheck, direction of includes'
 	@echo 'prove                ten sets under load, each proven on clones, and tampered ones found (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The commands of cbsnap-agent, and how they end. Each prints its own errors. */
+/* The commands of cbsnap-agent as rows, and how they end. Each prints its own errors. */
 #ifndef CBSNAP_AGENT_COMMANDS_H
 #define CBSNAP_AGENT_COMMANDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "proto/base/usage.h"
 #include "proto/message.h"
 
+/* Exit statuses; agent_exits says what each means. */
 enum {
     EXIT_OK = 0,
-    EXIT_HOOK = 1,  /* the hook failed: qemu-ga must not go on */
-    EXIT_USAGE = 2, /* command line or configuration */
-    EXIT_REFUSED =
-        3, /* no daemon, another daemon, or `check` found something that stops a freeze */
+    EXIT_HOOK = 1,
+    EXIT_USAGE = 2,
+    EXIT_REFUSED = 3,
 };
 
 struct command_line {
@@ -21,6 +23,19 @@ struct command_line {
     const char *action; /* of hook: "freeze" or "thaw" */
     bool json, markdown;
 };
+
+struct agent_command {
+    const char *name;
+    const char *synopsis; /* of its argument: "freeze|thaw"; "" when it takes none */
+    const char *help;
+    int (*run)(const struct command_line *c); /* returns the exit status */
+};
+
+extern const struct agent_command agent_commands[];
+extern const size_t agent_command_count;
+extern const struct usage_option agent_options[]; /* of all commands */
+extern const struct usage_exit agent_exits[];
+extern const size_t agent_exit_count;
 
 int command_hook(const struct command_line *c);
 int command_status(const struct command_line *c);

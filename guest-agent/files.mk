@@ -4,6 +4,7 @@ AGENT_SRC := \
 	guest-agent/catalogue.c \
 	guest-agent/check.c \
 	guest-agent/client.c \
+	guest-agent/commands.c \
 	guest-agent/daemon.c \
 	guest-agent/evidence.c \
 	guest-agent/evidence_check.c \

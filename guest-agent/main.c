@@ -4,32 +4,37 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guest-agent/catalogue.h"
 #include "guest-agent/commands.h"
 #include "guest-agent/confine/confine.h"
-#include "guest-agent/daemon.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 #include "proto/base/nodump.h"
 
-static const char usage[] =
-    "Usage: cbsnap-agent [--config FILE] [--json] [-v] [COMMAND]\n"
-    "\n"
-    "  daemon                run in the foreground (default)\n"
-    "  hook freeze|thaw      what qemu-ga's hook runs: take the lock, let it go\n"
-    "  status                what is held now, and how the last freeze ended\n"
-    "  check                 would a freeze of this guest be consistent? changes nothing\n"
-    "  metrics               every metric there is, with unit, kind and source\n"
-    "\n"
-    "  -c, --config FILE     instead of " AGENT_CONF_DEFAULT "\n"
-    "      --json            status, check, metrics: one JSON document on stdout\n"
-    "      --markdown        metrics: the reference page\n"
-    "  -v, --verbose         more in the log\n"
-    "      --version, --help\n"
-    "\n"
-    "Exit: 0 done, 1 the hook failed, 2 usage or configuration, 3 no daemon, or check found "
-    "faults\n";
+static void print_help(void)
+{
+    puts("cbsnap-agent: keeps a freeze of this guest consistent for its MySQL server\n\n"
+         "usage: cbsnap-agent [OPTION]... [COMMAND]\n");
+    for (size_t n = 0; n < agent_command_count; n++)
+        printf("  %-8s %-12s %s\n", agent_commands[n].name, agent_commands[n].synopsis,
+               agent_commands[n].help);
+    putchar('\n');
+    usage_print_options(stdout, agent_options, 2);
+    putchar('\n');
+    usage_print_exits(stdout, agent_exits, agent_exit_count);
+    puts("\nman cbsnap-agent says more");
+}
 
-enum { OPT_JSON = 256, OPT_MARKDOWN, OPT_VERSION, OPT_HELP };
+static const struct agent_command *find_command(const char *name)
+{
+    for (size_t n = 0; n < agent_command_count; n++) {
+        if (strcmp(agent_commands[n].name, name) == 0)
+            return &agent_commands[n];
+    }
+    return NULL;
+}
+
+enum { OPT_JSON = 256, OPT_MARKDOWN, OPT_VERSION };
 
 static int wrong(const char *what, const char *word)
 {
@@ -38,16 +43,35 @@ static int wrong(const char *what, const char *word)
     return EXIT_USAGE;
 }
 
+/* agent_options as getopt wants them; the caller frees. */
+static struct option *getopt_options(void)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } long_only[] = {{"json", OPT_JSON}, {"markdown", OPT_MARKDOWN}, {"version", OPT_VERSION}};
+    struct option *options = NULL;
+    size_t count = 0;
+
+    for (const struct usage_option *o = agent_options; o->name; o++) {
+        options = xrealloc(options, (count + 2) * sizeof(*options));
+        options[count] = (struct option){.name = o->name,
+                                         .has_arg = o->value ? required_argument : no_argument,
+                                         .val = o->letter};
+        for (size_t n = 0; n < ARRAY_SIZE(long_only); n++) {
+            if (strcmp(o->name, long_only[n].name) == 0)
+                options[count].val = long_only[n].number;
+        }
+        count++;
+    }
+    options[count] = (struct option){.name = NULL};
+    return options;
+}
+
 /* Options may stand anywhere. -1: go on; else the exit code. */
 static int read_options(int argc, char **argv, struct command_line *c)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"json", no_argument, NULL, OPT_JSON},
-                                            {"markdown", no_argument, NULL, OPT_MARKDOWN},
-                                            {"version", no_argument, NULL, OPT_VERSION},
-                                            {"help", no_argument, NULL, OPT_HELP},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {0}};
+    AUTO_FREE struct option *options = getopt_options();
     int option;
 
     while ((option = getopt_long(argc, argv, "c:hv", options, NULL)) != -1) {
@@ -68,9 +92,8 @@ static int read_options(int argc, char **argv, struct command_line *c)
         case 'v':
             log_set_level(LOG_LEVEL_DEBUG);
             break;
-        case OPT_HELP:
         case 'h':
-            fputs(usage, stdout);
+            print_help();
             return EXIT_OK;
         default:
             return EXIT_USAGE; /* getopt has said why */
@@ -79,50 +102,38 @@ static int read_options(int argc, char **argv, struct command_line *c)
     return -1;
 }
 
-static int command_metrics(const struct command_line *c)
+/* freeze or thaw follows hook, and nothing anything else. */
+static int read_words(int count, char **words, struct command_line *c)
 {
-    struct buf text = BUF_INIT;
+    bool is_hook = strcmp(words[0], "hook") == 0;
 
-    if (c->json)
-        catalogue_json(&text);
-    else if (c->markdown)
-        catalogue_markdown(&text);
-    else
-        catalogue_text(&text);
-    fputs(buf_text(&text), stdout);
-    buf_release(&text);
-    return EXIT_OK;
+    if (count > (is_hook ? 2 : 1))
+        return wrong("one word too many:", words[is_hook ? 2 : 1]);
+    if (!is_hook)
+        return -1;
+    c->action = count > 1 ? words[1] : "";
+    if (strcmp(c->action, "freeze") != 0 && strcmp(c->action, "thaw") != 0)
+        return wrong("hook is followed by freeze or thaw, not", c->action);
+    return -1;
 }
 
 int main(int argc, char **argv)
 {
+    static char daemon_word[] = "daemon";
+    char *nothing[] = {daemon_word, NULL}, **words;
     struct command_line c = {.config = NULL};
-    const char *command;
-    int rc, words;
-    bool is_hook;
+    const struct agent_command *command;
+    int rc, count;
 
     no_dumps();
     rc = read_options(argc, argv, &c);
     if (rc >= 0)
         return rc;
-    words = argc - optind;
-    command = words > 0 ? argv[optind] : "daemon";
-    is_hook = strcmp(command, "hook") == 0;
-    if (words > (is_hook ? 2 : 1))
-        return wrong("one word too many:", argv[optind + (is_hook ? 2 : 1)]);
-    if (is_hook) {
-        c.action = words > 1 ? argv[optind + 1] : "";
-        if (strcmp(c.action, "freeze") != 0 && strcmp(c.action, "thaw") != 0)
-            return wrong("hook is followed by freeze or thaw, not", c.action);
-        return command_hook(&c);
-    }
-    if (strcmp(command, "daemon") == 0)
-        return daemon_run(c.config);
-    if (strcmp(command, "status") == 0)
-        return command_status(&c);
-    if (strcmp(command, "check") == 0)
-        return command_check(&c);
-    if (strcmp(command, "metrics") == 0)
-        return command_metrics(&c);
-    return wrong("there is no command", command);
+    count = argc - optind;
+    words = count > 0 ? argv + optind : nothing;
+    rc = read_words(count, words, &c);
+    if (rc >= 0)
+        return rc;
+    command = find_command(words[0]);
+    return command ? command->run(&c) : wrong("there is no command", words[0]);
 }

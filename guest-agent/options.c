@@ -20,13 +20,16 @@
 static const struct conf_option rows[] = {
     {"mysql", "socket", CONF_STRING, AT(mysql_socket), "", 0, 0,
      "UNIX socket of the server; empty looks in the usual places"},
-    {"mysql", "user", CONF_STRING, AT(mysql_user), "root", 0, 0, "account"},
+    {"mysql", "user", CONF_STRING, AT(mysql_user), "root", 0, 0,
+     "account in the server; check names rights that it lacks, or has too much"},
     {"mysql", "password_file", CONF_STRING, AT(mysql_password_file), "", 0, 0,
      "file whose first line is the password, mode 0600"},
-    {"mysql", "connect_timeout_ms", CONF_INT, AT(connect_timeout_ms), "2000", 100, 30000, ""},
+    {"mysql", "connect_timeout_ms", CONF_INT, AT(connect_timeout_ms), "2000", 100, 30000,
+     "how long connecting to the server may take"},
     {"lock", "try_ms", CONF_INT, AT(try_ms), "500", 10, 10000,
      "how long one request for the lock may wait: the longest that a writer queues behind it"},
-    {"lock", "tries", CONF_INT, AT(tries), "10", 1, LOCK_MAX_TRIES, "then give up"},
+    {"lock", "tries", CONF_INT, AT(tries), "10", 1, LOCK_MAX_TRIES,
+     "requests for the lock, then the freeze fails"},
     {"lock", "victims", CONF_INT, AT(victims), "5", 1, 100000,
      "sessions queued behind the request at which a try ends early"},
     {"lock", "guard_s", CONF_INT, AT(guard_s), "60", 1, 86400,
@@ -39,8 +42,10 @@ static const struct conf_option rows[] = {
      "the same for a freeze that no coordinator prepared (virsh domfsfreeze)"},
     {"freeze", "rcu_expedited", CONF_BOOL, AT(rcu_expedited), "yes", 0, 0,
      "set /sys/kernel/rcu_expedited during the freeze"},
-    {"sample", "interval_ms", CONF_INT, AT(interval_ms), "1000", 100, 60000, ""},
-    {"sample", "history_s", CONF_INT, AT(history_s), "600", 1, 86400, ""},
+    {"sample", "interval_ms", CONF_INT, AT(interval_ms), "1000", 100, 60000,
+     "between two samples; cbsnap-coord may ask for more during a run"},
+    {"sample", "history_s", CONF_INT, AT(history_s), "600", 1, 86400,
+     "how far back samples are kept in memory; less when they fill 1280 KiB"},
     {"sample", "trx_long_s", CONF_INT, AT(trx_long_s), "10", 1, 86400,
      "a transaction older than this is a long one"},
     {"sample", "statements", CONF_TAKE, 0, "digest", 0, 0,
@@ -57,9 +62,12 @@ static const struct conf_option rows[] = {
      "holds the chassis asset tag, by which the host says that it booted this guest to verify"},
     {"verify", "unit", CONF_STRING, AT(verify_unit), "", 0, 0,
      "the server's unit, stopped for its checksums; empty: found from its process"},
-    {"agent", "port", CONF_STRING, AT(port), "/dev/virtio-ports/org.cbsnap.agent.0", 0, 0, ""},
-    {"agent", "socket", CONF_STRING, AT(socket), "", 0, 0, "empty: agent.sock in run_dir"},
-    {"agent", "run_dir", CONF_STRING, AT(run_dir), "/run/cbsnap", 0, 0, "on tmpfs"},
+    {"agent", "port", CONF_STRING, AT(port), "/dev/virtio-ports/org.cbsnap.agent.0", 0, 0,
+     "the way to cbsnap-coord; empty: none, freezes by virsh domfsfreeze work without it"},
+    {"agent", "socket", CONF_STRING, AT(socket), "", 0, 0,
+     "where hook and status ask; empty: agent.sock in run_dir"},
+    {"agent", "run_dir", CONF_STRING, AT(run_dir), "/run/cbsnap", 0, 0,
+     "marker of a freeze, epoch, socket: on tmpfs, for it is written while disks are frozen"},
 };
 
 static int take_statements(struct agent_options *options, const struct conf_option *o,
@@ -93,7 +101,7 @@ static int take_word(void *target, const struct conf_option *o, const char *text
     return 0;
 }
 
-static const struct conf_spec spec = {
+const struct conf_spec agent_conf_spec = {
     .options = rows, .count = ARRAY_SIZE(rows), .take = take_word};
 
 int options_read(struct agent_options *ret, const char *path, struct err *e)
@@ -102,8 +110,8 @@ int options_read(struct agent_options *ret, const char *path, struct err *e)
     int rc;
 
     *ret = (struct agent_options){.port = NULL};
-    conf_defaults(&spec, NULL, ret);
-    rc = conf_read(&spec, path ? path : AGENT_CONF_DEFAULT, ret, &own);
+    conf_defaults(&agent_conf_spec, NULL, ret);
+    rc = conf_read(&agent_conf_spec, path ? path : AGENT_CONF_DEFAULT, ret, &own);
     if (rc < 0 && !path && own.code == ERR_NOT_FOUND)
         rc = 0; /* the defaults are good for a stock server */
     if (rc < 0 && e)
@@ -117,7 +125,7 @@ int options_read(struct agent_options *ret, const char *path, struct err *e)
 
 void options_release(struct agent_options *o)
 {
-    conf_release(&spec, NULL, o);
+    conf_release(&agent_conf_spec, NULL, o);
 }
 
 struct mysql_login options_login(const struct agent_options *o)

@@ -24,6 +24,9 @@ struct agent_options {
     char *port, *socket, *run_dir;
 };
 
+struct conf_spec; /* proto/conf/conf.h */
+extern const struct conf_spec agent_conf_spec;
+
 #define AGENT_CONF_DEFAULT CBSNAP_SYSCONFDIR "/cbsnap/agent.conf"
 
 /*

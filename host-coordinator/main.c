@@ -13,24 +13,39 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_CONFIG CBSNAP_SYSCONFDIR "/cbsnap/coord.conf"
-
 struct options {
     const char *uri, *config;
-    bool json, verbose;
+    bool json, verbose, help;
     struct given_option *given; /* the command's own */
     size_t given_count;
 };
 
 enum { OPT_CONFIG = 0x100, OPT_JSON, OPT_VERSION, OPT_OF_COMMAND };
 
-static const struct option common_options[] = {
-    {"connect", required_argument, NULL, 'c'}, {"config", required_argument, NULL, OPT_CONFIG},
-    {"json", no_argument, NULL, OPT_JSON},     {"verbose", no_argument, NULL, 'v'},
-    {"help", no_argument, NULL, 'h'},          {"version", no_argument, NULL, OPT_VERSION},
-};
-
 /* ---- options of the commands ----------------------------------------------------------------- */
+
+/* getopt's number of a common option that has no letter. */
+static int number_of(const struct usage_option *o)
+{
+    if (o->letter)
+        return o->letter;
+    return strcmp(o->name, "config") == 0 ? OPT_CONFIG
+           : strcmp(o->name, "json") == 0 ? OPT_JSON
+                                          : OPT_VERSION;
+}
+
+static void add_options(struct option **all, size_t *count, const struct usage_option *options,
+                        bool common)
+{
+    for (const struct usage_option *o = options; o && o->name; o++) {
+        *all = xrealloc(*all, (*count + 2) * sizeof(**all));
+        (*all)[(*count)++] = (struct option){
+            .name = o->name,
+            .has_arg = o->value ? required_argument : no_argument,
+            .val = common ? number_of(o) : OPT_OF_COMMAND,
+        };
+    }
+}
 
 /*
  * getopt_long() knows the options of all commands, as words come in any order; whether the command
@@ -39,20 +54,12 @@ static const struct option common_options[] = {
  */
 static struct option *all_options(void)
 {
-    size_t count = ARRAY_SIZE(common_options), cap = count + 1;
-    struct option *all = xcalloc(cap, sizeof(*all));
+    struct option *all = NULL;
+    size_t count = 0;
 
-    memcpy(all, common_options, sizeof(common_options));
-    for (size_t c = 0; c < command_count; c++) {
-        for (const struct command_option *o = commands[c].options; o && o->name; o++) {
-            all = xrealloc(all, (count + 2) * sizeof(*all));
-            all[count++] = (struct option){
-                .name = o->name,
-                .has_arg = o->value ? required_argument : no_argument,
-                .val = OPT_OF_COMMAND,
-            };
-        }
-    }
+    add_options(&all, &count, common_options, true);
+    for (size_t c = 0; c < command_count; c++)
+        add_options(&all, &count, commands[c].options, false);
     all[count] = (struct option){.name = NULL};
     return all;
 }
@@ -65,7 +72,7 @@ static void keep_given(struct options *o, const char *name, const char *value)
 
 static bool has_option(const struct command *cmd, const char *name)
 {
-    for (const struct command_option *o = cmd->options; o && o->name; o++) {
+    for (const struct usage_option *o = cmd->options; o && o->name; o++) {
         if (strcmp(o->name, name) == 0)
             return true;
     }
@@ -76,20 +83,10 @@ static int check_given(const struct options *o, const struct command *cmd, struc
 {
     for (size_t n = 0; n < o->given_count; n++) {
         if (!has_option(cmd, o->given[n].name))
-            return err_set(e, ERR_USAGE, "'%s' has no option --%s; see cbsnap-coord --help",
-                           cmd->name, o->given[n].name);
+            return err_set(e, ERR_USAGE, "'%s' has no option --%s; see cbsnap-coord %s --help",
+                           cmd->name, o->given[n].name, cmd->name);
     }
     return 0;
-}
-
-static void print_command_help(const struct command *cmd)
-{
-    printf("  %-9s %-9s %s\n", cmd->name, cmd->synopsis, cmd->help);
-    for (const struct command_option *o = cmd->options; o && o->name; o++) {
-        AUTO_FREE char *head = xasprintf("--%s%s%s", o->name, o->value ? " " : "", o->value ?: "");
-
-        printf("            %-17s %s\n", head, o->help);
-    }
 }
 
 static void print_help(void)
@@ -97,16 +94,24 @@ static void print_help(void)
     puts("cbsnap-coord: consistent, proven snapshots of a MySQL virtual machine\n\n"
          "usage: cbsnap-coord [OPTION]... COMMAND [ARGUMENT]...\n");
     for (size_t n = 0; n < command_count; n++)
-        print_command_help(&commands[n]);
+        printf("  %-9s %-9s %s\n", commands[n].name, commands[n].synopsis, commands[n].help);
+    putchar('\n');
+    usage_print_options(stdout, common_options, 2);
+    putchar('\n');
+    usage_print_exits(stdout, command_exits, command_exit_count);
     puts(
-        "\n  -c, --connect URI  libvirt connection, remote ones too\n"
-        "  --config FILE      instead of " DEFAULT_CONFIG "\n"
-        "  --json             one JSON document on stdout, nothing else there\n"
-        "  -v, --verbose      more on stderr\n"
-        "  --help, --version\n\n"
-        "exit status: 0 done, 2 usage or configuration, 3 refused before anything was touched,\n"
-        "4 failed (the VM is thawed and unlocked, what was half made is removed), 5 a person must\n"
-        "look, 6 verification or show --check found a difference");
+        "\ncbsnap-coord COMMAND --help tells the command's options; man cbsnap-coord-COMMAND, all");
+}
+
+static void print_command_help(const struct command *cmd)
+{
+    printf("usage: cbsnap-coord %s [OPTION]...%s%s\n\n%s\n\n", cmd->name, *cmd->synopsis ? " " : "",
+           cmd->synopsis, cmd->help);
+    usage_print_options(stdout, cmd->options, 2);
+    if (cmd->options)
+        putchar('\n');
+    usage_print_options(stdout, common_options, 2);
+    printf("\nman cbsnap-coord-%s says more\n", cmd->name);
 }
 
 static const struct command *find_command(const char *name)
@@ -189,7 +194,7 @@ static int misuse(char **argv, int opt, struct err *e)
 }
 
 /* *ret_first is the index of the first word that is no option. All words are read, so that --json
- * counts wherever it stands. Ends the program on --help and --version. */
+ * counts wherever it stands. Ends the program on --version. */
 static int parse(int argc, char **argv, struct options *o, int *ret_first, struct err *e)
 {
     AUTO_FREE struct option *all = all_options();
@@ -212,8 +217,8 @@ static int parse(int argc, char **argv, struct options *o, int *ret_first, struc
             log_set_level(LOG_LEVEL_DEBUG);
             break;
         case 'h':
-            print_help();
-            exit(EXIT_DONE);
+            o->help = true;
+            break;
         case OPT_VERSION:
             puts("cbsnap-coord " CBSNAP_VERSION);
             exit(EXIT_DONE);
@@ -228,6 +233,23 @@ static int parse(int argc, char **argv, struct options *o, int *ret_first, struc
     return err_is_set(e) ? -1 : 0;
 }
 
+/* --help alone, or behind a command. */
+static int help(int argc, char **argv, int first, struct err *e)
+{
+    const struct command *cmd = first < argc ? find_command(argv[first]) : NULL;
+
+    if (first < argc && !cmd) {
+        err_set(e, ERR_USAGE, "there is no command '%s'; cbsnap-coord --help lists them",
+                argv[first]);
+        return EXIT_USAGE;
+    }
+    if (cmd)
+        print_command_help(cmd);
+    else
+        print_help();
+    return EXIT_DONE;
+}
+
 static const struct command *choose(const struct options *o, int argc, char **argv, int first,
                                     struct err *e)
 {
@@ -240,7 +262,8 @@ static const struct command *choose(const struct options *o, int argc, char **ar
         err_set(e, ERR_USAGE, "there is no command '%s'; cbsnap-coord --help lists them",
                 argv[first]);
     else if (count < cmd->min_args || count > cmd->max_args)
-        err_set(e, ERR_USAGE, "usage: cbsnap-coord %s %s", cmd->name, cmd->synopsis);
+        err_set(e, ERR_USAGE, "usage: cbsnap-coord %s%s%s; see cbsnap-coord %s --help", cmd->name,
+                *cmd->synopsis ? " " : "", cmd->synopsis, cmd->name);
     else
         (void)check_given(o, cmd, e);
     return err_is_set(e) ? NULL : cmd;
@@ -248,7 +271,7 @@ static const struct command *choose(const struct options *o, int argc, char **ar
 
 int main(int argc, char **argv)
 {
-    struct options o = {.config = DEFAULT_CONFIG};
+    struct options o = {.config = CONFIG_DEFAULT};
     const struct command *cmd = NULL;
     struct err e = ERR_INIT;
     int first, status = EXIT_USAGE;
@@ -256,7 +279,11 @@ int main(int argc, char **argv)
 
     no_dumps();
     signal(SIGPIPE, SIG_IGN);
-    if (parse(argc, argv, &o, &first, &e) == 0)
+    if (parse(argc, argv, &o, &first, &e) < 0)
+        cmd = NULL;
+    else if (o.help)
+        status = help(argc, argv, first, &e);
+    else
         cmd = choose(&o, argc, argv, first, &e);
     if (cmd)
         status = run_command(cmd, &o, argv + first + 1, argc - first - 1, &answered, &e);

@@ -8,6 +8,9 @@ unit_libs = $(if $(findstring unit/guest-agent,$(1)),$(BUILD)/libagent.a) \
 unit_pc = cmocka $(if $(findstring unit/guest-agent,$(1)),$(AGENT_PC)) \
 	$(if $(findstring unit/host-coordinator,$(1)),$(COORD_PC)) $(PROTO_PC)
 
+# the documentation against the programs' tables and the sources
+DOCS_TESTS := $(addprefix tests/docs/,pages completion messages)
+
 .SECONDEXPANSION:
 $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	@mkdir -p $(@D)
@@ -15,8 +18,8 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
 .PHONY: check check-asan fuzz check-integration check-system test demo prove faults bench
-check: all $(UNIT_BIN)
-	tests/run $(UNIT_BIN) $(FUZZ_BIN) tests/schema/check
+check: all $(UNIT_BIN) man completion
+	BUILD=$(BUILD) tests/run $(UNIT_BIN) $(FUZZ_BIN) tests/schema/check $(DOCS_TESTS)
 
 check-asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check

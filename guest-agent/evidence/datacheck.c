@@ -91,7 +91,7 @@ static int after_loss(struct run *r, const char *name, const struct err *why, st
         return service_revive(r, e);
     }
     if (run_stops(r))
-        return err_set(e, ERR_CANCELLED, "stopped");
+        return err_set(e, ERR_CANCELLED, "the data check was stopped: nobody waits for it");
     run_problem(r, name, why->msg);
     return table_checker_open(r->checker, e);
 }

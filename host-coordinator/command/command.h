@@ -11,22 +11,16 @@
 #include "host-coordinator/config/config.h"
 #include "host-coordinator/loop/loop.h"
 #include "host-coordinator/plan/run.h"
+#include "proto/base/usage.h"
 
-/* Exit statuses: the manual's list. */
+/* Exit statuses; command_exits says what each means. */
 enum {
     EXIT_DONE = 0,
-    EXIT_USAGE = 2,     /* usage or configuration */
-    EXIT_REFUSED = 3,   /* before anything was touched */
-    EXIT_FAILED = 4,    /* the VM is thawed and unlocked, what was half made is removed */
-    EXIT_LOOK = 5,      /* a person must look */
-    EXIT_DIFFERENT = 6, /* verification, or a check of the records, found a difference */
-};
-
-/* An option of one command, beside those that all have. */
-struct command_option {
-    const char *name;  /* "limit", given as --limit N or --limit=N */
-    const char *value; /* what it takes, for the help: "N"; NULL: a flag */
-    const char *help;
+    EXIT_USAGE = 2,
+    EXIT_REFUSED = 3,
+    EXIT_FAILED = 4,
+    EXIT_LOOK = 5,
+    EXIT_DIFFERENT = 6,
 };
 
 struct given_option {
@@ -58,18 +52,21 @@ enum command_need {
 struct command {
     const char *name;
     const char *synopsis; /* of its arguments: "DOMAIN", "[DOMAIN]" */
-    const char *help;
+    const char *help;     /* one sentence, without a capital and a period */
     int min_args, max_args;
     unsigned needs;
-    const struct command_option *options; /* up to a row without a name; NULL: none */
+    const struct usage_option *options; /* its own, beside common_options */
     /* Returns the exit status. On failure e is set unless the command told it already. */
     int (*run)(const struct command_context *c, struct err *e);
 };
 
-extern const struct command_option watch_options[];
+extern const struct usage_option watch_options[];
 
 extern const struct command commands[];
 extern const size_t command_count;
+extern const struct usage_option common_options[]; /* of all commands */
+extern const struct usage_exit command_exits[];
+extern const size_t command_exit_count;
 
 int cmd_best(const struct command_context *c, struct err *e);
 int cmd_check(const struct command_context *c, struct err *e);

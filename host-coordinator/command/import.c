@@ -197,7 +197,7 @@ static struct record *read_manifest(const char *path, struct err *e)
 
     /* a pipe would never end, and what a link leads to is the host's */
     if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        err_set(e, ERR_CONFIG, "'%s' is no file", path);
+        err_set(e, ERR_CONFIG, "'%s' is no plain file, so it is not read as a manifest", path);
         return NULL;
     }
     return store_read(path, e);

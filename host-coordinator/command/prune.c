@@ -45,7 +45,7 @@ static int delete_set(const struct command_context *c, struct inventory *inv, co
     struct record *set = inventory_set(inv, id);
 
     if (!set) {
-        err_set(e, ERR_NOT_FOUND, "there is no set '%s'", id);
+        err_set(e, ERR_NOT_FOUND, "there is no set '%s'; cbsnap-coord list shows all", id);
         return EXIT_USAGE;
     }
     if (inventory_last_good(inv, set) && !command_option(c, "force")) {

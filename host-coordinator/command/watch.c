@@ -25,10 +25,10 @@
 #define ONCE_US       INT64_C(9000000) /* from then on what is there has to do */
 #define TEXT_WIDTH    100
 
-const struct command_option watch_options[] = {
-    {"once", NULL, "print one full sample and end"},
-    {"interval", "SECONDS", "between samples, 0.1 to 60; the agent's own otherwise"},
-    {NULL, NULL, NULL},
+const struct usage_option watch_options[] = {
+    {0, "once", NULL, "print one full sample and end"},
+    {0, "interval", "SECONDS", "between samples, 0.1 to 60; the agent's own otherwise"},
+    {0},
 };
 
 struct watch {

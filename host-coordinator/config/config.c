@@ -33,12 +33,13 @@ static const struct conf_option options[] = {
            "how long an ordinary libvirt call may take"),
     TEXT("files", "state_dir", state_dir, "/var/lib/cbsnap", "records and journals live below"),
     TEXT("files", "credentials", credentials, CBSNAP_SYSCONFDIR "/cbsnap/credentials",
-         "API keys, mode 0600"),
-    TEXT("guest", "channel", channel, "org.cbsnap.agent.0", "the agent's channel"),
+         "API keys, one section [appliance NAME] with api_key each; mode 0600"),
+    TEXT("guest", "channel", channel, "org.cbsnap.agent.0",
+         "the agent's channel in the domain XML"),
     NUMBER("guest", "answer_ms", answer_ms, "5000", 100, 600000,
            "how long the agent may take to answer"),
     NUMBER("guest", "flush_ms", flush_ms, "30000", 0, 600000,
-           "and how much longer when it flushes before the freeze what has gathered"),
+           "how much longer it may take when it flushes before the freeze what has gathered"),
     TEXT("snapshot", "exclude", exclude, "", "disks left out of every set: vdd, vde"),
     NUMBER("snapshot", "lease_ms", lease_ms, "10000", 1000, 300000,
            "the guest lets go by itself when it has not heard from us for so long"),
@@ -50,11 +51,12 @@ static const struct conf_option options[] = {
            "how long a given-up snapshot is waited for before it is believed never to come"),
     NUMBER("snapshot", "before_ms", before_ms, "10000", 0, 600000,
            "fast samples are gathered so long before the freeze; the policy looks at them"),
-    NUMBER("snapshot", "after_ms", after_ms, "30000", 0, 600000, "and so long after the thaw"),
+    NUMBER("snapshot", "after_ms", after_ms, "30000", 0, 600000,
+           "fast samples are gathered so long after the thaw"),
     NUMBER("snapshot", "fast_ms", fast_ms, "200", 100, 60000,
-           "interval asked of the agent meanwhile"),
+           "interval between fast samples, as asked of the agent"),
     NUMBER("snapshot", "history_ms", history_ms, "60000", 0, 600000,
-           "how much of the agent's past is taken"),
+           "how much of the samples that the agent has kept is taken into the record"),
     NUMBER("restore", "clone_ms", clone_ms, "600000", 1000, 86400000,
            "how long the appliance may take for a clone, a roll back or a removal"),
     NUMBER("restore", "stop_ms", stop_ms, "120000", 1000, 3600000,
@@ -62,7 +64,7 @@ static const struct conf_option options[] = {
     NUMBER("restore", "boot_ms", boot_ms, "300000", 1000, 3600000,
            "how long a started VM may take until its agent answers"),
     NUMBER("restore", "recovery_ms", recovery_ms, "3600000", 1000, 86400000,
-           "how long its server may take to recover"),
+           "how long the server of a started VM may take to recover"),
     NUMBER("verify", "check_ms", check_ms, "86400000", 1000, 604800000,
            "how long reading all data may take"),
     NUMBER("verify", "memory_mib", verify_mib, "0", 0, 1048576,
@@ -70,11 +72,11 @@ static const struct conf_option options[] = {
     {.section = "policy",
      .key = "refuse",
      .type = CONF_LIST,
-     .help = "METRIC OP NUMBER[UNIT] [for TIME]: do not begin while it is so; any number of them"},
+     .help = "a rule: no snapshot is begun while it is so"},
     {.section = "policy",
      .key = "warn",
      .type = CONF_LIST,
-     .help = "the same; only told, and kept in the record"},
+     .help = "a rule that is only told, and kept in the record"},
     {.section = "policy",
      .key = "wait",
      .type = CONF_DURATION,
@@ -87,8 +89,8 @@ static const struct conf_option options[] = {
      .type = CONF_TAKE,
      .fallback = "note",
      .help = "note or refuse: what a 'refuse' does that no reading can decide"},
-    APPLIANCE("driver", driver, "elastistor", "elastistor"),
-    APPLIANCE("url", url, "", "https://HOST/client/api"),
+    APPLIANCE("driver", driver, "elastistor", "what kind of appliance: elastistor"),
+    APPLIANCE("url", url, "", "of its API: https://HOST/client/api"),
     APPLIANCE("ca", ca, "", "PEM file of the CA to trust; empty: the system's"),
     APPLIANCE("fingerprint", fingerprint, "", "sha256//BASE64 of the public key, instead of a CA"),
     {.section = "appliance *",
@@ -123,7 +125,7 @@ static void *secret_section(void *target, const char *word, const char *name, st
     return a;
 }
 
-static const struct conf_spec secret_spec = {
+const struct conf_spec credentials_spec = {
     .options = secrets, .count = ARRAY_SIZE(secrets), .named = secret_section};
 
 static void *appliance_section(void *target, const char *word, const char *name, struct err *e);
@@ -156,7 +158,7 @@ static int take(void *target, const struct conf_option *o, const char *text,
     return 0;
 }
 
-static const struct conf_spec spec = {
+const struct conf_spec config_spec = {
     .options = options, .count = ARRAY_SIZE(options), .take = take, .named = appliance_section};
 
 static void *appliance_section(void *target, const char *word, const char *name, struct err *e)
@@ -173,8 +175,8 @@ static void *appliance_section(void *target, const char *word, const char *name,
     c->appliances = xrealloc(c->appliances, (c->appliance_count + 1) * sizeof(*c->appliances));
     a = &c->appliances[c->appliance_count++];
     *a = (struct appliance_config){.name = xstrdup(name)};
-    conf_defaults(&spec, word, a);
-    conf_defaults(&secret_spec, word, a);
+    conf_defaults(&config_spec, word, a);
+    conf_defaults(&credentials_spec, word, a);
     return a;
 }
 
@@ -210,7 +212,7 @@ static uid_t own_user(const struct config *c)
 static int read_secrets(struct config *c, const char *path, struct err *e)
 {
     if (conf_check_private(c->credentials, own_user(c), e) < 0 ||
-        conf_read(&secret_spec, c->credentials, c, e) < 0)
+        conf_read(&credentials_spec, c->credentials, c, e) < 0)
         return -1;
     return check(c, path, e);
 }
@@ -221,8 +223,8 @@ int config_load(struct config *ret, const char *path, bool appliances, struct er
     struct err why = ERR_INIT;
     int rc;
 
-    conf_defaults(&spec, NULL, &c);
-    rc = conf_read(&spec, path, &c, &why);
+    conf_defaults(&config_spec, NULL, &c);
+    rc = conf_read(&config_spec, path, &c, &why);
     if (rc < 0 && why.code == ERR_NOT_FOUND && !appliances)
         rc = 0;
     if (rc == 0 && appliances)
@@ -247,12 +249,12 @@ void config_release(struct config *c)
 
         if (a->api_key)
             explicit_bzero(a->api_key, strlen(a->api_key));
-        conf_release(&secret_spec, "appliance", a);
-        conf_release(&spec, "appliance", a);
+        conf_release(&credentials_spec, "appliance", a);
+        conf_release(&config_spec, "appliance", a);
         free(a->name);
     }
     free(c->appliances);
     policy_free(c->policy);
-    conf_release(&spec, NULL, c);
+    conf_release(&config_spec, NULL, c);
     *c = (struct config){.appliance_count = 0};
 }

@@ -18,6 +18,8 @@ struct appliance_config {
     char *api_key; /* from the credentials file; never printed */
 };
 
+#define CONFIG_DEFAULT CBSNAP_SYSCONFDIR "/cbsnap/coord.conf"
+
 struct policy; /* policy/policy.h */
 
 struct config {
@@ -50,6 +52,9 @@ struct config {
     struct appliance_config *appliances;
     size_t appliance_count;
 };
+
+struct conf_spec; /* proto/conf/conf.h */
+extern const struct conf_spec config_spec, credentials_spec;
 
 /*
  * Reads coord.conf and, with `appliances`, the credentials file too; then at least one appliance

@@ -241,12 +241,37 @@ static void without_json_an_error_leaves_stdout_empty(void **state)
     }
 }
 
+/* Behind a command it is that command's help, wherever it stands; and nothing is done. */
+static void help_is_of_the_command_that_is_given(void **state)
+{
+    static const struct command_case cases[] = {
+        {"--help", 0, "\n  snapshot  DOMAIN"},
+        {"--help", 0, "\n  6  verification, or show --check, found a difference\n"},
+        {"prune --help", 0, "usage: cbsnap-coord prune [OPTION]... DOMAIN\n"},
+        {"-h prune", 0, "\n  --keep-within TIME    all as young as that"},
+        {"recover --help extra", 0, "usage: cbsnap-coord recover [OPTION]...\n"},
+        {"nonsense --help", 2, ""},
+        {"list --nonsense --help", 2, ""},
+    };
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        int status;
+        AUTO_FREE char *out = run(cases[n].args, &status);
+
+        if (status != cases[n].status || !strstr(out, cases[n].words) || (status && *out))
+            fail_msg("%s: status %d, %s", cases[n].args, status, out);
+        assert_true(strcmp(cases[n].args, "prune --help") != 0 || !strstr(out, "--explain"));
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_rules_are_told_by_check),
         cmocka_unit_test(json_is_one_document_in_every_case),
         cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
+        cmocka_unit_test(help_is_of_the_command_that_is_given),
         cmocka_unit_test(import_takes_what_a_domain_may_say_of_itself),
         cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
     };
