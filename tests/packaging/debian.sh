@@ -5,7 +5,7 @@
 [ "$(id -u)" -eq 0 ] || { echo "not ok 1 - a chroot needs root"; exit 1; }
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 BUILD=${BUILD:-build}
-keep=$PWD/$BUILD/packages
+mkdir -p "$BUILD/packages" && keep=$(cd "$BUILD/packages" && pwd) || exit 1
 dir=$(mktemp -d) || exit 1
 root=$dir/root
 n=0 bad=0

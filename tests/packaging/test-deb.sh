@@ -9,19 +9,22 @@ cd "$(dirname "$0")/../.." || exit 1
 # ---- comparing
 
 # Every file with mode, owner and content or target. Left out: what dpkg and the system keep as books.
+files() { # FIND_ARGUMENT...
+    find . -xdev \( -path ./proc -o -path ./var/lib/dpkg -o -path ./var/lib/apt -o -path ./var/cache \
+        -o -path ./var/log/apt -o -path ./var/lib/systemd/deb-systemd-helper-enabled \
+        -o -path ./tmp -o -path ./run -o -path ./dev \) -prune -o \
+        ! -name dpkg.log ! -name 'passwd*' ! -name 'group*' ! -name 'shadow*' ! -name 'gshadow*' \
+        ! -name .pwd.lock "$@"
+}
 state() { # NAME
     (
-        cd "$root" && find . -xdev \( -path ./proc -o -path ./var/lib/dpkg -o -path ./var/lib/apt \
-            -o -path ./var/cache -o -path ./var/log/apt -o -path ./var/lib/systemd/deb-systemd-helper-enabled \
-            -o -path ./tmp -o -path ./run -o -path ./dev \) -prune -o \
-            ! -name dpkg.log ! -name 'passwd*' ! -name 'group*' ! -name 'shadow*' ! -name 'gshadow*' \
-            ! -name .pwd.lock -printf '%p %y %m %u:%g %l\n' |
-            while read -r path kind rest; do
-                sum=
-                [ "$kind" != f ] || sum=$(sha256sum <"$path")
-                echo "${path#.} $kind $rest $sum"
-            done | sort
-    ) >"$dir/state.$1"
+        cd "$root" || exit
+        files -type f -print0 | xargs -0 sha256sum
+        echo
+        files -printf '%p %y %m %u:%g %l\n'
+    ) | awk 'NF == 0 { second = 1; next }
+        !second { sum[$2] = $1; next }
+        { path = $1; sub(/^\./, "", $1); print $0, sum[path] }' | sort >"$dir/state.$1"
 }
 # What differs between two states, by path: "+" new, "-" gone, "~" changed.
 changes() { # FROM TO
@@ -30,7 +33,7 @@ changes() { # FROM TO
         was[path] != $0 { print "~ " path } { delete was[path] }
         END { for (path in was) print "- " path }' "$dir/state.$1" "$dir/state.$2" | sort -k2
 }
-# is TEXT FROM TO <list of changes
+# is TEXT FROM TO <list of changes; not behind a pipe, which would keep its count from us
 is() {
     sort -k2 >"$dir/want"
     changes "$2" "$3" >"$dir/have"
@@ -39,10 +42,17 @@ is() {
 }
 # the paths of a package that are new in a system that has its dependencies
 listed() { # PACKAGE STATE-BEFORE
-    dpkg-deb -c "$dir/$1.deb" | awk '{ sub(/^\./, "", $6); sub(/\/$/, "", $6); if ($6 != "") print $6 }' |
-        while read -r path; do
-            grep -q "^$path " "$dir/state.$2" || echo "+ $path"
-        done
+    local path
+    dpkg-deb -c "$dir/$1.deb" | awk '{ print $6 }' | while read -r path; do
+        path=${path#.}
+        path=${path%/}
+        case $path in
+        '' | /lib) continue ;;
+        # where /lib leads
+        /lib/*) path=/usr$path ;;
+        esac
+        grep -q "^$path " "$dir/state.$2" || echo "+ $path"
+    done
 }
 install_deb() { inside dpkg --force-confold -i "/tmp/$1"; }
 
@@ -54,8 +64,10 @@ coordinator() {
     install_deb $p-previous.deb
     result $? 'the build before is installed'
     state previous
-    { listed $p-previous before; made_by_coordinator; } |
-        is 'it brings its files, and the directories of its user' before previous
+    is 'it brings its files, and the directories of its user' before previous < <(
+        listed $p-previous before
+        made_by_coordinator
+    )
     grep -qE '^cbsnap:[^:]*:[0-9]+:[0-9]+:[^:]*:/var/lib/cbsnap:/usr/sbin/nologin$' "$root/etc/passwd" &&
         grep -qE '^libvirt:.*[:,]cbsnap$' "$root/etc/group"
     result $? 'user cbsnap is there, in group libvirt, and nobody logs in as it'
@@ -73,6 +85,7 @@ coordinator() {
     state upgraded
     is 'of its files only those changed that did; what the administrator wrote stayed' used upgraded <<END
 ~ /etc/apparmor.d/abstractions/cbsnap-channel
++ /etc/cbsnap/coord.conf.dpkg-dist
 ~ /etc/logrotate.d/cbsnap-coordinator
 - /usr/share/doc/cbsnap-coordinator/OLD
 END
@@ -84,8 +97,12 @@ END
     inside dpkg -r $p
     result $? 'it is removed'
     state removed
-    { conffiles_of $p; made_by_coordinator; written_by_administrator; } |
-        is 'configuration, records and what was written stay, all else is gone' before removed
+    is 'configuration, records and what was written stay, all else is gone' before removed < <(
+        conffiles_of $p
+        echo '+ /etc/cbsnap/coord.conf.dpkg-dist'
+        made_by_coordinator
+        written_by_administrator
+    )
     install_deb $p.deb
     result $? 'it comes back'
     state back
@@ -161,11 +178,11 @@ agent() {
     install_deb $p-previous.deb
     result $? 'the build before is installed: agent'
     state previous
-    {
+    is 'it brings its files, and has qemu-ga run its hook' before previous < <(
         listed $p-previous before
         made_by_agent
         echo '+ /etc/systemd/system/multi-user.target.wants/cbsnap-agent.service'
-    } | is 'it brings its files, and has qemu-ga run its hook' before previous
+    )
     grep -qx 'fsfreeze-hook=/usr/libexec/cbsnap/fsfreeze-hook' "$root/etc/qemu/qemu-ga.conf" &&
         inside /etc/qemu/fsfreeze-hook.d/cbsnap thaw
     result $? 'the hook is in place'
@@ -184,17 +201,18 @@ agent() {
     result $? 'it is upgraded: agent'
     state upgraded
     is 'nothing that the administrator wrote or switched off is touched' used upgraded <<END
++ /etc/cbsnap/agent.conf.dpkg-dist
 - /usr/share/doc/cbsnap-agent/OLD
 END
     inside dpkg -r $p
     result $? 'it is removed: agent'
     state removed
-    {
+    is 'only its configuration and the manifests stay: no hook is left behind' before removed < <(
         conffiles_of $p
-        printf '+ %s\n' /var/lib/cbsnap /var/lib/cbsnap/instance \
+        printf '+ %s\n' /etc/cbsnap/agent.conf.dpkg-dist /var/lib/cbsnap /var/lib/cbsnap/instance \
             /var/lib/cbsnap/instance/20261124T013604Z-6e86.json
         wants
-    } | is 'only its configuration and the manifests stay: no hook is left behind' before removed
+    )
     install_deb $p.deb && grep -q '^fsfreeze-hook=' "$root/etc/qemu/qemu-ga.conf"
     result $? 'it comes back, with its hook switched on'
     inside dpkg -P $p
