@@ -67,12 +67,12 @@ previous() { # PACKAGE
     dpkg-deb --root-owner-group -b "$tree" "$dir/$1-previous.deb" >/dev/null
 }
 
-# Debian with what the packages need, and in its /tmp each package and the build before it.
+# Debian with what the packages need, and in its /opt each package and the build before it.
 debian_begin() {
     for p in coordinator agent; do
         cp "$BUILD/deb/cbsnap-$p"_*.deb "$dir/cbsnap-$p.deb" && previous cbsnap-$p || exit 1
     done
-    if ! make_root || ! cp "$dir"/*.deb "$root/tmp/" || ! dependencies; then
+    if ! make_root || ! cp "$dir"/*.deb "$root/opt/" || ! dependencies; then
         echo "Bail out! no Debian to test in"
         sed 's/^/# /' "$dir/out"
         exit 1

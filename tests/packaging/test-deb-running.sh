@@ -36,10 +36,10 @@ boot() {
             exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$1" /lib/systemd/systemd \
                 --unit=basic.target' "$root" >"$dir/boot" 2>&1 </dev/null &
     outer=$!
-    within 60 started
+    within 120 started
 }
 started() {
-    read -r init <"/proc/$outer/task/$outer/children" 2>/dev/null && [ -n "$init" ] &&
+    init=$(tr -d ' ' <"/proc/$outer/task/$outer/children") && [ -n "$init" ] &&
         there systemctl is-active basic.target
 }
 there() { nsenter --target "$init" --all --root --wd=/ "$@" >"$dir/out" 2>&1; }
@@ -63,20 +63,20 @@ fi
 
 # ---- the coordinator
 
-there dpkg -i /tmp/cbsnap-coordinator.deb
+there dpkg -i /opt/cbsnap-coordinator.deb
 result $? 'the coordinator is installed'
 printf '#!/bin/sh\n{ id -un; printf "%%s\\n" "$@"; } >/var/lib/cbsnap/told\n' >"$root/etc/cbsnap/on-failure"
 chmod 755 "$root/etc/cbsnap/on-failure"
 
 ! there systemctl start cbsnap-snapshot@db-1.service &&
     [ "$(property ExecMainStatus cbsnap-snapshot@db-1.service)" = 2 ]
-result $? 'a run without an appliance in the configuration fails, with status 2'
+result $? 'a run without credentials fails, with status 2'
 within 20 test -s "$root/var/lib/cbsnap/told"
 cp "$root/var/lib/cbsnap/told" "$dir/out"
 [ "$(head -n 4 "$dir/out" | tr '\n' '|')" = 'cbsnap|db-1|exit-code|2|' ] &&
-    sed -n 5p "$dir/out" | grep -q '^cbsnap-coord: .*appliance'
+    sed -n 5p "$dir/out" | grep -q '^cbsnap-coord: .*credentials'
 result $? "the hook is told as user cbsnap, with the run's last words"
-grep -q ' db-1 exit-code 2 cbsnap-coord: ' "$root/var/log/cbsnap/failures.log" &&
+grep -qs ' db-1 exit-code 2 cbsnap-coord: ' "$root/var/log/cbsnap/failures.log" &&
     [ "$(stat -c %a "$root/var/log/cbsnap/failures.log")" = 640 ]
 result $? 'and it is written down'
 
@@ -95,7 +95,7 @@ there journalctl -o cat -u cbsnap-snapshot@db2.service
 [ $status -eq 0 ] && grep -q 'uid=[0-9]*(cbsnap) gid=[0-9]*(cbsnap) groups=.*(libvirt)' "$dir/out"
 result $? 'a run is user cbsnap in group libvirt, writes its records and nothing else, and has no rights'
 there systemctl start cbsnap-snapshot@db3.timer
-within 30 grep -q ' db3 ' "$root/var/log/cbsnap/failures.log"
+within 30 grep -qs ' db3 ' "$root/var/log/cbsnap/failures.log"
 result $? 'a timer fires'
 there systemctl enable --now cbsnap-snapshot@db-1.timer && there systemctl list-timers &&
     grep -q '03:[34].*cbsnap-snapshot@db-1.timer' "$dir/out"
@@ -103,14 +103,14 @@ result $? 'as enabled it is for the night'
 
 # ---- the agent
 
-there dpkg -i /tmp/cbsnap-agent-previous.deb
+there dpkg -i /opt/cbsnap-agent-previous.deb
 result $? 'the agent is installed'
 there systemctl is-active cbsnap-agent.service && there systemctl is-enabled cbsnap-agent.service &&
     there cbsnap-agent status
 result $? 'it runs, answers, and will after a boot'
 old=$(property MainPID cbsnap-agent.service)
 there touch /run/qga.state.isfrozen
-nsenter --target "$init" --all --root --wd=/ dpkg -i /tmp/cbsnap-agent.deb >"$dir/upgrade" 2>&1 &
+nsenter --target "$init" --all --root --wd=/ dpkg -i /opt/cbsnap-agent.deb >"$dir/upgrade" 2>&1 &
 upgrade=$!
 within 60 grep -q 'a freeze is under way' "$dir/upgrade" && sleep 2 &&
     [ "$(property MainPID cbsnap-agent.service)" = "$old" ]

@@ -54,7 +54,7 @@ listed() { # PACKAGE STATE-BEFORE
         grep -q "^$path " "$dir/state.$2" || echo "+ $path"
     done
 }
-install_deb() { inside dpkg --force-confold -i "/tmp/$1"; }
+install_deb() { inside dpkg --force-confold -i "/opt/$1"; }
 
 # ---- the coordinator
 
