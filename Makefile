@@ -145,6 +145,10 @@ rpm:
 selinux:
 	packaging/rpm/selinux/check $(BUILD)
 
+.PHONY: deb
+deb:
+	packaging/deb/build $(VERSION) $(BUILD)/deb
+
 # ---- care -----------------------------------------------------------------------------------
 
 C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
@@ -180,6 +184,7 @@ help:
 	@echo 'check-integration    real mysqld, real sockets, the stand-in appliance'
 	@echo 'check-system         the real VM (root)'
 	@echo 'test                 deps and all three'
+	@echo 'check-old-libvirt    the coordinator built as against libvirt 1.2.2, and tested'
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
 	@echo 'fuzz                 looks for inputs that break a reader, FUZZ_SECONDS (600) each (clang)'
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
@@ -190,6 +195,8 @@ help:
 	@echo 'faults-random        faults at random moments in the VM: SEED=, RUNS=200, RUN= (root)'
 	@echo 'soak                 sets for two hours, COUNT=1000 at most: does anything grow or leak? (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
+	@echo 'check-packages       installs, upgrades, removes them in a Debian of its own (root)'
+	@echo 'deb                  packages for Debian and Ubuntu, looked over, in $(BUILD)/deb'
 	@echo 'rpm                  the RPMs of cbsnap-agent in $(BUILD)/rpm, and what proves them (Debian)'
 	@echo 'selinux              compiles the policy module, and shows what it gives to the hook'
 	@echo 'check-el7            builds the agent without what Enterprise Linux 7 lacks'

@@ -170,3 +170,42 @@ $(BUILD)/agent-host: $(AGENT_HOST_OBJ) $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(PROTO_PC))
 
 check-integration: $(BUILD)/agent-host
+
+# ---- libvirt as old as 1.2.2 -------------------------------------------------------------------
+
+# The program once more, with the folder that calls libvirt compiled where all that came later is hidden.
+OLD := $(BUILD)/old-libvirt
+OLD_DOMAIN := $(filter host-coordinator/domain/%,$(COORD_SRC))
+old_objs = $(patsubst %.c,$(BUILD)/obj/old-libvirt/%.o,$(1))
+
+.PHONY: check-old-libvirt
+check-old-libvirt: $(addprefix $(OLD)/,cbsnap-coord domain-drive test-fallback test-domain) \
+		$(BUILD)/cbsnap-coord
+	BUILD=$(BUILD) tests/run tests/old-libvirt/test-old-libvirt.sh
+
+$(OLD)/libvirt-as.h: tests/old-libvirt/hide
+	@mkdir -p $(@D)
+	$< 1.2.2 >$@.new
+	mv $@.new $@
+
+$(BUILD)/obj/old-libvirt/%.o: %.c $(OLD)/libvirt-as.h | $(GEN)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(call pc_cflags,cmocka $(COORD_PC)) -include $(OLD)/libvirt-as.h -c -o $@ $<
+
+$(OLD)/libcoord.a: $(call objs,$(filter-out $(OLD_DOMAIN),$(COORD_SRC))) $(call old_objs,$(OLD_DOMAIN))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(OLD)/cbsnap-coord: $(call objs,host-coordinator/main.c)
+$(OLD)/domain-drive: $(DOMAIN_DRIVE_OBJ)
+$(OLD)/test-fallback: $(call old_objs,tests/old-libvirt/test-fallback.c)
+$(OLD)/test-domain: $(call old_objs,tests/unit/host-coordinator/test-domain.c)
+$(addprefix $(OLD)/,cbsnap-coord domain-drive test-fallback test-domain): $(OLD)/libcoord.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(OLD)/libcoord.a $(BUILD)/libproto.a \
+	    -Wl,--as-needed $(call pc_libs,cmocka $(COORD_PC)) -lpthread -lm
+
+# ---- packages ----------------------------------------------------------------------------------
+
+.PHONY: check-packages
+check-packages: deb
+	BUILD=$(BUILD) tests/run tests/packaging/test-deb.sh tests/packaging/test-deb-running.sh

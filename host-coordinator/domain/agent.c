@@ -11,13 +11,6 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 
-#ifndef HAVE_FSFREEZE
-#define HAVE_FSFREEZE (LIBVIR_VERSION_NUMBER >= 1002005)
-#endif
-#ifndef HAVE_FSINFO
-#define HAVE_FSINFO (LIBVIR_VERSION_NUMBER >= 1002011)
-#endif
-
 /* qemu-ga's answer; libvirt has turned its errors into its own. The caller frees. */
 static char *ask(struct domain *d, const char *command, int timeout_s, const char *what,
                  struct err *e)

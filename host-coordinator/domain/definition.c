@@ -118,17 +118,17 @@ int domain_create(struct domain **ret, const char *uri, const char *xml, struct 
 /* ---- forgetting ------------------------------------------------------------------------------ */
 
 #define SINCE_0_9_5 (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
-#if LIBVIR_CHECK_VERSION(1, 2, 9)
+#if HAVE_NVRAM
 #define SINCE_1_2_9 (SINCE_0_9_5 | VIR_DOMAIN_UNDEFINE_NVRAM)
 #else
 #define SINCE_1_2_9 SINCE_0_9_5
 #endif
-#if LIBVIR_CHECK_VERSION(5, 6, 0)
+#if HAVE_CHECKPOINTS
 #define SINCE_5_6_0 (SINCE_1_2_9 | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA)
 #else
 #define SINCE_5_6_0 SINCE_1_2_9
 #endif
-#if LIBVIR_CHECK_VERSION(8, 9, 0)
+#if HAVE_UNDEFINE_TPM
 #define SINCE_8_9_0 (SINCE_5_6_0 | VIR_DOMAIN_UNDEFINE_TPM)
 #else
 #define SINCE_8_9_0 SINCE_5_6_0

@@ -21,8 +21,9 @@
  * of printing errors to stderr is switched off, for the whole process.
  *
  * Source: libvirt's reference of libvirt-domain and libvirt-qemu; qemu-ga's commands from QEMU's
- * qga/qapi-schema.json. libvirt before 1.2.5 has no FSFreeze, before 1.2.11 no FSInfo: the first is
- * then sent as qemu-ga's own command, the second answers an empty list.
+ * qga/qapi-schema.json. Built against libvirt before 1.2.5 it has no FSFreeze, before 1.2.9 no
+ * counters of all disks in one call, before 1.2.11 no FSInfo: the first is then sent as qemu-ga's
+ * own command, the second asked disk by disk, the third answers an empty list.
  */
 #ifndef CBSNAP_DOMAIN_H
 #define CBSNAP_DOMAIN_H

@@ -13,6 +13,31 @@
 
 #include "host-coordinator/domain/domain.h"
 
+/*
+ * The oldest libvirt that this is built against is 1.2.2 (Ubuntu 14.04). What came later is used
+ * only from here on:
+ *
+ *     since    what                                             before it
+ *     1.2.5    virDomainFSFreeze(), virDomainFSThaw()           qemu-ga's commands for the same
+ *     1.2.9    VIR_DOMAIN_STATS_BLOCK (virDomainListGetStats()  virDomainBlockStats() of each disk
+ *              is of 1.2.8)
+ *     1.2.9    VIR_DOMAIN_UNDEFINE_NVRAM                        libvirt keeps no such thing
+ *     1.2.11   virDomainGetFSInfo()                             an empty list
+ *     1.3.3    VIR_ERR_AUTH_UNAVAILABLE                         its number
+ *     5.6.0    VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA         libvirt keeps no such thing
+ *     8.9.0    VIR_DOMAIN_UNDEFINE_TPM                          libvirt does it unasked
+ *
+ * Everything else that this folder takes is of 1.2.0 (LIBVIR_CHECK_VERSION()) or older. `make
+ * check-old-libvirt` builds it where all that came after 1.2.2 does not compile.
+ */
+#define HAVE_FSFREEZE         LIBVIR_CHECK_VERSION(1, 2, 5)
+#define HAVE_BLOCK_STATS      LIBVIR_CHECK_VERSION(1, 2, 9)
+#define HAVE_NVRAM            LIBVIR_CHECK_VERSION(1, 2, 9)
+#define HAVE_FSINFO           LIBVIR_CHECK_VERSION(1, 2, 11)
+#define HAVE_AUTH_UNAVAILABLE LIBVIR_CHECK_VERSION(1, 3, 3)
+#define HAVE_CHECKPOINTS      LIBVIR_CHECK_VERSION(5, 6, 0)
+#define HAVE_UNDEFINE_TPM     LIBVIR_CHECK_VERSION(8, 9, 0)
+
 struct domain {
     atomic_uint refs; /* the opener's, and one for each call under way */
     virConnectPtr conn;

@@ -9,6 +9,12 @@
 
 #define ANY (-1)
 
+/* by its number: a libvirt that does not name it may be told it by a newer one */
+#define AUTH_UNAVAILABLE 94
+#if HAVE_AUTH_UNAVAILABLE
+_Static_assert(AUTH_UNAVAILABLE == VIR_ERR_AUTH_UNAVAILABLE, "libvirt's numbers do not change");
+#endif
+
 /*
  * libvirt has one number for many causes and tells them apart only in its text, which has kept
  * these words from 1.2 to 11. First match counts; %s in a hint is the domain's name.
@@ -56,7 +62,7 @@ static const struct {
     {ANY, "unable to execute QEMU agent command", ERR_FREEZE, NULL},
     {VIR_ERR_AUTH_FAILED, NULL, ERR_AUTH, NULL},
     {VIR_ERR_AUTH_CANCELLED, NULL, ERR_AUTH, NULL},
-    {VIR_ERR_AUTH_UNAVAILABLE, NULL, ERR_AUTH, NULL},
+    {AUTH_UNAVAILABLE, NULL, ERR_AUTH, NULL},
     {VIR_ERR_ACCESS_DENIED, NULL, ERR_AUTH, "libvirt's access rules decide who may do this"},
 };
 
@@ -111,7 +117,7 @@ int libvirt_open_error(struct err *e, const char *uri, const virError *why)
     const char *shown = *uri ? uri : "its default";
 
     if (why && (why->code == VIR_ERR_AUTH_FAILED || why->code == VIR_ERR_AUTH_CANCELLED ||
-                why->code == VIR_ERR_AUTH_UNAVAILABLE || why->code == VIR_ERR_ACCESS_DENIED))
+                why->code == AUTH_UNAVAILABLE || why->code == VIR_ERR_ACCESS_DENIED))
         code = ERR_AUTH;
     err_set(e, code, "cannot connect to libvirt at %s: %.*s", shown,
             why && why->message ? words(why) : 9, why && why->message ? why->message : "no reason");

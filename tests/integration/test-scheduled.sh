@@ -1,0 +1,109 @@
+#!/bin/sh
+# What the timer of the host's package runs, without systemd: which exit status of cbsnap-coord is tried
+# again, and what is told when the run has failed for good. No root. TAP.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+host=packaging/deb/debian/host
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+n=0 bad=0
+
+result() { # STATUS TEXT
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        bad=$((bad + 1))
+        sed 's/^/#   /' "$dir"/err "$dir"/called "$dir"/log/* 2>/dev/null
+    fi
+}
+
+# ---- tries
+
+# a coordinator that ends with the next number of a list each time it is called
+cat >"$dir/coord" <<'END'
+#!/bin/sh
+echo "$*" >>"$0.called"
+read -r status <"$0.statuses"
+sed -i 1d "$0.statuses"
+exit "$status"
+END
+chmod +x "$dir/coord"
+
+runs() { # TEXT STATUS CALLS STATUS-OF-A-CALL...
+    text=$1 status=$2 calls=$3
+    shift 3
+    printf '%s\n' "$@" >"$dir/coord.statuses"
+    : >"$dir/coord.called"
+    CBSNAP_COORD=$dir/coord CBSNAP_PAUSE_S=0 "$host/scheduled-snapshot" db-1 2>"$dir/err"
+    [ $? -eq "$status" ] && [ "$(grep -cx 'snapshot db-1' "$dir/coord.called")" -eq "$calls" ]
+    result $? "$text"
+}
+runs 'a set taken is the end' 0 1 0 0
+runs 'a refusal is tried again' 0 2 3 0
+runs 'so is a failure that left nothing behind' 0 3 4 3 0
+runs 'three times at most, and the last one counts' 4 3 3 3 4 0
+runs 'a wrong configuration is not' 2 1 2 0
+runs 'nor what a person must look at' 5 1 5 0
+runs 'nor a program that died' 139 1 139 0
+! CBSNAP_COORD=$dir/coord "$host/scheduled-snapshot" 2>"$dir/err" && grep -q usage "$dir/err"
+result $? 'without a name it does nothing'
+
+# ---- what is told
+
+mkdir "$dir/bin" "$dir/log"
+cat >"$dir/bin/journalctl" <<'END'
+#!/bin/sh
+case "$*" in
+*_SYSTEMD_INVOCATION_ID=0123456789abcdef) printf 'cbsnap-coord: domain "db1" is off\n' ;;
+esac
+END
+cat >"$dir/bin/systemctl" <<'END'
+#!/bin/sh
+[ "$1 $2 $4 $5" = "show --property --value cbsnap-snapshot@db1.service" ] || exit 1
+case $3 in
+Result) echo signal ;;
+ExecMainStatus) echo 9 ;;
+InvocationID) echo 0123456789abcdef ;;
+esac
+END
+cat >"$dir/hook" <<'END'
+#!/bin/sh
+printf '%s\n' "$@" >"${0%/*}/called"
+exit 7
+END
+chmod +x "$dir"/bin/* "$dir/hook"
+
+tells() { # [NAME=VALUE]...
+    rm -f "$dir/called" "$dir"/log/*
+    env PATH="$dir/bin:$PATH" LOGS_DIRECTORY="$dir/log" CBSNAP_ON_FAILURE="$dir/hook" "$@" \
+        "$host/notify" db1 2>"$dir/err"
+    status=$?
+}
+by_systemd='MONITOR_SERVICE_RESULT=exit-code MONITOR_EXIT_STATUS=5 MONITOR_INVOCATION_ID=0123456789abcdef'
+# shellcheck disable=SC2086
+tells $by_systemd
+[ "$(tr '\n' '|' <"$dir/called")" = 'db1|exit-code|5|cbsnap-coord: domain "db1" is off|' ]
+result $? 'the hook is told the VM, result, status and last words'
+[ $status -eq 7 ]
+result $? 'a hook that fails is a failure'
+grep -qxE '[0-9-]{10}T[0-9:]{8}[+-][0-9]{4} db1 exit-code 5 cbsnap-coord: domain "db1" is off' \
+    "$dir/log/failures.log" && [ "$(wc -l <"$dir/log/failures.log")" -eq 1 ]
+result $? 'and a line is written down'
+tells
+[ "$(head -n 3 "$dir/called" | tr '\n' '|')" = 'db1|signal|9|' ]
+result $? 'an older systemd is asked'
+chmod -x "$dir/hook"
+# shellcheck disable=SC2086
+tells $by_systemd
+[ $status -eq 0 ] && [ ! -e "$dir/called" ] && [ -s "$dir/log/failures.log" ]
+result $? 'no hook is no failure, and one that may not be executed is none'
+chmod +x "$dir/hook"
+# shellcheck disable=SC2086
+tells $by_systemd LOGS_DIRECTORY="$dir/none"
+[ -e "$dir/called" ] && grep -q 'cannot write' "$dir/err"
+result $? 'a full disk does not keep the hook from being told'
+
+echo "1..$n"
+[ "$bad" -eq 0 ]
