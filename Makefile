@@ -148,7 +148,8 @@ deps:
 
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/*.a $(BUILD)/cbsnap-* $(BUILD)/elastistor-sim \
-	    $(BUILD)/unit $(BUILD)/replay $(BUILD)/asan $(BUILD)/fuzz
+	    $(BUILD)/*-drive $(BUILD)/agent-host $(BUILD)/unit $(BUILD)/replay $(BUILD)/asan \
+	    $(BUILD)/tsan $(BUILD)/memcheck $(BUILD)/fuzz
 
 help:
 	@echo 'all (default)        both programs, in $(BUILD)/'
@@ -159,6 +160,8 @@ help:
 	@echo 'check-system         the real VM (root)'
 	@echo 'test                 deps and all three'
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
+	@echo 'check-tsan           integration and threaded unit tests under ThreadSanitizer (root)'
+	@echo 'check-valgrind       the same under memcheck: leaks, invalid accesses, open descriptors (root)'
 	@echo 'fuzz                 looks for inputs that break a reader, FUZZ_SECONDS (600) each (clang)'
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
 	@echo 'lint, format         formatter, cppcheck, direction of includes'

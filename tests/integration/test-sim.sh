@@ -4,7 +4,7 @@
 # byte-exact bodies, errors, restart, data of snapshots and clones, latencies and faults.
 # Unprivileged: no iSCSI, own directory, a port that the system picks.
 set -u
-sim=${ELASTISTOR_SIM:-build/elastistor-sim}
+sim=${ELASTISTOR_SIM:-${BUILD:-build}/elastistor-sim}
 dir=$(mktemp -d) || exit 1
 key='key+/with=odd&characters'
 n=0 failed=0 pid=
