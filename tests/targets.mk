@@ -46,6 +46,7 @@ check-under-tsan: all $(INTEGRATION_BIN) $(UNIT_BIN)
 	tests/sanitize/run thread $(UNIT_BIN) $(INTEGRATION)
 
 check-valgrind: all $(INTEGRATION_BIN) $(UNIT_BIN)
+	tests/deps valgrind
 	tests/sanitize/run memcheck $(UNIT_BIN) $(INTEGRATION)
 
 LAB_TOOLS := $(BUILD)/elastistor-sim $(BUILD)/stall-meter $(BUILD)/sample-tap $(BUILD)/floor
