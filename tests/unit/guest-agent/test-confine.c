@@ -64,7 +64,8 @@ static int daily_work(void)
 
     bad |= want(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1, "no new privileges");
     bad |= want(fd >= 0, "a socket is made");
-    bad |= want(pthread_create(&thread, NULL, ends, NULL) == 0, "a thread is made");
+    bad |= want(pthread_create(&thread, NULL, ends, NULL) == 0 && pthread_join(thread, NULL) == 0,
+                "a thread is made, and ends");
     return bad;
 }
 
