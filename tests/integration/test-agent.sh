@@ -89,7 +89,7 @@ try_ms = 200
 tries = 3
 backoff_ms = 50
 [lease]
-hook_ms = ${2:-30000}
+hook_ms = ${2:-$((30000 * slow))}
 run_ms = $((2000 * slow))
 [freeze]
 # other programs of this machine may mind
@@ -163,7 +163,7 @@ ok 'and the write still blocks' blocked
 thawed_by_hook() { run hook thaw && write_in 2 && state_is idle; }
 ok 'hook thaw lets it go' thawed_by_hook
 ok 'a thaw with nothing frozen is no failure' run hook thaw
-log_quiet() { logged 'released (epoch 1, by hook)' && logged 'nobody prepared), lease 30000 ms'; }
+log_quiet() { logged 'released (epoch 1, by hook)' && logged "nobody prepared), lease $((30000 * slow)) ms"; }
 ok 'the log says by whom, and which lease counted' log_quiet
 marker_gone() { [ ! -e "$dir/run/session" ] && [ "$(cat "$dir/run/epoch")" = 2 ]; }
 ok 'no marker is left, the epoch is raised' marker_gone
@@ -387,7 +387,7 @@ foreign_thaw() {
         said '^released held=0 .*no filesystem was frozen' release run-t "$epoch"
 }
 successor_thaws() {
-    freeze_for run-k 20000 || return 1
+    freeze_for run-k $((20000 * slow)) || return 1
     stop_agent KILL
     start_agent
     wrote 5 20 && logged '1 filesystems thawed' && run hook thaw
@@ -409,7 +409,7 @@ if [ "$(id -u)" -eq 0 ]; then
     until_true said '^state 0' state
 fi
 lost_event() {
-    said '^prepared' prepare run-4 30000 && run hook freeze && kill -9 "$mysqld" &&
+    said '^prepared' prepare run-4 $((30000 * slow)) && run hook freeze && kill -9 "$mysqld" &&
         said '^event-lost .*cause=connection' wait event-lost
 }
 ok 'mysqld killed: the host hears at once' lost_event

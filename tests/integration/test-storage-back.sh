@@ -188,7 +188,7 @@ sim clear
 service=$(api "listVolumeiSCSIService&storageid=$(id_of data)" | member id)
 sim "latency?command=listVolumeiSCSIService&ms=$((2000 * slow))"
 before=$(sim_count updateVolumeiSCSIService)
-"$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" set-access data "$everybody" \
+"$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" --deadline $((10000 * slow)) set-access data "$everybody" \
     >"$dir/out" 2>"$dir/err" &
 pid=$!
 for _ in $(seq $((20 * slow))); do
