@@ -173,8 +173,9 @@ deps:
 	tests/deps
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/man $(BUILD)/completion $(BUILD)/*tables* $(BUILD)/places $(BUILD)/*.a $(BUILD)/cbsnap-* $(BUILD)/elastistor-sim \
-	    $(BUILD)/unit $(BUILD)/replay $(BUILD)/asan $(BUILD)/fuzz
+	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/man $(BUILD)/completion $(BUILD)/*tables* $(BUILD)/places \
+	    $(BUILD)/*.a $(BUILD)/cbsnap-* $(BUILD)/elastistor-sim $(BUILD)/*-drive $(BUILD)/agent-host $(BUILD)/unit \
+	    $(BUILD)/replay $(BUILD)/asan $(BUILD)/tsan $(BUILD)/memcheck $(BUILD)/old-libvirt $(BUILD)/fuzz
 
 help:
 	@echo 'all (default)        both programs, in $(BUILD)/'
@@ -186,6 +187,8 @@ help:
 	@echo 'test                 deps and all three'
 	@echo 'check-old-libvirt    the coordinator built as against libvirt 1.2.2, and tested'
 	@echo 'check-asan           unit tests under address and undefined-behaviour sanitizers'
+	@echo 'check-tsan           integration and threaded unit tests under ThreadSanitizer (root)'
+	@echo 'check-valgrind       the same under memcheck: leaks, invalid accesses, open descriptors (root)'
 	@echo 'fuzz                 looks for inputs that break a reader, FUZZ_SECONDS (600) each (clang)'
 	@echo 'docs                 docs/metrics.md from the catalogue of metrics'
 	@echo 'man, completion      manual pages and completions, in $(BUILD)/man and $(BUILD)/completion'

@@ -17,7 +17,8 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
-.PHONY: check check-asan fuzz check-integration check-system test demo prove faults faults-random soak bench
+.PHONY: check check-asan check-tsan check-under-tsan check-valgrind fuzz check-integration check-system \
+	test demo prove faults faults-random soak bench
 check: all $(UNIT_BIN) man completion
 	BUILD=$(BUILD) tests/run $(UNIT_BIN) $(FUZZ_BIN) tests/schema/check $(DOCS_TESTS)
 
@@ -31,8 +32,26 @@ include tests/el7/targets.mk
 fuzz:
 	tests/fuzz/run $(FUZZ)
 
-check-integration: all $(BUILD)/elastistor-sim
-	tests/run $(wildcard tests/integration/test-*.sh)
+# what the scripts run besides the two programs: they find all of it by $BUILD
+INTEGRATION_BIN := $(addprefix $(BUILD)/,elastistor-sim storage-drive mysql-drive metrics-drive fs-drive \
+	confine-drive domain-drive agent-host)
+INTEGRATION := $(wildcard tests/integration/test-*.sh)
+
+export BUILD
+check-integration: all $(INTEGRATION_BIN)
+	tests/run $(INTEGRATION)
+
+# the same scripts, and the unit tests that can start a thread, with each data race reported; and with
+# each leak, each byte that is not ours and each that nobody has written
+check-tsan:
+	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE=thread CFLAGS='-O1 -g' check-under-tsan
+
+check-under-tsan: all $(INTEGRATION_BIN) $(UNIT_BIN)
+	tests/sanitize/run thread $(UNIT_BIN) $(INTEGRATION)
+
+check-valgrind: all $(INTEGRATION_BIN) $(UNIT_BIN)
+	tests/deps valgrind
+	tests/sanitize/run memcheck $(UNIT_BIN) $(INTEGRATION)
 
 LAB_TOOLS := $(BUILD)/elastistor-sim $(BUILD)/stall-meter $(BUILD)/sample-tap $(BUILD)/floor
 
@@ -83,8 +102,6 @@ $(BUILD)/unit/host-coordinator/test-storage: $(STORAGE_TEST_OBJ)
 $(BUILD)/storage-drive: $(STORAGE_DRIVE_OBJ) $(STORAGE_TEST_OBJ) $(BUILD)/libcoord.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,cmocka $(COORD_PC)) -lpthread
 
-check-integration: $(BUILD)/storage-drive
-
 # ---- tools of the lab -----------------------------------------------------------------------
 
 $(BUILD)/stall-meter: $(call objs,tests/lab/stall-meter.c)
@@ -118,8 +135,6 @@ $(BUILD)/fs-drive: $(call objs,tests/integration/fs-drive.c) $(BUILD)/libagent.a
 
 $(BUILD)/confine-drive: $(call objs,tests/integration/confine-drive.c) $(BUILD)/libagent.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
-
-check-integration: $(BUILD)/mysql-drive $(BUILD)/metrics-drive $(BUILD)/fs-drive $(BUILD)/confine-drive
 
 # ---- libvirt and the guest's end of the port: scripted stand-ins, a driver --------------------
 
@@ -158,8 +173,6 @@ DOMAIN_DRIVE_OBJ := $(call objs,tests/integration/domain-drive.c)
 $(DOMAIN_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
 $(BUILD)/domain-drive: $(DOMAIN_DRIVE_OBJ) $(BUILD)/libcoord.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(COORD_PC)) -lpthread -lm
-
-check-integration: $(BUILD)/domain-drive
 
 # ---- the host's end of the agent's port, for test-agent.sh ------------------------------------
 

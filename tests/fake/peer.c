@@ -21,6 +21,7 @@ struct peer {
     pthread_t thread;
     peer_script *script;
     char dir[32], path[64];
+    pthread_mutex_t mutex; /* of client, which the peer's thread changes and any may send to */
     int listener, client;
     struct wire_reader in;
     int64_t clock_offset_us;
@@ -84,12 +85,32 @@ Cbsnap__Envelope *peer_expect(struct peer *p, Cbsnap__Envelope__BodyCase body)
     return NULL;
 }
 
+/* A descriptor of the sender's own: the peer may turn to the next client meanwhile. By dup(), which
+ * ThreadSanitizer knows to be another name of the same socket. */
+static int own_client(struct peer *p)
+{
+    AUTO_LOCK(lock, &p->mutex);
+
+    return p->client >= 0 ? dup(p->client) : -1;
+}
+
+/* The peer's thread alone does this, and may look at its client without the mutex. */
+static void set_client(struct peer *p, int fd)
+{
+    AUTO_LOCK(lock, &p->mutex);
+
+    if (p->client >= 0)
+        close(p->client);
+    p->client = fd;
+}
+
 void peer_send_raw(struct peer *p, const void *data, size_t len)
 {
     const char *at = data;
+    AUTO_CLOSE int fd = own_client(p);
 
     while (len > 0) {
-        ssize_t n = send(p->client, at, len, MSG_NOSIGNAL);
+        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
 
         if (n <= 0)
             return; /* the client may leave whenever it likes */
@@ -171,18 +192,18 @@ void peer_log_line(struct peer *p, const char *text)
 
 void peer_close(struct peer *p)
 {
+    AUTO_LOCK(lock, &p->mutex);
+
     (void)shutdown(p->client, SHUT_RDWR);
 }
 
 bool peer_next(struct peer *p)
 {
-    if (p->client >= 0)
-        close(p->client);
+    set_client(p, -1);
     wire_reader_release(&p->in);
     p->in = (struct wire_reader){.taken = 0};
-    p->client = -1;
     if (ready(p->listener, POLLIN))
-        p->client = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
+        set_client(p, accept4(p->listener, NULL, NULL, SOCK_CLOEXEC));
     if (p->client < 0)
         peer_fail(p, "no client came in %d ms", wait_ms);
     return p->client >= 0;
@@ -206,7 +227,7 @@ static void *peer_main(void *arg)
     /* a test that expects the client not to come ends this by shutting the listener down */
     if (!ready(p->listener, POLLIN))
         return NULL;
-    p->client = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
+    set_client(p, accept4(p->listener, NULL, NULL, SOCK_CLOEXEC));
     if (p->client < 0)
         return NULL;
     p->script(p);
@@ -228,6 +249,7 @@ struct peer *peer_start(peer_script *script)
 
     p->script = script;
     p->client = -1;
+    (void)pthread_mutex_init(&p->mutex, NULL);
     p->boot_id = "11111111-2222-3333-4444-555555555555";
     (void)snprintf(p->dir, sizeof(p->dir), "/tmp/cbsnap-peer-XXXXXX");
     if (!mkdtemp(p->dir))
@@ -267,6 +289,7 @@ const char *peer_stop(struct peer *p)
     (void)rmdir(p->dir);
     memcpy(problem, p->problem, sizeof(problem));
     wire_reader_release(&p->in);
+    (void)pthread_mutex_destroy(&p->mutex);
     free(p);
     return problem[0] ? problem : NULL;
 }

@@ -30,9 +30,10 @@
 #include "proto/base/clock.h"
 #include "proto/message.h"
 #include "tests/integration/agent-host-evidence.h"
+#include "tests/slow.h"
 
-#define WAIT_MS       10000
-#define CHECK_WAIT_MS 120000
+#define WAIT_MS       ((int)(10000 * slowness()))
+#define CHECK_WAIT_MS ((int)(120000 * slowness()))
 
 static int listener = -1, fd = -1;
 static struct wire_reader reader;

@@ -9,6 +9,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "tests/integration/metrics-drive.h"
+#include "tests/slow.h"
 
 #define RETRY_MS 5000 /* how long a server that failed is left alone */
 
@@ -191,8 +192,8 @@ static void test_no_connection_left(void)
     check(count < 20, "the server lets nobody in: %s", mysql_error(others[count]));
     check(reader_read(&inside), "who is in goes on reading");
     read_after(&outside, 0);
-    check(!was_read(&outside) && outside.took_us < 1000000, "who is not fails in %lld ms: %s",
-          (long long)outside.took_us / 1000, outside.error.msg);
+    check(!was_read(&outside) && outside.took_us < 1000000 * slowness(),
+          "who is not fails in %lld ms: %s", (long long)outside.took_us / 1000, outside.error.msg);
     /* root gets in, by the place that is kept for a person: and must not stay there */
     reader_open(&mighty, "root", STATEMENTS_OFF);
     read_after(&mighty, 0);
@@ -207,7 +208,8 @@ static void test_no_connection_left(void)
         mysql_close(others[n]);
     session_do(admin, "SET GLOBAL max_connections = 100");
     read_after(&outside, 200);
-    check(!was_read(&outside) && outside.took_us < 5000, "the server is left alone for a while");
+    check(!was_read(&outside) && outside.took_us < 5000 * slowness(),
+          "the server is left alone for a while");
     read_after(&outside, RETRY_MS);
     check(was_read(&outside), "and then read");
     reader_close(&inside);
@@ -224,19 +226,20 @@ static void test_stopped(pid_t pid)
     (void)reader_read(&r);
     (void)kill(pid, SIGSTOP);
     read_after(&r, 100);
-    check(!was_read(&r) && r.took_us < 2500000, "a server that hangs costs %lld ms",
+    check(!was_read(&r) && r.took_us < 2500000 * slowness(), "a server that hangs costs %lld ms",
           (long long)r.took_us / 1000);
     read_after(&r, 0);
-    check(!was_read(&r) && r.took_us < 5000, "and then nothing");
+    check(!was_read(&r) && r.took_us < 5000 * slowness(), "and then nothing");
     check(reader_pid(&r) == pid, "it is still known which process it is");
     read_after(&r, RETRY_MS);
-    check(!was_read(&r) && r.took_us < 5000000, "logging in to it costs %lld ms",
+    check(!was_read(&r) && r.took_us < 5000000 * slowness(), "logging in to it costs %lld ms",
           (long long)r.took_us / 1000);
     (void)kill(pid, SIGCONT);
     began = mono_us();
-    while (!reader_read(&r) && mono_us() - began < 30000000)
+    while (!reader_read(&r) && mono_us() - began < 30000000 * slowness())
         sleep_ms(200);
-    check(was_read(&r) && reader_value(&r, "mysql.questions") < 0 && mono_us() - began < 10000000,
+    check(was_read(&r) && reader_value(&r, "mysql.questions") < 0 &&
+              mono_us() - began < 10000000 * slowness(),
           "it comes back, and its rates begin anew");
     reader_close(&r);
 }
@@ -287,7 +290,7 @@ void test_restart(pid_t pid)
     check(system(command) == 0, "it starts again");
     admin = session_open(sock);
     began = mono_us();
-    while (!reader_read(&r) && mono_us() - began < 30000000)
+    while (!reader_read(&r) && mono_us() - began < 30000000 * slowness())
         sleep_ms(200);
     check(was_read(&r) && reader_value(&r, "mysql.uptime") < 30, "and is read again");
     check(reader_pid(&r) > 0 && reader_pid(&r) != pid, "as process %d", (int)reader_pid(&r));
@@ -356,8 +359,8 @@ void test_replication(const char *replica_socket, int source_port)
     background_start(&stop, replica_socket, "STOP SLAVE SQL_THREAD");
     for (int n = 0; n < 3; n++) {
         read_after(&of_replica, 750);
-        check(of_replica.took_us < 2500000, "while that hangs, a reading takes %lld ms",
-              (long long)of_replica.took_us / 1000);
+        check(of_replica.took_us < 2500000 * slowness(),
+              "while that hangs, a reading takes %lld ms", (long long)of_replica.took_us / 1000);
     }
     session_do(replica, "UNLOCK TABLES");
     background_join(&stop);

@@ -19,9 +19,10 @@
 #include "proto/base/clock.h"
 #include "tests/integration/mysql-drive.h"
 #include "tests/integration/mysql-proxy.h"
+#include "tests/slow.h"
 
 /* A cancel is a few round trips on a machine that does other things too. */
-#define SLACK_MS 400
+#define SLACK_MS (400 * slowness())
 
 const char *sock, *dir;
 pid_t server_pid;
@@ -283,7 +284,7 @@ static void test_victims(void)
         writer_start(&w[n], sock);
     rc = take(l, &limits, &p, &r);
     check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].outcome == LOCK_VICTIMS &&
-              r.try[0].victims >= 2 && r.try[0].waited_ms < 1000,
+              r.try[0].victims >= 2 && r.try[0].waited_ms < 1000 * slowness(),
           "given up with %u victims after %u ms: %s", r.try[0].victims, r.try[0].waited_ms,
           last_error.msg);
     check(pending() == 0, "no request of ours is left on the server");
@@ -447,7 +448,8 @@ static void test_stuck_watch(void)
     opened = atomic_load(&proxy.accepted);
     check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < 500 + SLACK_MS,
           "a stuck watch does not keep us from cancelling, after %u ms", r.try[0].waited_ms);
-    check(opened == 3, "over a fresh connection");
+    /* where all is slow the first of them may be given up too */
+    check(opened == 3 || (slowness() > 1 && opened > 3), "over a fresh connection");
     check(pending() == 0 && write_works(500), "no request of ours is left on the server");
     background_kill(&slow, admin);
     mysql_lock_free(l);
@@ -559,7 +561,7 @@ static void test_stopped_server(void)
     began = mono_us();
     rc = take(l, &quick, &p, &r);
     (void)kill(server_pid, SIGCONT);
-    check(rc < 0 && mono_us() - began < 8000000,
+    check(rc < 0 && mono_us() - began < 8000000 * slowness(),
           "a server that hangs is given up after %lld ms: %s",
           (long long)(mono_us() - began) / 1000, last_error.msg);
     sleep_ms(1500); /* what it had been sent, it now does */
@@ -571,7 +573,7 @@ static void test_stopped_server(void)
     began = mono_us();
     rc = mysql_lock_release(l, &last_error);
     (void)kill(server_pid, SIGCONT);
-    check(rc < 0 && last_error.code == ERR_LOST && mono_us() - began < 8000000,
+    check(rc < 0 && last_error.code == ERR_LOST && mono_us() - began < 8000000 * slowness(),
           "an unanswered release is given up after %lld ms", (long long)(mono_us() - began) / 1000);
     check(write_works(2000), "and the lock is gone once the server goes on");
     mysql_lock_free(l);

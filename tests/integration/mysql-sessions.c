@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "proto/base/clock.h"
+#include "tests/slow.h"
 
 static void die(MYSQL *my, const char *what)
 {
@@ -130,7 +131,7 @@ void background_start(struct background *b, const char *socket, const char *sql)
 
 bool background_wait(struct background *b, int ms)
 {
-    int64_t until = mono_us() + (int64_t)ms * 1000;
+    int64_t until = mono_us() + (int64_t)ms * 1000 * slowness();
 
     while (!atomic_load(&b->done) && mono_us() < until)
         sleep_ms(5);

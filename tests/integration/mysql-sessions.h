@@ -36,7 +36,7 @@ struct background {
 void background_start(struct background *b, const char *socket, const char *sql);
 /* In `my`, which nobody else may use until background_join(). */
 void background_start_later(struct background *b, MYSQL *my, int delay_ms, const char *sql);
-/* True when it ended within ms. */
+/* True when it ended within ms times slowness(). */
 bool background_wait(struct background *b, int ms);
 void background_join(struct background *b);
 /* KILLs its statement through `admin`, and joins. */

@@ -1,6 +1,7 @@
 # What the tests of the storage driver share: the stand-in in $dir, started and driven; the driver, run
 # and listened to; TAP. Sourced from the top folder; nothing else is under way then. The stand-in
 # has volumes root, log and data, and ends with the script. $sim_options: more lines of its [sim].
+. tests/integration/slow.sh
 BUILD=${BUILD:-build}
 SIM=${ELASTISTOR_SIM:-$BUILD/elastistor-sim}
 DRIVE=${STORAGE_DRIVE:-$BUILD/storage-drive}
@@ -30,7 +31,8 @@ make_cert() { # NAME SUBJECT_ALT_NAME
 
 # drive [OPTION...] VERB...: output in $dir/out and $dir/err, status as the driver's
 drive() {
-    "$DRIVE" --url "$url" --key-file "$dir/key" "$trust" "$trust_value" "$@" \
+    "$DRIVE" --url "$url" --key-file "$dir/key" "$trust" "$trust_value" \
+        --deadline $((10000 * slow)) "$@" \
         >"$dir/out" 2>"$dir/err"
     status=$?
     cat "$dir/out" "$dir/err" >>"$dir/everything"
@@ -106,7 +108,7 @@ make_volume() { # NAME
         member id)
     job=$(api "createVolume&tsmid=$tsm&datasetid=$dataset&qosgroupid=$group&name=$1&quotasize=1G&protocoltype=ISCSI" |
         member jobid)
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    for _ in $(seq $((20 * slow))); do
         case $(api "queryAsyncJobResult&jobId=$job") in
         *'"jobstatus": 1'*) return 0 ;;
         esac
@@ -153,7 +155,7 @@ listFileSystem = 5
 END
     "$SIM" --config "$dir/sim.conf" --foreground >"$dir/sim.out" 2>&1 &
     sim_pid=$!
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    for _ in $(seq $((20 * slow))); do
         [ -s "$dir/port" ] && break
         sleep 0.1
     done

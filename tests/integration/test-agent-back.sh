@@ -4,6 +4,7 @@
 # Starts a server and an agent of its own, in a directory of its own; leaves nothing behind.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/integration/slow.sh
 agent=$PWD/${BUILD:-build}/cbsnap-agent
 host=$PWD/${BUILD:-build}/agent-host
 dir=$(mktemp -d /tmp/cbsnap-back.XXXXXX) || exit 1
@@ -53,11 +54,11 @@ sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/s" -N -e "$1"; }
 run() { "$agent" --config "$dir/agent.conf" "$@"; }
 logged() { grep -q -e "$1" "$dir/agent.log"; }
 until_true() { # until_true COMMAND..., for at most 10 s
-    for _ in $(seq 100); do
+    for _ in $(seq $((100 * slow))); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.1
     done
-    echo "not within 10 s: $*"
+    echo "not in time: $*"
     return 1
 }
 
@@ -251,7 +252,7 @@ pruned() {
 }
 ok 'the 100 newest marks stay' pruned
 behind_a_lock() { # somebody else's global lock: not waited for beyond 1 s, and nothing left queued
-    sql 'FLUSH TABLES WITH READ LOCK; SELECT SLEEP(20)' >/dev/null 2>&1 &
+    sql 'FLUSH TABLES WITH READ LOCK; SELECT SLEEP('$((20 * slow))')' >/dev/null 2>&1 &
     locker=$!
     until_true sleeping
     began=$(date +%s%N)
@@ -262,17 +263,17 @@ behind_a_lock() { # somebody else's global lock: not waited for beyond 1 s, and 
     sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE state = 'User sleep'")"
     wait $locker 2>/dev/null
     echo "took $took ms, $left left"
-    [ $rc -eq 0 ] && [ $took -lt 2000 ] && [ "$left" = 0 ]
+    [ $rc -eq 0 ] && [ $took -lt $((2000 * slow)) ] && [ "$left" = 0 ]
 }
 sleeping() { [ -n "$(sql "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'")" ]; }
 ok 'behind a global lock the mark gives up within its second' behind_a_lock
 gives_way() { # a mark that waits must not stand in the way of our own lock
-    sql "SET autocommit = 0; SELECT * FROM cbsnap.mark WHERE set_id = '$set1' FOR UPDATE; SELECT SLEEP(20)" \
+    sql "SET autocommit = 0; SELECT * FROM cbsnap.mark WHERE set_id = '$set1' FOR UPDATE; SELECT SLEEP($((20 * slow)))" \
         >/dev/null 2>&1 &
     locker=$!
     until_true sleeping
     echo "manifest $set1 $dir/document 8 mark" >&3
-    sleep 0.3
+    pause 300
     began=$(date +%s%N)
     run hook freeze
     rc=$?
@@ -282,7 +283,7 @@ gives_way() { # a mark that waits must not stand in the way of our own lock
     sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE state = 'User sleep'")"
     wait $locker 2>/dev/null
     echo "rc $rc, the freeze took $took ms"
-    [ $rc -eq 0 ] && [ $took -lt 500 ]
+    [ $rc -eq 0 ] && [ $took -lt $((500 * slow)) ]
 }
 ok 'a freeze does not wait for a mark that waits for a row' gives_way
 read_only() {
@@ -374,7 +375,7 @@ down_at_once() {
     kill_mysqld
     began=$(date +%s%N)
     said "^certificate ready=0 .*problem=.*$dir/s" certificate $set1 "$binlog" || return 1
-    [ $((($(date +%s%N) - began) / 1000000)) -lt 1000 ]
+    [ $((($(date +%s%N) - began) / 1000000)) -lt $((1000 * slow)) ]
 }
 ok 'a server that is down: not ready, at once' down_at_once
 stop_agent
@@ -450,7 +451,7 @@ ok 'a table that is not there is a problem' said '^problem t.none: .*exist' data
 ok 'a name that is none is told' said 'tables-problem=.*no schema.table' datacheck - t
 
 locked() { # locked COMMAND...: while somebody keeps t.t, so that its check waits
-    sql 'LOCK TABLES t.t WRITE; SELECT SLEEP(30)' >/dev/null 2>&1 &
+    sql 'LOCK TABLES t.t WRITE; SELECT SLEEP('$((30 * slow))')' >/dev/null 2>&1 &
     locker=$!
     until_true sleeping
     "$@"
@@ -464,7 +465,7 @@ not_checking() { ! checking; }
 busy_meanwhile() {
     echo 'datacheck - t.t' >&3
     until_true checking || return 1
-    sleep 1.2
+    pause 1200
     sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE state = 'User sleep'")"
     while IFS= read -r answer <&4 && [ "$answer" != . ]; do echo "$answer"; done >"$dir/said"
     has '^progress 0/1 t.t' && has '^checked tables=1 .*problems=0 '
@@ -487,7 +488,7 @@ ok 'and the next host can have one' until_true goes_on
 
 died() { # the server dies in the middle of the first of two tables
     : >"$dir/asked"
-    sql 'LOCK TABLES t.t WRITE; SELECT SLEEP(30)' >/dev/null 2>&1 &
+    sql 'LOCK TABLES t.t WRITE; SELECT SLEEP('$((30 * slow))')' >/dev/null 2>&1 &
     locker=$!
     until_true sleeping
     echo 'datacheck - t.t t.u' >&3

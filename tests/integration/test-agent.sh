@@ -4,6 +4,7 @@
 # Starts a server and an agent of its own, in a directory of its own; leaves nothing behind.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/integration/slow.sh
 agent=$PWD/${BUILD:-build}/cbsnap-agent
 host=$PWD/${BUILD:-build}/agent-host
 dir=$(mktemp -d /tmp/cbsnap-agent.XXXXXX) || exit 1
@@ -43,21 +44,22 @@ ok() { # ok NAME COMMAND...: one TAP line; what the command printed is shown whe
 }
 
 sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/s" -N -e "$1"; }
-write_in() { # write_in SECONDS: a write from another session is done within that time
+insert() { # insert SECONDS: a write from another session, given up after that time
     timeout "$1" mariadb --no-defaults -uroot -S "$dir/s" -e 'INSERT INTO t.t VALUES (1)'
 }
-blocked() { ! write_in 0.5 2>/dev/null; }
+write_in() { insert "$(($1 * slow))"; }
+blocked() { ! insert 0.5 2>/dev/null; }
 run() { "$agent" --config "$dir/agent.conf" "$@"; }
 state_is() { run status >"$dir/status" && grep -q "^state  *$1" "$dir/status" || { cat "$dir/status"; false; }; }
 logged() { grep -q -e "$1" "$dir/agent.log"; }
 
-# until COMMAND..., for at most 5 s
+# until COMMAND..., for at most 5 s ($slow times that, as all times here)
 until_true() {
-    for _ in $(seq 50); do
+    for _ in $(seq $((50 * slow))); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.1
     done
-    echo "not within 5 s: $*"
+    echo "not in time: $*"
     return 1
 }
 
@@ -87,8 +89,8 @@ try_ms = 200
 tries = 3
 backoff_ms = 50
 [lease]
-hook_ms = ${2:-30000}
-run_ms = 2000
+hook_ms = ${2:-$((30000 * slow))}
+run_ms = $((2000 * slow))
 [freeze]
 # other programs of this machine may mind
 rcu_expedited = no
@@ -170,7 +172,7 @@ noted() {
         grep -qx " *at $here" || { cat "$dir/status"; false; }
 }
 ok 'status tells of the freeze that is over: how long, and at which position' noted
-log_quiet() { logged 'released (epoch 1, by hook)' && logged 'nobody prepared), lease 30000 ms'; }
+log_quiet() { logged 'released (epoch 1, by hook)' && logged "nobody prepared), lease $((30000 * slow)) ms"; }
 ok 'the log says by whom, and which lease counted' log_quiet
 marker_gone() { [ ! -e "$dir/run/session" ] && [ "$(cat "$dir/run/epoch")" = 2 ]; }
 ok 'no marker is left, the epoch is raised' marker_gone
@@ -227,24 +229,24 @@ signalled() {
 }
 ok 'SIGTERM while held: lets go first, then ends with 0' signalled
 
-conf '' 1000
+conf '' $((1000 * slow))
 start_agent
 lease_ends() {
     run hook freeze || return 1
     began=$(date +%s%N)
     write_in 5 || return 1
     took=$((($(date +%s%N) - began) / 1000000))
-    [ $took -ge 700 ] && [ $took -le 1500 ] && until_true logged 'not held (lease)' ||
+    [ $took -ge $((700 * slow)) ] && [ $took -le $((1500 * slow)) ] && until_true logged 'not held (lease)' ||
         { echo "the write waited for $took ms"; false; }
 }
 ok 'the lease ends by itself, in time' lease_ends
-lease_tells() { ! run hook thaw 2>"$dir/err" && grep -q 'lease of 1000 ms' "$dir/err"; }
+lease_tells() { ! run hook thaw 2>"$dir/err" && grep -q "lease of $((1000 * slow)) ms" "$dir/err"; }
 ok 'and the thaw hook hears of it' lease_tells
 
 stopped_loop() { # the loop's thread cannot be stopped alone; the whole process and its clock can
     run hook freeze || return 1
     kill -STOP "$daemon"
-    sleep 1.5
+    pause 1500
     kill -CONT "$daemon"
     until_true write_in 1 && until_true state_is idle && run status >"$dir/status" &&
         grep -q '(lease)' "$dir/status"
@@ -316,7 +318,7 @@ conf ''
 start_agent
 start_host
 ok 'the agent says hello to a host that appears' said '^hello protocol=1 epoch=8 ' wait hello
-ok 'prepare tells epoch and server' said '^prepared epoch=.* server=10.* mounts=[1-9]' prepare run-1 1500
+ok 'prepare tells epoch and server' said '^prepared epoch=.* server=10.* mounts=[1-9]' prepare run-1 $((1500 * slow))
 epoch=$(cat "$dir/run/epoch")
 ok 'the hook'\''s freeze is then this run'\''s' run hook freeze
 ok 'the host hears of the lock, with run and position' said "^event-locked epoch=$epoch run=run-1 .*position=bin" wait event-locked
@@ -326,8 +328,8 @@ ok 'a renewal of another run is refused' said '^error code=13 ' renew run-2 "$ep
 ok 'a renewal of another epoch is refused' said '^error code=13 ' renew run-1 77
 renewed() {
     for _ in 1 2 3 4; do
-        sleep 0.6
-        said "^renewed epoch=$epoch left=1500" renew run-1 "$epoch" || return 1
+        pause 600
+        said "^renewed epoch=$epoch left=$((1500 * slow))" renew run-1 "$epoch" || return 1
     done
     blocked
 }
@@ -357,7 +359,7 @@ comes_back() { say drop >/dev/null && said '^hello' wait hello; }
 ok 'the agent comes back after a lost line' comes_back
 epoch=$(cat "$dir/run/epoch")
 host_dies() {
-    said '^prepared' prepare run-3 1000 && run hook freeze && say drop >/dev/null &&
+    said '^prepared' prepare run-3 $((1000 * slow)) && run hook freeze && say drop >/dev/null &&
         write_in 3 && until_true logged "epoch $epoch ended, not held (lease)"
 }
 ok 'a host that goes silent while held: writes go on after the lease' host_dies
@@ -374,7 +376,7 @@ frozen_mount() {
 wrote() { # wrote NAME TENTHS
     touch "$dir/mnt/$1" &
     writer=$!
-    for _ in $(seq "$2"); do
+    for _ in $(seq $(($2 * slow))); do
         kill -0 $writer 2>/dev/null || return 0
         sleep 0.1
     done
@@ -385,23 +387,23 @@ freeze_for() { # freeze_for RUN LEASE_MS
     said '^prepared' prepare "$1" "$2" && run hook freeze && fsfreeze -f "$dir/mnt"
 }
 really_held() {
-    freeze_for run-h 5000 && said '^renewed' renew run-h "$epoch" 1 && ! wrote 1 5 &&
+    freeze_for run-h $((5000 * slow)) && said '^renewed' renew run-h "$epoch" 1 && ! wrote 1 5 &&
         said "^released held=1 epoch=$epoch" release run-h "$epoch" && wrote 2 20
 }
 fewer_than_told() {
-    freeze_for run-f 5000 && said '^renewed' renew run-f "$epoch" 2 &&
+    freeze_for run-f $((5000 * slow)) && said '^renewed' renew run-f "$epoch" 2 &&
         said "^released held=0 .*1 filesystems were frozen .* qemu-ga had frozen 2" release run-f "$epoch"
 }
 lease_thaws() {
-    freeze_for run-l 1000 && wrote 3 20 && said '^released held=0 .*(lease)' release run-l "$epoch"
+    freeze_for run-l $((1000 * slow)) && wrote 3 20 && said '^released held=0 .*(lease)' release run-l "$epoch"
 }
 sweeps() { fsfreeze -f "$dir/mnt" && wrote 4 20 && until_true logged 'qemu-ga was late'; }
 foreign_thaw() {
-    freeze_for run-t 5000 && said '^renewed' renew run-t "$epoch" 1 && fsfreeze -u "$dir/mnt" &&
+    freeze_for run-t $((5000 * slow)) && said '^renewed' renew run-t "$epoch" 1 && fsfreeze -u "$dir/mnt" &&
         said '^released held=0 .*no filesystem was frozen' release run-t "$epoch"
 }
 successor_thaws() {
-    freeze_for run-k 20000 || return 1
+    freeze_for run-k $((20000 * slow)) || return 1
     stop_agent KILL
     start_agent
     wrote 5 20 && logged '1 filesystems thawed' && run hook thaw
@@ -423,7 +425,7 @@ if [ "$(id -u)" -eq 0 ]; then
     until_true said '^state 0' state
 fi
 lost_event() {
-    said '^prepared' prepare run-4 30000 && run hook freeze && kill -9 "$mysqld" &&
+    said '^prepared' prepare run-4 $((30000 * slow)) && run hook freeze && kill -9 "$mysqld" &&
         said '^event-lost .*cause=connection' wait event-lost
 }
 ok 'mysqld killed: the host hears at once' lost_event

@@ -5,10 +5,14 @@
 # them, and without it 600 MB would only measure the disk. 500 have a real one's size.
 set -u
 here=$(dirname "$0")
+. "$here/slow.sh"
 dir=$(mktemp -d) || exit 1
 coord=$dir/cbsnap-coord
 state=$dir/many
 limit_ms=200
+many=10000 runs=11
+# under ThreadSanitizer or valgrind speed says nothing: fewer records, and each command once
+[ -z "${CBSNAP_TEST_UNDER:-}" ] || many=500 runs=1
 n=0 failed=0
 newest=1790000000
 before=@$newest
@@ -37,7 +41,7 @@ is() {
 }
 
 # Also run as nobody, who may not be let into where the program was built.
-chmod 755 "$dir" && cp "${CBSNAP_COORD:-build/cbsnap-coord}" "$coord" || exit 1
+chmod 755 "$dir" && cp "${CBSNAP_COORD:-${BUILD:-build}/cbsnap-coord}" "$coord" || exit 1
 
 make_records() { # STATE COUNT METRICS
     mkdir -p "$1/records/db"
@@ -79,7 +83,16 @@ ms() { # COMMAND...: wall time of the whole process
     echo $(((${ended/./} - ${began/./}) / 1000))
 }
 median_ms() { # COMMAND...
-    for _ in 1 2 3 4 5 6 7 8 9 10 11; do ms "$@"; done | sort -n | sed -n 6p
+    for _ in $(seq $runs); do ms "$@"; done | sort -n | sed -n "$(((runs + 1) / 2))p"
+}
+promised() { # MS LIMIT TEXT
+    if [ $runs -eq 1 ]; then
+        n=$((n + 1))
+        echo "ok $n # SKIP $3 takes $1 ms, under $CBSNAP_TEST_UNDER"
+        return
+    fi
+    [ "$1" -lt "$2" ]
+    ok $? "$3 takes $1 ms, the median of $runs (promised: under $2)"
 }
 # Others may be at work on this machine: the quickest of three medians counts.
 fast() { # TEXT COMMAND...
@@ -88,32 +101,29 @@ fast() { # TEXT COMMAND...
     for _ in 1 2 3; do
         took=$(median_ms "$@")
         [ -n "$best" ] && [ "$best" -le "$took" ] || best=$took
-        [ "$best" -ge $limit_ms ] || break
+        [ "$best" -ge $limit_ms ] && [ $runs -gt 1 ] || break
     done
-    [ "$best" -lt $limit_ms ]
-    ok $? "$text takes $best ms, the median of 11 (promised: under $limit_ms)"
+    promised "$best" $limit_ms "$text"
 }
 
 # ---- speed ---------------------------------------------------------------------------------------
 
-make_records "$state" 10000 2
+make_records "$state" $many 2
 chain_records "$state/records/db"
 size=$(du -sb "$state/records" | cut -f1)
 first=$(ms coord list)
 [ -s "$state/index.db" ]
-ok $? "10,000 records of $((size / 10000000)) KB: the first list makes the index in $first ms"
-is "$(coord list | wc -l)" 10001 "list shows all of them and a heading"
-fast "list of 10,000" coord list
-fast "list --json of 10,000" coord list --json
-fast "best of 10,000" coord best db
-fast "best --explain --json of 10,000" coord best db --explain --json
+ok $? "$many records of $((size / many / 1000)) KB: the first list makes the index in $first ms"
+is "$(coord list | wc -l)" $((many + 1)) "list shows all of them and a heading"
+fast "list of $many" coord list
+fast "list --json of $many" coord list --json
+fast "best of $many" coord best db
+fast "best --explain --json of $many" coord best db --explain --json
 answers >"$dir/right"
 
-took=$(median_ms coord show --check)
-[ "$took" -lt 1000 ]
-ok $? "show --check of 10,000 takes $took ms, the median of 11 (promised: under 1000)"
+promised "$(median_ms coord show --check)" 1000 "show --check of $many"
 victim=$(ls "$state"/records/db/*-0042.json)
-is "$(coord show --check)" "db: 10000 records, 10000 from before the chain; 10000 lines since \
+is "$(coord show --check)" "db: $many records, $many from before the chain; $many lines since \
 2026-11-24T01:36:08.020Z
   all are as the chain tells, head $(tail -1 "$state/records/db/chain.jsonl" | tr -d '\n' | sha256sum | cut -c1-64)" \
     "none differs from a chain that another program made"
@@ -127,10 +137,10 @@ cp -p "$dir/kept" "$victim"
 rm "$state/index.db"
 same_answers "the answers without the index are those with it"
 
-for delay in 0.02 0.1 0.3 0.6 0.9; do
+for delay in 20 100 300 600 900; do
     rm -f "$state/index.db"
     coord list >/dev/null 2>&1 &
-    sleep $delay
+    pause $delay
     kill -9 $! 2>/dev/null
     wait $! 2>/dev/null
 done

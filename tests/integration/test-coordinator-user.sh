@@ -20,7 +20,7 @@ chmod 644 "$dir/good.pem" "$dir/node.xml" "$dir/coord.conf"
 as() { # as USER COMMAND...: of cbsnap-coord
     who=$1
     shift
-    timeout 30 setpriv --reuid="$who" --regid="$(id -g "$who")" --clear-groups env HOME="$dir" \
+    timeout $((30 * slow)) setpriv --reuid="$who" --regid="$(id -g "$who")" --clear-groups env HOME="$dir" \
         "$coordinator" --config "$dir/coord.conf" "$@" >"$dir/out" 2>"$dir/err" </dev/null
     status=$?
     return $status
@@ -96,8 +96,9 @@ reads 'root needs no libvirt for it' root
 setpriv --reuid=$user --regid="$(id -g $user)" --clear-groups env HOME="$dir" \
     "$coordinator" --config "$dir/coord.conf" --json watch db1 >/dev/null 2>&1 </dev/null &
 world_pids=$!
-until_true grep -q cbsnap-coord "/proc/$world_pids/comm"
-sleep 0.3
+# under valgrind it has that one's name
+until_true grep -q 'cbsnap-coord\|memcheck' "/proc/$world_pids/comm"
+pause 300
 ! setpriv --reuid=$user --regid="$(id -g $user)" --clear-groups cat "/proc/$world_pids/environ" >"$dir/out" 2>"$dir/err" &&
     grep -q HOME "/proc/$world_pids/environ"
 result $? 'other processes of the user cannot read its environment, nor so its memory'

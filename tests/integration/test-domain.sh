@@ -5,6 +5,7 @@
 # OLD_LIBVIRT=1: DOMAIN_DRIVE was built as against libvirt 1.2.2 (tests/old-libvirt).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/integration/slow.sh
 DRIVE=${DOMAIN_DRIVE:-${BUILD:-build}/domain-drive}
 dir=$(mktemp -d) || exit 1
 pids=
@@ -154,11 +155,11 @@ result $? 'what runs it is told'
 
 # ---- the same of QEMU's driver --------------------------------------------------------------
 
-wait_for() { # COMMAND...: up to 10 s
+wait_for() { # COMMAND...: up to 10 s, and more where programs are slow
     i=0
     until "$@"; do
         i=$((i + 1))
-        [ "$i" -lt 100 ] || return 1
+        [ "$i" -lt $((100 * slow)) ] || return 1
         sleep 0.1
     done
 }
@@ -298,7 +299,7 @@ result $? 'what cannot be made over is told'
 # ---- the port of a real QEMU ----------------------------------------------------------------
 
 port=$dir/port
-fails 'no QEMU, no socket' not_found "$port" link "$port" 200
+fails 'no QEMU, no socket' not_found "$port" link "$port" $((200 * slow))
 qemu-system-x86_64 -S -M q35 -accel tcg -display none -nodefaults -device virtio-serial \
     -chardev socket,id=port,path="$port",server=on,wait=off \
     -device virtserialport,chardev=port,name=org.cbsnap.agent.0 >"$dir/qemu" 2>&1 &
@@ -307,23 +308,23 @@ pids=$qemu
 wait_for [ -S "$port" ]
 # its own loop must turn before it accepts
 sleep 1
-fails 'a port without an agent' timeout 'cbsnap-agent does not run in the guest' link "$port" 800
+fails 'a port without an agent' timeout 'cbsnap-agent does not run in the guest' link "$port" $((800 * slow))
 "$DRIVE" hold "$port" >"$dir/held" &
 holder=$!
 pids="$qemu $holder"
 wait_for grep -q held "$dir/held"
 sleep 0.5
 fails 'a port that another program has' busy "another program has the port '$port'" \
-    link "$port" 800
-fails 'also when the backlog holds one that gave up' busy 'another program' link "$port" 300
-fails 'also when the backlog is full' busy 'another program' link "$port" 300
+    link "$port" $((800 * slow))
+fails 'also when the backlog holds one that gave up' busy 'another program' link "$port" $((300 * slow))
+fails 'also when the backlog is full' busy 'another program' link "$port" $((300 * slow))
 kill "$holder"
 wait "$holder" 2>/dev/null
-fails 'the port is free again once that program has ended' timeout 'does not run' link "$port" 1500
+fails 'the port is free again once that program has ended' timeout 'does not run' link "$port" $((1500 * slow))
 kill "$qemu"
 wait "$qemu" 2>/dev/null
 pids=
-fails 'QEMU gone' not_found "$port" link "$port" 200
+fails 'QEMU gone' not_found "$port" link "$port" $((200 * slow))
 
 echo "1..$n"
 [ "$bad" -eq 0 ]

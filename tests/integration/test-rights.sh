@@ -4,6 +4,7 @@
 # Starts its own, in a directory of its own; leaves nothing behind. TAP.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/integration/slow.sh
 [ "$(id -u)" -eq 0 ] || { echo "not ok 1 - giving up rights needs root, to have some"; exit 1; }
 agent=$PWD/${BUILD:-build}/cbsnap-agent
 host=$PWD/${BUILD:-build}/agent-host
@@ -42,11 +43,11 @@ ok() { # ok NAME COMMAND...: one TAP line; what the command printed is shown whe
 sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/db/s" -N -e "$1"; }
 run() { "$agent" --config "$dir/agent.conf" "$@"; }
 until_true() { # until_true COMMAND..., for at most 10 s
-    for _ in $(seq 100); do
+    for _ in $(seq $((100 * slow))); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.1
     done
-    echo "not within 10 s: $*"
+    echo "not in time: $*"
     return 1
 }
 say() {
@@ -180,16 +181,22 @@ else
 fi
 # the whole process is locked as before
 locked() { [ "$(sed -n 's/^VmLck:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status")" -gt 1000 ]; }
-ok 'its memory is locked all the same' locked
+if [ "${CBSNAP_TEST_UNDER:-}" = thread ]; then
+    # its shadow memory has terabytes of addresses: it makes mlockall(2) do nothing
+    count=$((count + 1))
+    echo "ok $count # SKIP ThreadSanitizer locks no memory"
+else
+    ok 'its memory is locked all the same' locked
+fi
 told() { run check >"$dir/checked"; grep -q '^ok  *agent .*given up the rights' "$dir/checked" || { cat "$dir/checked"; false; }; }
 ok 'check says so' told
 
 echo "# what it still does"
-writes() { timeout "$1" mariadb --no-defaults -uroot -S "$dir/db/s" -e 'INSERT INTO t.t VALUES (1)'; }
+insert() { timeout "$1" mariadb --no-defaults -uroot -S "$dir/db/s" -e 'INSERT INTO t.t VALUES (1)'; }
 wrote() { # wrote NAME TENTHS: not under timeout(1), a writer on a frozen filesystem cannot be killed
     touch "$dir/mnt/$1" &
     writer=$!
-    for _ in $(seq "$2"); do
+    for _ in $(seq $(($2 * slow))); do
         kill -0 $writer 2>/dev/null || return 0
         sleep 0.1
     done
@@ -197,14 +204,14 @@ wrote() { # wrote NAME TENTHS: not under timeout(1), a writer on a frozen filesy
 }
 held() {
     epoch=$(cat "$dir/run/epoch")
-    said '^prepared epoch=.* server=10' prepare run-1 5000 && run hook freeze && fsfreeze -f "$dir/mnt" &&
-        said '^renewed' renew run-1 "$epoch" 1 && ! writes 0.5 && ! wrote 1 5 &&
-        said "^released held=1 epoch=$epoch" release run-1 "$epoch" && writes 2 && wrote 2 20
+    said '^prepared epoch=.* server=10' prepare run-1 $((5000 * slow)) && run hook freeze && fsfreeze -f "$dir/mnt" &&
+        said '^renewed' renew run-1 "$epoch" 1 && ! insert 0.5 && ! wrote 1 5 &&
+        said "^released held=1 epoch=$epoch" release run-1 "$epoch" && insert $((2 * slow)) && wrote 2 20
 }
 ok 'lock, freeze, probe, thaw: held' held
 lease() {
     epoch=$(cat "$dir/run/epoch")
-    said '^prepared' prepare run-2 1000 && run hook freeze && fsfreeze -f "$dir/mnt" && wrote 3 20 &&
+    said '^prepared' prepare run-2 $((1000 * slow)) && run hook freeze && fsfreeze -f "$dir/mnt" && wrote 3 20 &&
         said '^released held=0 .*(lease)' release run-2 "$epoch"
 }
 ok 'the watchdog thaws' lease

@@ -69,7 +69,7 @@ agent_conf "socket = $dir/db/s" 'user = cbsnap' "password_file = $dir/password"
 count=0
 print() { # print PROGRAM...: what it prints is kept
     count=$((count + 1))
-    timeout 30 "$@" >"$told/$count.out" 2>"$told/$count.err" </dev/null
+    timeout $((30 * slow)) "$@" >"$told/$count.out" 2>"$told/$count.err" </dev/null
     status=$?
     echo "$status $*" >>"$dir/runs"
     return $status

@@ -5,7 +5,7 @@
 # Needs no root: tgtd has its own control socket here.
 set -u
 PATH=$PATH:/usr/sbin:/sbin
-sim=${ELASTISTOR_SIM:-build/elastistor-sim}
+sim=${ELASTISTOR_SIM:-${BUILD:-build}/elastistor-sim}
 dir=$(mktemp -d) || exit 1
 key=0123456789abcdef
 control=$((RANDOM % 20000 + 1000))

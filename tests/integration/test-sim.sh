@@ -4,7 +4,8 @@
 # byte-exact bodies, errors, restart, data of snapshots and clones, latencies and faults.
 # Unprivileged: no iSCSI, own directory, a port that the system picks.
 set -u
-sim=${ELASTISTOR_SIM:-build/elastistor-sim}
+. "$(dirname "$0")/slow.sh"
+sim=${ELASTISTOR_SIM:-${BUILD:-build}/elastistor-sim}
 dir=$(mktemp -d) || exit 1
 key='key+/with=odd&characters'
 n=0 failed=0 pid=
@@ -80,7 +81,7 @@ now() { date +%s%3N; }
 
 # job ID: polls until it is over, result in $dir/body
 job() {
-    for _ in $(seq 100); do
+    for _ in $(seq $((100 * slow))); do
         call queryAsyncJobResult jobId="$1"
         [ "$(get '.[].jobstatus')" = 0 ] || return 0
         sleep 0.05
@@ -160,7 +161,7 @@ add_volume() {
     volume=$(get '.queryasyncjobresultresponse.jobresult.storage.id')
 }
 vol=0a1b2c3d4e5f60718293a4b5c6d7e8f9
-sim latency command=createVolume.job ms=1200 >/dev/null
+sim latency command=createVolume.job ms=$((1200 * slow)) >/dev/null
 add_volume $vol stop
 is "$(size)" 82 "createVolume's answer has the captured 82 bytes"
 is "$(cat "$dir/body")" "{ \"createvolumeresponse\" : {
@@ -169,7 +170,7 @@ is "$(cat "$dir/body")" "{ \"createvolumeresponse\" : {
 call queryAsyncJobResult jobId="$jobid"
 # 346 and 360 bytes are captured for a command class three letters shorter than CreateVolumeCmd
 is "$(size)" 349 "a job that just began: no msg, captured length"
-sleep 0.6
+pause 600
 call queryAsyncJobResult jobId="$jobid"
 is "$(size)" 363 "a job halfway: one digit of msg, captured length"
 job "$jobid"
@@ -402,13 +403,13 @@ call listTsm
 is "$status" 200 "clear ends all faults"
 
 # ---- latency and overlap ---------------------------------------------------------------------------------------
-sim latency command=createStorageSnapshot ms=250 >/dev/null
+sim latency command=createStorageSnapshot ms=$((250 * slow)) >/dev/null
 add_volume fifth
 third=$volume
 t=$(now)
 call createStorageSnapshot id="$first" name=lat0
 one=$(($(now) - t))
-[ "$one" -ge 250 ]
+[ "$one" -ge $((250 * slow)) ]
 ok $? "a latency set at run time holds ($one ms)"
 since=$(now)
 shots=()

@@ -74,21 +74,21 @@ sim 'fault?command=rollbackToSnapshot&kind=reset&count=2'
 fails storage 'whether it was done is unknown' 'but only once' rollback s1 data
 unsure
 sim clear
-sim 'fault?command=rollbackToSnapshot&kind=slow&value=1000&count=1'
-works 'a rollback may take longer than other requests' --timeout 400 rollback s1 data
+sim "fault?command=rollbackToSnapshot&kind=slow&value=$((1000 * slow))&count=1"
+works 'a rollback may take longer than other requests' --timeout $((400 * slow)) rollback s1 data
 holds data a
 result $? 'and is waited for'
-sim 'fault?command=rollbackToSnapshot&kind=slow&value=3000&count=1'
+sim "fault?command=rollbackToSnapshot&kind=slow&value=$((3000 * slow))&count=1"
 fails timeout 'no answer in [0-9]+ ms; whether it was done is unknown' \
-    'but not longer than its caller lets it' --deadline 500 rollback s1 data
+    'but not longer than its caller lets it' --deadline $((500 * slow)) rollback s1 data
 unsure
 sim clear
-sim 'fault?command=listStorageSnapshots&kind=slow&value=3000&count=1'
+sim "fault?command=listStorageSnapshots&kind=slow&value=$((3000 * slow))&count=1"
 began=$(date +%s%N)
 fails timeout "listStorageSnapshots of volume 'data': no answer" \
-    'a list on the way gets no longer than other lists' --timeout 400 rollback s1 data
+    'a list on the way gets no longer than other lists' --timeout $((400 * slow)) rollback s1 data
 sure
-[ $((($(date +%s%N) - began) / 1000000)) -lt 2000 ]
+[ $((($(date +%s%N) - began) / 1000000)) -lt $((2000 * slow)) ]
 result $? 'in time'
 for kind in garbage truncated status; do
     sim "fault?command=rollbackToSnapshot&kind=$kind&value=530&count=2"
@@ -117,13 +117,13 @@ sure
 fails not_found "there is no snapshot 's9'" 'what is not there is not cloned' clone s9 data c2
 sure
 
-sim 'fault?command=cloneDatasetSnapshot&kind=slow&value=1000&count=1'
-works 'a clone may take longer than other requests' --timeout 400 clone s1 data c2
-sim 'fault?command=cloneDatasetSnapshot&kind=slow&value=1000&count=1'
+sim "fault?command=cloneDatasetSnapshot&kind=slow&value=$((1000 * slow))&count=1"
+works 'a clone may take longer than other requests' --timeout $((400 * slow)) clone s1 data c2
+sim "fault?command=cloneDatasetSnapshot&kind=slow&value=$((1000 * slow))&count=1"
 fails timeout 'no answer in [0-9]+ ms; whether it was done is unknown' \
-    'but not longer than its caller lets it' --deadline 500 clone s1 data c3
+    'but not longer than its caller lets it' --deadline $((500 * slow)) clone s1 data c3
 unsure
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $(seq $((20 * slow))); do
     listed c3 && break
     sleep 0.1
 done
@@ -186,12 +186,12 @@ sim clear
 
 # somebody else changes it between the change and the look
 service=$(api "listVolumeiSCSIService&storageid=$(id_of data)" | member id)
-sim 'latency?command=listVolumeiSCSIService&ms=2000'
+sim "latency?command=listVolumeiSCSIService&ms=$((2000 * slow))"
 before=$(sim_count updateVolumeiSCSIService)
-"$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" set-access data "$everybody" \
+"$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" --deadline $((10000 * slow)) set-access data "$everybody" \
     >"$dir/out" 2>"$dir/err" &
 pid=$!
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $(seq $((20 * slow))); do
     asked updateVolumeiSCSIService 1 && break
     sleep 0.1
 done
@@ -225,12 +225,12 @@ result $? 'the volume is there, and nobody may use it'
 sim 'fault?command=deleteFileSystem&kind=job-stuck&count=1'
 # the deadline may also come while the job is being asked about
 fails timeout "job [-0-9a-f]* has not ended; whether the volume will be deleted is unknown|no answer in" \
-    'a job that never ends meets the deadline' --deadline 1500 delete c2
+    'a job that never ends meets the deadline' --deadline $((1500 * slow)) delete c2
 unsure
 sim 'fault?command=deleteFileSystem&kind=job-stuck&count=1'
 began=$(date +%s%N)
-fails cancelled 'taken back' 'waiting for a job is taken back at once' --cancel 900 delete c2
-[ $((($(date +%s%N) - began) / 1000000)) -lt 2500 ]
+fails cancelled 'taken back' 'waiting for a job is taken back at once' --cancel $((900 * slow)) delete c2
+[ $((($(date +%s%N) - began) / 1000000)) -lt $((2500 * slow)) ]
 result $? 'in time'
 
 sim clear
@@ -239,12 +239,12 @@ works 'a job is asked about again after a reset' delete c2
 ! listed c2
 result $? 'and the volume is gone'
 c3=$(id_of c3)
-sim 'latency?command=deleteFileSystem.job&ms=1500'
+sim "latency?command=deleteFileSystem.job&ms=$((1500 * slow))"
 sim 'fault?command=queryAsyncJobResult&kind=status&value=431&count=1'
 fails storage "queryAsyncJobResult of volume 'c3': failed with code 431" \
     'a job that the appliance does not know is told' delete c3
 unsure
-sleep 1.6
+pause 1600
 works 'and removing it again succeeds' delete c3 "$c3"
 fails storage "the volume of this id is called 'data'" 'a name that is not the id'"'"'s is no name' \
     delete c3 "$(id_of data)"
@@ -269,7 +269,7 @@ sim clear
 
 # two remove the same volume: the job of one of them finds nothing
 drive clone s1 data c6
-sim 'latency?command=deleteFileSystem&ms=400'
+sim "latency?command=deleteFileSystem&ms=$((400 * slow))"
 before=$(sim_count deleteFileSystem)
 for who in 1 2; do
     "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" delete c6 >"$dir/out.$who" 2>&1 &

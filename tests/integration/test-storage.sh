@@ -37,12 +37,13 @@ result $? 'the others are removed'
 
 # ---- at once, and warm ----------------------------------------------------------------------
 
-sim 'latency?command=createStorageSnapshot&ms=250'
+sim "latency?command=createStorageSnapshot&ms=$((250 * slow))"
 drive --warm snapshot one root
 one=$(window)
 drive --warm snapshot three root log data
 three=$(window)
-awk -v a="$one" -v b="$three" 'BEGIN { exit !(a >= 250 && b <= 1.3 * a) }'
+# one after the other would be three times as long
+awk -v a="$one" -v b="$three" -v slow=$slow 'BEGIN { exit !(a >= 250 * slow && b <= (slow > 1 ? 2 : 1.3) * a) }'
 result $? "three snapshots take no longer than one ($one and $three ms)"
 for v in root log data; do drive remove three $v; done
 drive remove one root
@@ -159,7 +160,7 @@ absent x root 'and it is gone'
 
 # two remove the same snapshot: one of them is told that it is gone, after it saw it in the list
 drive snapshot x root
-sim 'latency?command=deleteSnapshot&ms=400'
+sim "latency?command=deleteSnapshot&ms=$((400 * slow))"
 before=$(sim_count deleteSnapshot)
 for who in 1 2; do
     "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" remove x root \
@@ -178,14 +179,14 @@ sim 'fault?command=listFileSystem&kind=reset&count=2'
 fails storage 'connection broke' 'but only once' list
 sim clear
 
-sim 'fault?command=createStorageSnapshot&kind=slow&value=5000&count=1'
+sim "fault?command=createStorageSnapshot&kind=slow&value=$((5000 * slow))&count=1"
 began=$(date +%s%N)
 fails timeout 'no answer in [0-9]+ ms; whether it was done is unknown' \
-    'a slow appliance meets the deadline' --deadline 400 snapshot x root
+    'a slow appliance meets the deadline' --deadline $((400 * slow)) snapshot x root
 unsure
 took=$((($(date +%s%N) - began) / 1000000))
-[ $took -ge 400 ] && [ $took -lt 1500 ]
-result $? "in time ($took ms for a deadline of 400)"
+[ $took -ge $((400 * slow)) ] && [ $took -lt $((1500 * slow)) ]
+result $? "in time ($took ms for a deadline of $((400 * slow)))"
 sim clear
 
 # ---- readings -------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ drive stats log && used=$(sed 's/.* used //' "$dir/out")
 dd if=/dev/urandom of="$file" bs=1M count=16 conv=notrunc,fsync status=none
 drive stats log && [ "$(sed 's/.* used //' "$dir/out")" -ge $((used + 16 * 1048576)) ]
 result $? 'and what is written to it is used, in bytes'
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $(seq $((20 * slow))); do
     drive history data
     grep -q '^209 ' "$dir/out" && break
     sleep 0.2
@@ -220,9 +221,9 @@ sim 'qos?name=data'
 
 # ---- the key --------------------------------------------------------------------------------
 
-"$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" idle 2000 >"$dir/out" 2>"$dir/err" &
+"$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" idle $((2000 * slow)) >"$dir/out" 2>"$dir/err" &
 idle=$!
-for _ in 1 2 3 4 5 6 7 8 9 10; do
+for _ in $(seq $((10 * slow))); do
     grep -q ready "$dir/out" && break
     sleep 0.1
 done

@@ -71,7 +71,7 @@ END_CONF
     } >"$dir/agent.conf"
 }
 until_true() { # until_true COMMAND..., for at most 10 s
-    for _ in $(seq 100); do
+    for _ in $(seq $((100 * slow))); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.1
     done

@@ -296,6 +296,13 @@ void world_disarm(void)
     }
 }
 
+void world_forget_faults(void)
+{
+    AUTO_LOCK(lock, &w.mutex);
+
+    w.armed_count = 0;
+}
+
 bool world_excused(void)
 {
     AUTO_LOCK(lock, &w.mutex);

@@ -224,7 +224,7 @@ void world_run_again(struct verdict *v)
 
     if (loop_check(w.loop, NULL) < 0)
         return; /* the signal is remembered, as it is to be */
-    w.armed_count = 0;
+    world_forget_faults();
     for (int n = 0; n < 3 && t.status != 0; n++) {
         t = world_run();
         (void)model_look(mono_us() + (w.lease_ms + 1) * INT64_C(1000));

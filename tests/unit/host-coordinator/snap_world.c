@@ -304,7 +304,7 @@ void world_heal(void)
     world_disk(-1);
     world_hurry(false);
     world_disarm();
-    w.armed_count = 0;
+    world_forget_faults();
     w.appliances[0].timeout_ms = 5000;
     w.conf.lease_ms = LEASE_MS;
     w.spoil = false;
@@ -327,12 +327,19 @@ static struct storage **storages(void)
     return list;
 }
 
+static void forget_moments(void)
+{
+    AUTO_LOCK(lock, &w.mutex);
+
+    w.begun_count = w.step_depth = w.seen_count = 0;
+}
+
 struct tale world_run(void)
 {
     struct tale t = {.e = ERR_INIT};
     struct run r;
 
-    w.begun_count = w.step_depth = w.seen_count = 0;
+    forget_moments();
     model_run_begins();
     run_init(&r, &w.conf, &domain_fake, w.loop, "", "db");
     r.report = (struct run_reporter){on_begin, on_end, on_note, NULL};

@@ -154,6 +154,8 @@ void world_arm(const struct moment *at, enum fault fault);
 /* The same so long after that moment, for faults of the world at moments on the main thread. */
 void world_arm_later(const struct moment *at, enum fault fault, int ms);
 void world_disarm(void);
+/* Those that were armed are not to come any more. */
+void world_forget_faults(void);
 bool world_met(void); /* all that was armed has come */
 /* Has one come for which a set may be lost? */
 bool world_excused(void);
