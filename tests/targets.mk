@@ -182,8 +182,6 @@ $(AGENT_HOST_OBJ): CPPFLAGS += $(call pc_cflags,$(PROTO_PC))
 $(BUILD)/agent-host: $(AGENT_HOST_OBJ) $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(PROTO_PC))
 
-check-integration: $(BUILD)/agent-host
-
 # ---- libvirt as old as 1.2.2 -------------------------------------------------------------------
 
 # The program once more, with the folder that calls libvirt compiled where all that came later is hidden.
