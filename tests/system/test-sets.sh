@@ -2,7 +2,7 @@
 # Sets in a row under write load: all `application`, each position proven on clones, no client
 # error, no write while frozen. COUNT=20 for as many.
 . "$(dirname "$0")/lib.sh"
-COUNT=${COUNT:-8}
+COUNT=${COUNT:-6}
 
 "$LAB" load start
 sleep 3
