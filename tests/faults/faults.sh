@@ -18,7 +18,7 @@ end_ga-stop() { guest_kill CONT qemu-ga; }
 fault_ga-restart() { LAB_SH_TIMEOUT=20 "$LAB" sh 'systemctl restart --no-block qemu-guest-agent'; }
 # Not more than root may write, and all of that.
 fault_guest-full() {
-    LAB_SH_TIMEOUT=60 "$LAB" sh 'for m in / /mnt/mysql /mnt/mysqldata; do
+    LAB_SH_TIMEOUT=240 "$LAB" sh 'for m in / /mnt/mysql /mnt/mysqldata; do
         fallocate -l "$(df --output=avail -B1 $m | tail -1)" $m/.filler; cat /dev/zero >$m/.filler2; done
         [ "$(df --output=avail / | tail -1)" -eq 0 ]' 2>/dev/null
 }

@@ -170,7 +170,9 @@ manage() { # manage VERB
         ;;
     esac
 }
-while read -r verb unit asker <"$dir/manager/ask"; do
+while :; do
+    # one that was killed before it asked is no end of it
+    read -r verb unit asker <"$dir/manager/ask" || continue
     echo "$verb $unit" >>"$dir/asked"
     manage "$verb" >"$dir/manager/$asker.says" 2>&1
     echo $? >"$dir/manager/$asker.new"
