@@ -69,8 +69,17 @@ struct evidence_freezes *evidence_freezes_new(struct evidence *ev)
     return f;
 }
 
+/* The worker drops what it has not begun. The agent that is stopped in a freeze is the case in
+ * which nobody else tells of its end. */
 void evidence_freezes_free(struct evidence_freezes *f)
 {
+    struct err e = ERR_INIT;
+
+    if (f->unwritten || f->busy) {
+        freezes_pack(&f->list, &f->bytes);
+        if (freezes_write(f->path, &f->bytes, &e) < 0)
+            log_warn("the last freeze is not noted: %s", e.msg);
+    }
     freezes_release(&f->list);
     buf_release(&f->bytes);
     free(f->path);

@@ -14,8 +14,8 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/replace.h"
 
-/* A GTID set may be long; a file of more is not ours. */
-#define FILE_BYTES_MAX (1 << 20)
+/* A file of more is not ours. */
+#define FILE_BYTES_MAX (FREEZES_BYTES_MAX + 4096)
 
 static void free_one(Cbsnap__Freeze **freeze)
 {
@@ -34,18 +34,40 @@ static Cbsnap__Freeze *copy(const Cbsnap__Freeze *from)
     return cbsnap__freeze__unpack(NULL, len, bytes);
 }
 
+static void drop_oldest(struct freezes *f)
+{
+    free_one(&f->kept[0]);
+    memmove(&f->kept[0], &f->kept[1], (f->count - 1) * sizeof(f->kept[0]));
+    f->count--;
+}
+
+static size_t packed_size(const struct freezes *f)
+{
+    Cbsnap__Freezes all = CBSNAP__FREEZES__INIT;
+
+    all.n_freeze = f->count;
+    all.freeze = (Cbsnap__Freeze **)f->kept;
+    return cbsnap__freezes__get_packed_size(&all);
+}
+
+static bool never_locked(const Cbsnap__Freeze *f)
+{
+    return f->end == CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED;
+}
+
 static void keep(struct freezes *f, const Cbsnap__Freeze *from)
 {
     Cbsnap__Freeze *one = copy(from);
 
     if (!one)
         return;
-    if (f->count == FREEZES_KEEP) {
-        free_one(&f->kept[0]);
-        memmove(&f->kept[0], &f->kept[1], (FREEZES_KEEP - 1) * sizeof(f->kept[0]));
-        f->count--;
-    }
+    if (f->count > 0 && never_locked(one) && never_locked(f->kept[f->count - 1]))
+        free_one(&f->kept[--f->count]);
+    if (f->count == FREEZES_KEEP)
+        drop_oldest(f);
     f->kept[f->count++] = one;
+    while (f->count > 0 && packed_size(f) > FREEZES_BYTES_MAX)
+        drop_oldest(f);
 }
 
 /* ---- from events ----------------------------------------------------------------------------- */
@@ -154,16 +176,17 @@ void freezes_pack(const struct freezes *f, struct buf *to)
     all.n_freeze = f->count;
     all.freeze = (Cbsnap__Freeze **)f->kept;
     buf_clear(to);
-    to->len = cbsnap__freezes__pack(&all, buf_reserve(to, cbsnap__freezes__get_packed_size(&all)));
+    to->len = cbsnap__freezes__pack(&all, buf_reserve(to, packed_size(f)));
 }
 
 int freezes_write(const char *path, const struct buf *from, struct err *e)
 {
     AUTO_FREE char *name = xstrdup(path);
+    const char *dir = dirname(name);
     struct replace f;
     int rc;
 
-    if (manifest_make_dir(dirname(name), e) < 0)
+    if (manifest_make_dir(dir, e) < 0 || manifest_check_space(dir, from->len, e) < 0)
         return -1;
     rc = replace_begin(&f, path, 0600, e);
     if (rc == 0)

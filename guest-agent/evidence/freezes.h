@@ -4,9 +4,10 @@
  * how they ended. What `virsh domfsfreeze` or `snapshot-create-as --quiesce` leaves behind, so that
  * somebody who has only such a snapshot knows where it stands.
  *
- * Built from the session's events; at most FREEZES_KEEP, newest last. Kept in one file, a Freezes
- * message (proto/cbsnap.proto), mode 0600. One thread, but for freezes_write(), which blocks on the
- * disk and takes only bytes.
+ * Built from the session's events; at most FREEZES_KEEP, newest last. Of attempts in a row that got
+ * no lock the last one stays, so that a tool that tries every minute does not push out what was
+ * held. Kept in one file, a Freezes message (proto/cbsnap.proto), mode 0600. One thread, but for
+ * freezes_write(), which blocks on the disk and takes only bytes.
  */
 #ifndef CBSNAP_EVIDENCE_FREEZES_H
 #define CBSNAP_EVIDENCE_FREEZES_H
@@ -15,7 +16,9 @@
 #include "proto/message.h"
 
 #define FREEZES_KEEP 16
-#define FREEZES_FILE "freezes" /* beside the manifests */
+/* In all: a GTID set may be long, and a message has 1 MiB. */
+#define FREEZES_BYTES_MAX (256 * 1024)
+#define FREEZES_FILE      "freezes" /* beside the manifests */
 
 struct freezes {
     Cbsnap__Freeze *kept[FREEZES_KEEP]; /* owned */

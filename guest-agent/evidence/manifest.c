@@ -57,7 +57,7 @@ int manifest_make_dir(const char *path, struct err *e)
     return err_set_sys(e, ERR_IO, errno, "cannot make the directory '%s'", path);
 }
 
-static int check_space(const char *dir, size_t bytes, struct err *e)
+int manifest_check_space(const char *dir, size_t bytes, struct err *e)
 {
     struct statvfs st;
     uint64_t free_bytes;
@@ -67,8 +67,8 @@ static int check_space(const char *dir, size_t bytes, struct err *e)
     free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
     if (free_bytes < bytes + SPARE_BYTES)
         return err_set(e, ERR_IO,
-                       "the filesystem of '%s' has only %llu KiB left: no manifest is written", dir,
-                       (unsigned long long)free_bytes / 1024);
+                       "the filesystem of '%s' has only %llu KiB left: nothing is written there",
+                       dir, (unsigned long long)free_bytes / 1024);
     return 0;
 }
 
@@ -185,7 +185,7 @@ int manifest_store(const char *dir, const char *set, const char *json, unsigned 
     if (chmod(dir, 0700) < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot make '%s' private", dir);
     sweep(dir);
-    if (check_space(dir, len, e) < 0 || write_one(path, json, len, e) < 0)
+    if (manifest_check_space(dir, len, e) < 0 || write_one(path, json, len, e) < 0)
         return -1;
     *ret_pruned = prune(dir, set, keep);
     *ret_path = STEAL_PTR(path);

@@ -112,7 +112,8 @@ static double judge_proof(const struct rank_view *set, char *words)
     else if (strcmp(verified, "same") == 0)
         add_words(words, "verified: what came back is what was taken");
     else
-        add_words(words, "recovers and is sound, but has no position to compare with");
+        add_words(words, "recovers and is sound, but has no position to compare with%s",
+                  set->facts->imported ? "; imported: ranked as 'crash'" : "");
     if (verified && strcmp(verified, "same") == 0)
         return 0;
     return verified ? COST_UNPROVEN / 2 : COST_UNPROVEN;

@@ -28,10 +28,12 @@ static int verdict_order(const char *verdict)
 }
 
 /* What is known of an imported set is what the guest's own disk says, and a guest may lie: until a
- * verification has seen that it is true, it is worth no more than its snapshots. */
+ * verification has seen that it is true, it is worth no more than its snapshots. (`sound` has seen
+ * nothing of what the record says.) */
 static int worth(const struct set_facts *f)
 {
-    return verdict_order(f->imported && !f->verified ? "crash" : f->verdict);
+    return verdict_order(
+        f->imported && (!f->verified || strcmp(f->verified, "same") != 0) ? "crash" : f->verdict);
 }
 
 enum rank_out rank_judge(const struct set_facts *f, int64_t wanted_us)

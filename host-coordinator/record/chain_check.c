@@ -438,7 +438,8 @@ static bool same_file(const char *path, const struct stat *was)
     struct stat is;
 
     return stat(path, &is) == 0 && is.st_ino == was->st_ino && is.st_size == was->st_size &&
-           is.st_mtim.tv_sec == was->st_mtim.tv_sec && is.st_mtim.tv_nsec == was->st_mtim.tv_nsec;
+           is.st_mtim.tv_sec == was->st_mtim.tv_sec && is.st_mtim.tv_nsec == was->st_mtim.tv_nsec &&
+           is.st_ctim.tv_sec == was->st_ctim.tv_sec && is.st_ctim.tv_nsec == was->st_ctim.tv_nsec;
 }
 
 /* Did the look fall into no writer's work? *ret_seen is what it saw. */
@@ -451,9 +452,11 @@ static int look_calm(bool *ret_calm, struct record **ret_seen, int lock, const c
     int rc;
 
     *ret_seen = NULL;
+    /* in this order: a writer that appended before the first has the lock at the second, or is done
+     */
+    there = stat(path, &before) == 0;
     if (chain_wait_calm(lock, folder, e) < 0)
         return -1;
-    there = stat(path, &before) == 0;
     *ret_seen = record_new();
     rc = look(*ret_seen, folder, ask, e);
     if (rc < 0 || chain_wait_calm(lock, folder, e) < 0)

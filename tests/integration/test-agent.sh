@@ -231,6 +231,8 @@ ok 'SIGTERM while held: lets go first, then ends with 0' signalled
 
 conf '' $((1000 * slow))
 start_agent
+signal_noted() { run status | grep -m1 '^freeze .*, held ' | grep -q 'lost (signal)' || { run status; false; }; }
+ok 'and its successor tells of that freeze' signal_noted
 lease_ends() {
     run hook freeze || return 1
     began=$(date +%s%N)

@@ -74,7 +74,7 @@ run_once() {
 }
 
 # Nothing was wrong: no fault, or none that came while the run was under way.
-unharmed() { ! grep -qv -e '^none' -e 'after the run$' "$work/came"; }
+unharmed() { ! grep -qv -e '^none' -e 'after the run$' -e 'did not come about$' "$work/came"; }
 
 one_run() { # N
     local i from bad='' verdict reason what=
@@ -93,6 +93,9 @@ one_run() { # N
     ask_named || bad="${bad}named ($why); "
     ask_truth "$status" || bad="${bad}truth after recover ($why); "
     [ "$status:$verdict" = 0:application ] || ! unharmed || bad="${bad}lost, and nothing was wrong; "
+    # one that came when the run was over may find nothing to break
+    ! grep -q 'did not come about' "$work/came" || grep -q 'after the run' "$work/came" ||
+        bad="${bad}a fault did not come about; "
     [ -z "$bad" ]
     ok $? "run $1: $what: exit status $status, verdict $verdict, $((($(now_ms) - from) / 1000)) s" "$bad
 $(cat "$work/came")

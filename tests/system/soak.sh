@@ -6,7 +6,7 @@
 COUNT=${COUNT:-1000} SECONDS_MAX=${SECONDS_MAX:-7200}
 EVERY=${EVERY:-10}  # sets between two looks, and two prunes
 KEEP=3              # sets on the appliance
-GROWTH_KIB=256      # from the second tenth to the last: less than one small leak a set
+GROWTH_KIB=256      # from the middle to the end: less than one small leak a set, and the heap has settled
 FIGURES=${FIGURES:-$BUILD/soak.tsv}
 
 # of a process in this machine: resident KiB, descriptors, threads
@@ -31,7 +31,7 @@ watch=$!
 agent=$("$LAB" sh pidof cbsnap-agent)
 : >"$FIGURES"
 began=$SECONDS
-sets=0 good=0 n=0 leaked='' locked='' unpruned=0 chain=0
+sets=0 good=0 n=0 leaked='' locked='' unpruned=0 chain=0 gone=0
 while [ $n -lt "$COUNT" ] && [ $((SECONDS - began)) -lt "$SECONDS_MAX" ]; do
     n=$((n + 1))
     if /usr/bin/time -q -f %M -o "$work/peak" "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" \
@@ -43,6 +43,7 @@ while [ $n -lt "$COUNT" ] && [ $((SECONDS - began)) -lt "$SECONDS_MAX" ]; do
     sets=$((sets + 1))
     [ $((n % EVERY)) -eq 0 ] || continue
     : >"$work/watch" # what it has said is not what is looked at
+    kill -0 $watch 2>/dev/null || gone=$((gone + 1))
     coord prune "$LAB_DOMAIN" --keep-last $KEEP >"$work/prune" 2>&1 || unpruned=$((unpruned + 1))
     [ "$(agent_state)" = idle ] && [ "$(write_ms 10)" != timeout ] || locked="$locked $n"
     [ "$(appliance_snapshots | wc -l)" = $((KEEP * 3)) ] || leaked="$leaked $n"
@@ -60,9 +61,12 @@ meter=$?
 
 lines=$(wc -l <"$FIGURES")
 tenth=$((lines / 10 > 0 ? lines / 10 : 1))
-grown() { echo $(($(median "$1" $((lines - tenth + 1)) "$lines") - $(median "$1" $((tenth + 1)) $((2 * tenth))))); }
+middle=$((lines / 2))
+grown() { echo $(($(median "$1" $((lines - tenth + 1)) "$lines") - $(median "$1" $((middle + 1)) $((middle + tenth))))); }
 note "$sets sets in $took s; figures of each look in $FIGURES"
 note "the client's writes: $(cat "$work/meter.txt")"
+holds "it was looked at often enough to tell ($lines times)" "$lines >= 20"
+is "$gone" 0 "the watch was there all the time"
 is "$good" "$sets" "all $sets sets are whole"
 is "$leaked" '' "after each prune the appliance held $KEEP sets, and no snapshot more"
 is "$unpruned" 0 "no prune failed"
@@ -73,7 +77,7 @@ is "$("$LAB" sh pidof cbsnap-agent)" "$agent" "the daemon in the guest is the sa
 for who in agent:2 watch:5; do
     column=${who#*:} who=${who%:*}
     kib=$(grown "$column")
-    holds "$who: memory did not grow ($kib KiB from the second tenth to the last, $(median "$column" "$((lines - tenth + 1))" "$lines") KiB then)" \
+    holds "$who: memory did not grow ($kib KiB from the middle to the end, $(median "$column" "$((lines - tenth + 1))" "$lines") KiB then)" \
         "$kib <= $GROWTH_KIB"
     is "$(grown $((column + 1)))" 0 "$who: nor did its threads ($(largest $((column + 1))) at most)"
     is "$(grown $((column + 2)))" 0 "$who: nor its descriptors ($(largest $((column + 2))) at most)"

@@ -153,12 +153,57 @@ static void a_broken_file_is_told_and_replaced(void **state)
     freezes_release(&f);
 }
 
+/* A tool that tries again each minute while the server is down. */
+static void attempts_do_not_push_out_what_was_held(void **state)
+{
+    struct freezes f = {.count = 0};
+
+    (void)state;
+    (void)tell(&f, CBSNAP__FREEZE_EVENT__KIND__LOCKED, 1, 1000000);
+    (void)tell(&f, CBSNAP__FREEZE_EVENT__KIND__RELEASED, 1, 1005000);
+    for (unsigned n = 2; n < 100; n++)
+        (void)tell(&f, CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED, n, n * 1000000);
+    assert_int_equal(f.count, 2);
+    assert_int_equal(f.kept[0]->epoch, 1);
+    assert_int_equal(f.kept[1]->epoch, 99);
+    freezes_release(&f);
+}
+
+static void long_gtid_sets_leave_room_in_a_message(void **state)
+{
+    static char gtid[100000];
+    struct freezes f = {.count = 0};
+    struct buf bytes = BUF_INIT;
+
+    (void)state;
+    memset(gtid, 'a', sizeof(gtid) - 1);
+    for (unsigned n = 1; n <= 5; n++) {
+        Cbsnap__FreezeEvent event = CBSNAP__FREEZE_EVENT__INIT;
+        Cbsnap__Position position = CBSNAP__POSITION__INIT;
+
+        position.gtid_set = gtid;
+        event.position = &position;
+        MSG_SET(&event, epoch, n);
+        MSG_SET(&event, kind, CBSNAP__FREEZE_EVENT__KIND__LOCKED);
+        (void)freezes_event(&f, &event);
+        (void)tell(&f, CBSNAP__FREEZE_EVENT__KIND__RELEASED, n, 1000);
+    }
+    freezes_pack(&f, &bytes);
+    assert_true(bytes.len <= FREEZES_BYTES_MAX);
+    assert_int_equal(f.count, 2);
+    assert_int_equal(f.kept[1]->epoch, 5);
+    buf_release(&bytes);
+    freezes_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_freeze_is_noted_when_it_is_over, setup, teardown),
         cmocka_unit_test_setup_teardown(an_attempt_has_no_position, setup, teardown),
         cmocka_unit_test_setup_teardown(the_newest_are_kept_across_a_restart, setup, teardown),
+        cmocka_unit_test(attempts_do_not_push_out_what_was_held),
+        cmocka_unit_test(long_gtid_sets_leave_room_in_a_message),
         cmocka_unit_test_setup_teardown(a_broken_file_is_told_and_replaced, setup, teardown),
     };
 
