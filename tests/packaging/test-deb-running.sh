@@ -122,13 +122,23 @@ result $? 'when that is over the new one takes its place'
 
 # ---- and gone
 
-there dpkg -r cbsnap-coordinator cbsnap-agent
-result $? 'they are removed'
+# the hook is an administrator's by now: its switch has nothing to do, and waits for nothing
+there sed -i '/cbsnap/d' /etc/qemu/qemu-ga.conf
+there touch /run/qga.state.isfrozen
+nsenter --target "$init" --all --root --wd=/ dpkg -r cbsnap-coordinator cbsnap-agent >"$dir/removal" 2>&1 &
+removal=$!
+within 60 grep -q 'a freeze is under way' "$dir/removal" && sleep 2 && there systemctl is-active cbsnap-agent.service
+result $? 'a removal in a freeze leaves the agent running'
+there rm /run/qga.state.isfrozen
+wait $removal
+result $? 'and is done when that is over'
 ! there systemctl is-active cbsnap-snapshot@db-1.timer && ! there systemctl is-active cbsnap-agent.service
 result $? 'timers and agent have been stopped'
 there systemctl --failed --plain --no-legend
 ! grep -v 'cbsnap-snapshot@' "$dir/out" | grep -q cbsnap
 result $? 'and nothing else of theirs has failed'
+there dpkg -i /opt/cbsnap-coordinator.deb && there systemctl is-active cbsnap-snapshot@db-1.timer
+result $? 'installed again, a timer that was enabled runs'
 
 echo "1..$n"
 [ "$bad" -eq 0 ]
