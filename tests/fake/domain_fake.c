@@ -443,15 +443,27 @@ const struct domain_ops domain_fake = {
 
 /* ---- the test's side ------------------------------------------------------------------------- */
 
+static void forget_acts_locked(void)
+{
+    for (size_t n = 0; n < FAKE_FN_COUNT; n++)
+        fake.lines[n].count = fake.lines[n].next = 0;
+}
+
+/* Again and again: a call that is still in its hook may be told there to hang, and only then begins
+ * to wait. */
 void domain_fake_heal(void)
 {
     AUTO_LOCK(lock, &fake.mutex);
-    for (size_t n = 0; n < FAKE_FN_COUNT; n++)
-        fake.lines[n].count = fake.lines[n].next = 0;
+    forget_acts_locked();
     while (fake.inside > 0) {
+        struct timespec until;
+
         fake.let_go++;
         (void)pthread_cond_broadcast(&fake.changed);
-        (void)pthread_cond_wait(&fake.changed, &fake.mutex);
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        (void)pthread_cond_timedwait(&fake.changed, &fake.mutex, &until);
+        forget_acts_locked();
     }
 }
 

@@ -140,7 +140,8 @@ static void no_calls(const char *mountpoint, const char *pid)
           "a file has a number");
     refused(open_by_handle_at(dir, &handle.head, O_RDONLY), EPERM, "opening it by that");
     refused(ptrace(PTRACE_ATTACH, atoi(pid), NULL, NULL), EPERM, "tracing a process");
-    refused(syscall(SYS_bpf, 0, NULL, 0), EPERM, "bpf");
+    if (!under_memcheck()) /* it looks into the arguments itself, and there are none */
+        refused(syscall(SYS_bpf, 0, NULL, 0), EPERM, "bpf");
     refused(syscall(SYS_io_uring_setup, 1, NULL), EPERM, "io_uring");
     refused(syscall(SYS_keyctl, 0, 0, 0, 0, 0), EPERM, "keyctl");
 }

@@ -376,9 +376,10 @@ static int drive_link(const char *path, int ms, struct err *e)
 static int hold_port(const char *path, struct err *e)
 {
     struct loop *loop = loop_new();
-    int fd;
+    int fd, rc = port_connect(loop, path, mono_us() + 2000000, &fd, e);
 
-    if (port_connect(loop, path, mono_us() + 2000000, &fd, e) < 0)
+    loop_free(loop); /* the descriptor is ours */
+    if (rc < 0)
         return -1;
     puts("held");
     fflush(stdout);

@@ -541,7 +541,13 @@ no_tool() {
     until_true run status && say wait hello >/dev/null
     said '^checked tables=1 files=0 problems=0 tables-problem=- files-problem=.*innochecksum' datacheck t.u
 }
-ok 'no innochecksum: said, and the tables are checked all the same' no_tool
+if under memcheck; then
+    # it makes a fork of the vfork in posix_spawn(), which then cannot tell that there is no such program
+    count=$((count + 1))
+    echo "ok $count # SKIP no innochecksum, under valgrind"
+else
+    ok 'no innochecksum: said, and the tables are checked all the same' no_tool
+fi
 ok 'the daemon ends with 0' stop_agent
 echo "1..$count"
 exit $failed

@@ -397,7 +397,8 @@ fewer_than_told() {
         said "^released held=0 .*1 filesystems were frozen .* qemu-ga had frozen 2" release run-f "$epoch"
 }
 lease_thaws() {
-    freeze_for run-l $((1000 * slow)) && wrote 3 20 && said '^released held=0 .*(lease)' release run-l "$epoch"
+    freeze_for run-l $((1000 * slow)) && wrote 3 20 && until_true state_is idle &&
+        said '^released held=0 .*(lease)' release run-l "$epoch"
 }
 sweeps() { fsfreeze -f "$dir/mnt" && wrote 4 20 && until_true logged 'qemu-ga was late'; }
 foreign_thaw() {

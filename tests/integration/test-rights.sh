@@ -181,7 +181,7 @@ else
 fi
 # the whole process is locked as before
 locked() { [ "$(sed -n 's/^VmLck:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status")" -gt 1000 ]; }
-if [ "${CBSNAP_TEST_UNDER:-}" = thread ]; then
+if under thread; then
     # its shadow memory has terabytes of addresses: it makes mlockall(2) do nothing
     count=$((count + 1))
     echo "ok $count # SKIP ThreadSanitizer locks no memory"
