@@ -85,13 +85,11 @@ Cbsnap__Envelope *peer_expect(struct peer *p, Cbsnap__Envelope__BodyCase body)
     return NULL;
 }
 
-/* A descriptor of the sender's own: the peer may turn to the next client meanwhile. By dup(), which
- * ThreadSanitizer knows to be another name of the same socket. */
-static int own_client(struct peer *p)
+static ssize_t send_some(struct peer *p, const char *at, size_t len)
 {
     AUTO_LOCK(lock, &p->mutex);
 
-    return p->client >= 0 ? dup(p->client) : -1;
+    return send(p->client, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* The peer's thread alone does this, and may look at its client without the mutex. */
@@ -107,11 +105,14 @@ static void set_client(struct peer *p, int fd)
 void peer_send_raw(struct peer *p, const void *data, size_t len)
 {
     const char *at = data;
-    AUTO_CLOSE int fd = own_client(p);
 
     while (len > 0) {
-        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+        ssize_t n = send_some(p, at, len);
 
+        if (n < 0 && errno == EAGAIN) {
+            usleep(1000); /* without the mutex: the peer may turn to the next client meanwhile */
+            continue;
+        }
         if (n <= 0)
             return; /* the client may leave whenever it likes */
         at += n;
