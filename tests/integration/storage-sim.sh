@@ -1,6 +1,7 @@
 # What the tests of the storage driver share: the stand-in in $dir, started and driven; the driver, run
 # and listened to; TAP. Sourced from the top folder; nothing else is under way then. The stand-in
 # has volumes root, log and data, and ends with the script. $sim_options: more lines of its [sim].
+. tests/tap.sh
 . tests/integration/slow.sh
 BUILD=${BUILD:-build}
 SIM=${ELASTISTOR_SIM:-$BUILD/elastistor-sim}
@@ -10,19 +11,9 @@ for program in "$SIM" "$DRIVE"; do
 done
 dir=$(mktemp -d) || exit 1
 sim_pid=
-n=0 bad=0
 trap '[ -z "$sim_pid" ] || kill "$sim_pid" 2>/dev/null; rm -rf "$dir"' EXIT
 
-result() { # STATUS TEXT
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        bad=$((bad + 1))
-        sed 's/^/#   /' "$dir/out" "$dir/err"
-    fi
-}
+explain() { cat "$dir/out" "$dir/err"; }
 
 make_cert() { # NAME SUBJECT_ALT_NAME
     openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/$1.key" -out "$dir/$1.pem" \

@@ -4,6 +4,7 @@
 # Starts a server and an agent of its own, in a directory of its own; leaves nothing behind.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
 . tests/integration/slow.sh
 agent=$PWD/${BUILD:-build}/cbsnap-agent
 host=$PWD/${BUILD:-build}/agent-host
@@ -13,8 +14,6 @@ mysqld=
 manager=
 daemon=
 hostpid=
-count=0
-failed=0
 as=
 [ "$(id -u)" -ne 0 ] || as=--user=mysql
 set1=20161104T101500Z-7f3a
@@ -33,19 +32,7 @@ stop_all() {
 trap 'stop_all; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
-ok() { # ok NAME COMMAND...: one TAP line; what the command printed is shown when it failed
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@" >"$dir/why" 2>&1; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$dir/why"
-        tail -5 "$dir/agent.log" | sed 's/^/# agent: /'
-        failed=1
-    fi
-}
+explain() { tail -5 "$dir/agent.log" | sed 's/^/agent: /'; }
 
 sql_as() { # sql_as USER STATEMENT
     timeout 20 mariadb --no-defaults -u"$1" -pright -S "$dir/s" -N -e "$2"
@@ -543,11 +530,9 @@ no_tool() {
 }
 if under memcheck; then
     # it makes a fork of the vfork in posix_spawn(), which then cannot tell that there is no such program
-    count=$((count + 1))
-    echo "ok $count # SKIP no innochecksum, under valgrind"
+    skip 'no innochecksum, under valgrind'
 else
     ok 'no innochecksum: said, and the tables are checked all the same' no_tool
 fi
 ok 'the daemon ends with 0' stop_agent
-echo "1..$count"
-exit $failed
+tap_end

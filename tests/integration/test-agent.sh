@@ -4,6 +4,7 @@
 # Starts a server and an agent of its own, in a directory of its own; leaves nothing behind.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
 . tests/integration/slow.sh
 agent=$PWD/${BUILD:-build}/cbsnap-agent
 host=$PWD/${BUILD:-build}/agent-host
@@ -12,8 +13,6 @@ chmod 755 "$dir"
 mysqld=
 daemon=
 hostpid=
-count=0
-failed=0
 as=
 [ "$(id -u)" -ne 0 ] || as=--user=mysql
 
@@ -29,19 +28,7 @@ stop_all() {
 trap 'stop_all; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
-ok() { # ok NAME COMMAND...: one TAP line; what the command printed is shown when it failed
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@" >"$dir/why" 2>&1; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$dir/why"
-        tail -5 "$dir/agent.log" | sed 's/^/# agent: /'
-        failed=1
-    fi
-}
+explain() { tail -5 "$dir/agent.log" | sed 's/^/agent: /'; }
 
 sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/s" -N -e "$1"; }
 insert() { # insert SECONDS: a write from another session, given up after that time
@@ -450,5 +437,4 @@ same_version() {
 }
 ok 'status names the version of the daemon, and check has nothing to say of it' same_version
 ok 'the daemon ends with 0' stop_agent TERM
-echo "1..$count"
-exit $failed
+tap_end

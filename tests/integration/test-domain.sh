@@ -5,13 +5,13 @@
 # OLD_LIBVIRT=1: DOMAIN_DRIVE was built as against libvirt 1.2.2 (tests/old-libvirt).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
 . tests/integration/slow.sh
 DRIVE=${DOMAIN_DRIVE:-${BUILD:-build}/domain-drive}
 dir=$(mktemp -d) || exit 1
 pids=
 libvirtd=
 session=
-n=0 bad=0
 cleanup() {
     [ -z "$session" ] || virsh -q -c "$session" destroy tiny >/dev/null 2>&1
     for pid in $pids $libvirtd; do kill "$pid" 2>/dev/null; done
@@ -19,16 +19,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-result() { # STATUS TEXT
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        bad=$((bad + 1))
-        sed 's/^/#   /' "$dir/out" "$dir/err"
-    fi
-}
+explain() { cat "$dir/out" "$dir/err"; }
 
 drive() {
     "$DRIVE" "$@" >"$dir/out" 2>"$dir/err"
@@ -245,8 +236,7 @@ if start_libvirtd; then
     test_life
     test_transient
 else
-    n=$((n + 1))
-    echo "ok $n # SKIP no libvirtd of our own: $(tail -n 1 "$dir/libvirtd" 2>&1)"
+    skip "no libvirtd of our own: $(tail -n 1 "$dir/libvirtd" 2>&1)"
 fi
 
 # ---- definitions made over ------------------------------------------------------------------
@@ -326,5 +316,4 @@ wait "$qemu" 2>/dev/null
 pids=
 fails 'QEMU gone' not_found "$port" link "$port" $((200 * slow))
 
-echo "1..$n"
-[ "$bad" -eq 0 ]
+tap_end

@@ -2,11 +2,10 @@
 # hooks/fsfreeze-hook.sh against scratch hooks: order, failures, what is skipped, odd names.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
 dir=$(mktemp -d /tmp/cbsnap-hooks.XXXXXX) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-count=0
-failed=0
 sed 's|@HOOKDIR@|/nonexistent|' hooks/fsfreeze-hook.sh >"$dir/runner"
 chmod +x "$dir/runner"
 export CBSNAP_HOOK_DIR="$dir/hooks.d"
@@ -28,18 +27,6 @@ END
 }
 trace_is() { # one line per call
     [ "$(cat "$TRACE")" = "$1" ] || { echo "called:"; cat "$TRACE"; echo "wanted:"; echo "$1"; false; }
-}
-ok() {
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@" >"$dir/why" 2>&1; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$dir/why"
-        failed=1
-    fi
 }
 
 in_order() {
@@ -115,5 +102,4 @@ own_hook() { # the one we ship, with an agent that is not there
     grep -q 'not running' "$dir/err" && "$dir/runner" thaw
 }
 ok 'without a running agent the freeze fails and the thaw does not' own_hook
-echo "1..$count"
-exit $failed
+tap_end

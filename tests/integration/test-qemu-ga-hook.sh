@@ -4,10 +4,10 @@
 # shellcheck disable=SC2317 # the tests are called by name
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
 dir=$(mktemp -d /tmp/cbsnap-qga.XXXXXX) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-count=0 failed=0
 libexec=/usr/libexec/cbsnap
 runner=$libexec/fsfreeze-hook
 sed "s|@LIBEXECDIR@|$libexec|g" hooks/qemu-ga-hook.sh >"$dir/tool"
@@ -53,18 +53,6 @@ debian() {
     fresh
     mkdir -p "$ROOT/etc/qemu/fsfreeze-hook.d" "$ROOT/lib/systemd/system"
     printf '[Service]\nExecStart=-/usr/sbin/qemu-ga\n' >"$ROOT/lib/systemd/system/qemu-guest-agent.service"
-}
-ok() {
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@" >"$dir/why" 2>&1; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$dir/why"
-        failed=1
-    fi
 }
 tree() { (cd "$ROOT" && find . -printf '%p %m %U %l\n' -type f -exec sha256sum {} \; | sort); }
 state() { tree >"$dir/tree.$1"; }
@@ -187,5 +175,4 @@ unwritable() {
 ok 'a disk that is full costs nothing but the attempt' unwritable
 usage() { "$dir/tool" on; [ $? -eq 2 ]; }
 ok 'another word is refused' usage
-echo "1..$count"
-exit $failed
+tap_end

@@ -4,6 +4,7 @@
 # Starts its own, in a directory of its own; leaves nothing behind. TAP.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
 . tests/integration/slow.sh
 [ "$(id -u)" -eq 0 ] || { echo "not ok 1 - giving up rights needs root, to have some"; exit 1; }
 agent=$PWD/${BUILD:-build}/cbsnap-agent
@@ -14,8 +15,6 @@ chmod 755 "$dir"
 mysqld=
 daemon=
 hostpid=
-count=0
-failed=0
 
 stop_all() {
     for p in $daemon $hostpid $mysqld; do
@@ -27,19 +26,7 @@ stop_all() {
 trap 'stop_all; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
-ok() { # ok NAME COMMAND...: one TAP line; what the command printed is shown when it failed
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@" >"$dir/why" 2>&1; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$dir/why"
-        tail -5 "$dir/agent.log" 2>/dev/null | sed 's/^/# agent: /'
-        failed=1
-    fi
-}
+explain() { tail -5 "$dir/agent.log" | sed 's/^/agent: /'; }
 sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/db/s" -N -e "$1"; }
 run() { "$agent" --config "$dir/agent.conf" "$@"; }
 until_true() { # until_true COMMAND..., for at most 10 s
@@ -122,11 +109,11 @@ echo x >"$dir/db/secret"
 # the sleep has to be the other user's by the time it is looked at
 until_true sh -c "[ \"\$(stat -c %U /proc/$other)\" = mysql ] && grep -q sleep /proc/$other/comm"
 for mode in '' programs; do
-    "$drive" "$dir/mnt" $other "$dir/db/secret" $mode >"$dir/drive.out" 2>&1 || failed=1
+    "$drive" "$dir/mnt" $other "$dir/db/secret" $mode >"$dir/drive.out" 2>&1 || tap_failed=1
     while read -r first second rest; do
         case $first in
-        ok) count=$((count + 1)); echo "ok $count $rest" ;;
-        not) count=$((count + 1)); echo "not ok $count ${rest#* }" ;;
+        ok) result 0 "${rest#- }" ;;
+        not) result 1 "${rest#* - }" ;;
         *) echo "# $first $second $rest" ;;
         esac
     done <"$dir/drive.out"
@@ -183,8 +170,7 @@ fi
 locked() { [ "$(sed -n 's/^VmLck:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status")" -gt 1000 ]; }
 if under thread; then
     # its shadow memory has terabytes of addresses: it makes mlockall(2) do nothing
-    count=$((count + 1))
-    echo "ok $count # SKIP ThreadSanitizer locks no memory"
+    skip 'ThreadSanitizer locks no memory'
 else
     ok 'its memory is locked all the same' locked
 fi
@@ -300,5 +286,4 @@ valid() {
 if command -v systemd-analyze >/dev/null; then
     ok 'systemd knows every line of it' valid
 fi
-echo "1..$count"
-exit $failed
+tap_end

@@ -3,21 +3,12 @@
 # again, and what is told when the run has failed for good. No root. TAP.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
 host=packaging/deb/debian/host
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-n=0 bad=0
 
-result() { # STATUS TEXT
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        bad=$((bad + 1))
-        sed 's/^/#   /' "$dir"/err "$dir"/called "$dir"/log/* 2>/dev/null
-    fi
-}
+explain() { cat "$dir"/err "$dir"/called "$dir"/log/*; }
 
 # ---- tries
 
@@ -105,5 +96,4 @@ tells $by_systemd LOGS_DIRECTORY="$dir/none"
 [ -e "$dir/called" ] && grep -q 'cannot write' "$dir/err"
 result $? 'a full disk does not keep the hook from being told'
 
-echo "1..$n"
-[ "$bad" -eq 0 ]
+tap_end

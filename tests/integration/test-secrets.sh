@@ -201,5 +201,4 @@ clean "nor has the agent's log" "$dir/agent.log"
 clean 'nor what the coordinator keeps' "$dir/coord"
 clean 'nor what the agent keeps' "$dir/run"
 clean "nor has the server's log" "$dir/db/data/error.log"
-echo "1..$n"
-[ "$bad" -eq 0 ]
+tap_end

@@ -4,10 +4,10 @@
 # shellcheck disable=SC2317 # the tests are called by name
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
 dir=$(mktemp -d /tmp/cbsnap-idle.XXXXXX) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-count=0 failed=0
 mkdir "$dir/sbin"
 export CBSNAP_RUN="$dir/run"
 sed "s|@SBINDIR@|$dir/sbin|" hooks/when-idle.sh >"$dir/tool"
@@ -20,18 +20,6 @@ agent() {
     chmod +x "$dir/sbin/cbsnap-agent"
 }
 answers() { agent "echo '{\"state\":\"$1\",\"epoch\":3,\"problem\":\"{\\\"state\\\":\\\"idle\\\"\"}'"; }
-ok() {
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@" >"$dir/why" 2>&1; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$dir/why"
-        failed=1
-    fi
-}
 did() { "$dir/tool" "$@" touch "$dir/did" && [ -e "$dir/did" ]; }
 gives_up() {
     "$dir/tool" -t 1 touch "$dir/did" 2>"$dir/err"
@@ -96,5 +84,4 @@ usage() {
     done
 }
 ok 'wrong arguments are refused' usage
-echo "1..$count"
-exit $failed
+tap_end

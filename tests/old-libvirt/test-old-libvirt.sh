@@ -3,23 +3,14 @@
 # compile: is it really hidden, does the program need nothing newer, and does it do without? No root. TAP.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
 BUILD=${BUILD:-build}
 old=$BUILD/old-libvirt
 header=$old/libvirt-as.h
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-n=0 bad=0
 
-result() { # STATUS TEXT
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        bad=$((bad + 1))
-        [ ! -s "$dir/out" ] || sed 's/^/#   /' "$dir/out"
-    fi
-}
+explain() { cat "$dir/out"; }
 
 # ---- what is hidden
 
@@ -64,5 +55,4 @@ DOMAIN_DRIVE=$old/domain-drive OLD_LIBVIRT=1 tests/integration/test-domain.sh >"
 result $? "against libvirt's test driver and a libvirtd of our own"
 sed -n '/# SKIP/s/^/# /p' "$dir/out"
 
-echo "1..$n"
-[ "$bad" -eq 0 ]
+tap_end

@@ -2,13 +2,13 @@
 # chroot, made by mmdebstrap, in which dpkg does what it would do on a machine. Root. The system (a tar) and
 # the packages that are fetched are kept in build/packages for the next time.
 # shellcheck shell=bash
+. tests/tap.sh
 [ "$(id -u)" -eq 0 ] || { echo "not ok 1 - a chroot needs root"; exit 1; }
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 BUILD=${BUILD:-build}
 mkdir -p "$BUILD/packages" && keep=$(cd "$BUILD/packages" && pwd) || exit 1
 dir=$(mktemp -d) || exit 1
 root=$dir/root
-n=0 bad=0
 debian_end() {
     umount "$root/proc" "$root/var/cache/apt/archives" 2>/dev/null
     rm -rf --one-file-system "$dir"
@@ -16,16 +16,7 @@ debian_end() {
 trap debian_end EXIT
 trap 'exit 1' INT TERM
 
-result() { # STATUS TEXT
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        bad=$((bad + 1))
-        tail -n 40 "$dir/out" | sed 's/^/#   /'
-    fi
-}
+explain() { tail -n 40 "$dir/out"; }
 inside() { chroot "$root" "$@" >"$dir/out" 2>&1; }
 
 make_root() {

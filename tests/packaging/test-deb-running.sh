@@ -140,5 +140,4 @@ result $? 'and nothing else of theirs has failed'
 there dpkg -i /opt/cbsnap-coordinator.deb && there systemctl is-active cbsnap-snapshot@db-1.timer
 result $? 'installed again, a timer that was enabled runs'
 
-echo "1..$n"
-[ "$bad" -eq 0 ]
+tap_end
