@@ -31,8 +31,6 @@ static void run(struct worker_job *job)
         (void)freezes_write(f->path, &f->bytes, &f->err);
 }
 
-static void write_if_due(struct evidence_freezes *f);
-
 static void done(struct worker_job *job)
 {
     struct evidence_freezes *f = (struct evidence_freezes *)job;
@@ -42,10 +40,10 @@ static void done(struct worker_job *job)
         f->unwritten = true; /* after that freeze */
     else if (err_is_set(&f->err))
         log_warn("the last freeze is not noted: %s", f->err.msg);
-    write_if_due(f);
+    evidence_freezes_flush(f);
 }
 
-static void write_if_due(struct evidence_freezes *f)
+void evidence_freezes_flush(struct evidence_freezes *f)
 {
     if (!f->unwritten || f->busy || evidence_must_stop(f->ev))
         return;
@@ -84,11 +82,6 @@ void evidence_freezes_free(struct evidence_freezes *f)
     buf_release(&f->bytes);
     free(f->path);
     free(f);
-}
-
-void evidence_freezes_flush(struct evidence_freezes *f)
-{
-    write_if_due(f);
 }
 
 void evidence_event(struct evidence *ev, const Cbsnap__FreezeEvent *event)

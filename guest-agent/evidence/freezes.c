@@ -12,7 +12,6 @@
 
 #include "guest-agent/evidence/manifest.h"
 #include "proto/base/cleanup.h"
-#include "proto/base/replace.h"
 
 /* A file of more is not ours. */
 #define FILE_BYTES_MAX (FREEZES_BYTES_MAX + 4096)
@@ -41,12 +40,20 @@ static void drop_oldest(struct freezes *f)
     f->count--;
 }
 
-static size_t packed_size(const struct freezes *f)
+/* Borrows. */
+static Cbsnap__Freezes as_message(const struct freezes *f)
 {
     Cbsnap__Freezes all = CBSNAP__FREEZES__INIT;
 
     all.n_freeze = f->count;
     all.freeze = (Cbsnap__Freeze **)f->kept;
+    return all;
+}
+
+static size_t packed_size(const struct freezes *f)
+{
+    Cbsnap__Freezes all = as_message(f);
+
     return cbsnap__freezes__get_packed_size(&all);
 }
 
@@ -171,10 +178,8 @@ void freezes_release(struct freezes *f)
 
 void freezes_pack(const struct freezes *f, struct buf *to)
 {
-    Cbsnap__Freezes all = CBSNAP__FREEZES__INIT;
+    Cbsnap__Freezes all = as_message(f);
 
-    all.n_freeze = f->count;
-    all.freeze = (Cbsnap__Freeze **)f->kept;
     buf_clear(to);
     to->len = cbsnap__freezes__pack(&all, buf_reserve(to, packed_size(f)));
 }
@@ -183,13 +188,6 @@ int freezes_write(const char *path, const struct buf *from, struct err *e)
 {
     AUTO_FREE char *name = xstrdup(path);
     const char *dir = dirname(name);
-    struct replace f;
-    int rc;
 
-    if (manifest_make_dir(dir, e) < 0 || manifest_check_space(dir, from->len, e) < 0)
-        return -1;
-    rc = replace_begin(&f, path, 0600, e);
-    if (rc == 0)
-        rc = replace_add(&f, from->data, from->len, e);
-    return replace_end(&f, rc == 0, e);
+    return manifest_make_dir(dir, e) < 0 ? -1 : manifest_write(dir, path, from->data, from->len, e);
 }

@@ -57,7 +57,7 @@ int manifest_make_dir(const char *path, struct err *e)
     return err_set_sys(e, ERR_IO, errno, "cannot make the directory '%s'", path);
 }
 
-int manifest_check_space(const char *dir, size_t bytes, struct err *e)
+static int check_space(const char *dir, size_t bytes, struct err *e)
 {
     struct statvfs st;
     uint64_t free_bytes;
@@ -158,13 +158,16 @@ static void sweep(const char *dir)
 
 /* ---- what is asked ---- */
 
-static int write_one(const char *path, const char *json, size_t len, struct err *e)
+int manifest_write(const char *dir, const char *path, const void *data, size_t len, struct err *e)
 {
     struct replace f;
-    int rc = replace_begin(&f, path, 0600, e);
+    int rc;
 
+    if (check_space(dir, len, e) < 0)
+        return -1;
+    rc = replace_begin(&f, path, 0600, e);
     if (rc == 0)
-        rc = replace_add(&f, json, len, e);
+        rc = replace_add(&f, data, len, e);
     return replace_end(&f, rc == 0, e);
 }
 
@@ -185,7 +188,7 @@ int manifest_store(const char *dir, const char *set, const char *json, unsigned 
     if (chmod(dir, 0700) < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot make '%s' private", dir);
     sweep(dir);
-    if (manifest_check_space(dir, len, e) < 0 || write_one(path, json, len, e) < 0)
+    if (manifest_write(dir, path, json, len, e) < 0)
         return -1;
     *ret_pruned = prune(dir, set, keep);
     *ret_path = STEAL_PTR(path);

@@ -23,8 +23,8 @@
 
 /* Makes it and what is missing above it. */
 int manifest_make_dir(const char *path, struct err *e);
-/* Is there room for so many bytes and some to spare? The last ones are not for us. */
-int manifest_check_space(const char *dir, size_t bytes, struct err *e);
+/* A file of it, whole or not at all, mode 0600; not when the filesystem is all but full. */
+int manifest_write(const char *dir, const char *path, const void *data, size_t len, struct err *e);
 
 /* Keeps `json` as this set's, then removes the oldest (by id) until `keep` are left, this one in
  * any case: 0 is 1. *ret_path is the caller's. */

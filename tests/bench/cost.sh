@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# What measuring costs the guest; shared by tests/system/test-cost.sh (short) and tests/bench/cost
-# (all of it). Whoever sources this has LAB, BUILD and work.
+# What measuring costs the guest; shared by tests/system/test-cost.sh (short), tests/bench/cost (all of it)
+# and tests/bench/overhead. Whoever sources this has LAB, BUILD and work.
 
 in_guest() {
     "$LAB" sh "$@"
@@ -49,4 +49,21 @@ missed_in() {
     timeout "$1" "$BUILD/sample-tap" "$channel" 0 >"$work/tap"
     jq -rs '[(.[-1].m["agent.missed"] - .[0].m["agent.missed"]), length,
         ([range(1; length) as $i | .[$i].mono_us - .[$i - 1].mono_us] | max / 1000 | floor)] | @tsv' "$work/tap"
+}
+
+# many_tables TABLES CONNECTIONS SQL...: a server with so many tables, which lets so many in and is bound by
+# its processor. SQL... is what runs statements as its root.
+many_tables() {
+    local tables=$1 connections=$2 n k
+    shift 2
+    "$@" "SET GLOBAL sync_binlog = 0; SET GLOBAL innodb_flush_log_at_trx_commit = 2;
+        SET GLOBAL max_connections = $((connections + 100));
+        CREATE DATABASE many; CREATE TABLESPACE many ADD DATAFILE 'many.ibd'"
+    for ((n = 0; n < tables; n += 500)); do
+        "$@" "SET SESSION sql_log_bin = 0; USE many; $(
+            for ((k = n; k < n + 500 && k < tables; k++)); do
+                echo "CREATE TABLE t$k (id INT PRIMARY KEY, n INT) TABLESPACE many;"
+            done
+        )"
+    done
 }

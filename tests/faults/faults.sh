@@ -2,6 +2,13 @@
 # something has to be. Sourced by tests/system/test-faults.sh, after tests/system/lib.sh.
 # shellcheck shell=bash disable=SC2154,SC2317
 
+has() { declare -F "$1" >/dev/null; }
+
+# what holds the coordinator at a step, or cuts its connections
+build_at_step() {
+    cc -shared -fPIC -O2 -o "$work/at-step.so" "$TOP/tests/faults/at-step.c" -lpthread
+}
+
 guest_kill() { # SIGNAL PROGRAM; no program is no fault: said, and the case fails
     LAB_SH_TIMEOUT=20 "$LAB" sh "kill -$1 \$(pidof $2)" 2>/dev/null
 }

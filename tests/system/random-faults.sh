@@ -1,8 +1,8 @@
 #!/bin/bash
 # Faults at random moments of runs in the real VM: one or two of tests/faults/faults.sh, for a random
 # time. Each set that is called `application` is proven on clones; sets that are lost are counted, with
-# what their records say. RUNS=200 runs of SEED (printed); RUN=17 with that seed is one of them again, FROM=17 that and those after it.
-# (make faults-random; `test-random` is the same on fakes.)
+# what their records say. RUNS=200 runs of SEED (printed); RUN=17 with that seed is one of them again,
+# FROM=17 that and those after it. (make faults-random; `test-random` is the same on fakes.)
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/faults/faults.sh"
 . "$TOP/tests/faults/observe.sh"
@@ -12,9 +12,8 @@ FAULTS=(${ONLY:-none agent-kill agent-stop mysqld-kill mysqld-stop ga-kill ga-st
     array-endless coord-kill cut})
 LONGEST_MS=12000 # that a fault lasts: longer than a lease
 
-cc -shared -fPIC -O2 -o "$work/at-step.so" "$TOP/tests/faults/at-step.c" -lpthread || exit 1
+build_at_step || exit 1
 pause_ms() { sleep "$(awk "BEGIN {print $1 / 1000}")"; }
-has() { declare -F "$1" >/dev/null; }
 # shellcheck disable=SC2317
 fault_coord-kill() { kill -9 "$pid" 2>/dev/null; }
 last_step() { sed -n 's/^\([a-z-]*\) .* ms$/\1/p' "$work/err" | tail -1; }

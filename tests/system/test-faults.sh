@@ -41,7 +41,6 @@ cases() {
     esac
 }
 
-has() { declare -F "$1" >/dev/null; }
 
 # The run, with its fault. Sets status; $at is when the fault came, in ms.
 run_with() { # STEP WHEN FAULT
@@ -149,7 +148,7 @@ $(tail -5 "$work/err")"
         "${said[truth]}" "${said[named]}" "${said[next]}" $((($(now_ms) - from) / 1000)) >>"$MATRIX"
 }
 
-cc -shared -fPIC -O2 -o "$work/at-step.so" "$TOP/tests/faults/at-step.c" -lpthread || exit 1
+build_at_step || exit 1
 while read -r step when fault; do
     one_case "$step" "$when" "$fault" </dev/null
 done < <(cases)
