@@ -20,7 +20,9 @@ int message_frame(struct buf *to, Cbsnap__Envelope *m, struct err *e);
  */
 Cbsnap__Envelope *message_next(struct wire_reader *r, unsigned *bad);
 void message_free(Cbsnap__Envelope *m); /* accepts NULL */
-/* A copy of its own, to keep a message that was only lent. */
+/* What a frame's payload says; NULL when it is no Envelope. */
+Cbsnap__Envelope *message_unpack(const uint8_t *payload, size_t len);
+/* A copy of its own, to keep a message that was only lent; never NULL for one that was unpacked. */
 Cbsnap__Envelope *message_copy(const Cbsnap__Envelope *m);
 
 /* `out` borrows the text of `e`. */

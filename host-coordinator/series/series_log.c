@@ -64,7 +64,7 @@ uint64_t series_log_dropped(const struct series_log *log)
 /* Names outlive the entry that told them: samples that stay need them. */
 static void fold_names(struct series_log *log, const struct entry *old)
 {
-    AUTO_MESSAGE Cbsnap__Envelope *m = cbsnap__envelope__unpack(NULL, old->len, old->packed);
+    AUTO_MESSAGE Cbsnap__Envelope *m = message_unpack(old->packed, old->len);
 
     for (size_t n = 0; m && n < m->names->n_name; n++) {
         const Cbsnap__Name *name = m->names->name[n];

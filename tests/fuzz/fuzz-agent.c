@@ -480,7 +480,7 @@ static void leave(size_t n, bool clean)
 
 static void take(size_t n, const struct fuzz_input *in)
 {
-    Cbsnap__Envelope *m = cbsnap__envelope__unpack(NULL, in->len, in->data);
+    Cbsnap__Envelope *m = message_unpack(in->data, in->len);
 
     if (m)
         requests_take(client_of(n), m);

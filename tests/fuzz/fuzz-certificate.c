@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_begin();
     while (fuzz_record(&in, &one)) {
-        Cbsnap__Envelope *m = cbsnap__envelope__unpack(NULL, one.len, one.data);
+        Cbsnap__Envelope *m = message_unpack(one.data, one.len);
 
         if (m && m->body_case == CBSNAP__ENVELOPE__BODY_CERTIFICATE)
             compare(set, m->certificate, verifying);

@@ -49,7 +49,7 @@ static void drain(struct stream *s)
     size_t len;
 
     while (wire_reader_next(&s->reader, &payload, &len)) {
-        Cbsnap__Envelope *m = cbsnap__envelope__unpack(NULL, len, payload);
+        Cbsnap__Envelope *m = message_unpack(payload, len);
 
         check_frame(payload, len);
         s->given += len + WIRE_HEADER;

@@ -48,7 +48,7 @@ static bool turn(void)
 
     if (!the_link || !fuzz_record(&world.input, &one) || one.len == 0)
         return false;
-    m = cbsnap__envelope__unpack(NULL, one.len, one.data);
+    m = message_unpack(one.data, one.len);
     if (m)
         deliver(the_link, m);
     return true;
