@@ -17,14 +17,21 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
-.PHONY: check check-asan check-tsan check-under-tsan check-valgrind fuzz check-integration check-system \
-	test demo prove faults faults-random soak bench
-check: all $(UNIT_BIN) man completion
+.PHONY: build-check check build-asan check-asan check-tsan check-under-tsan check-valgrind fuzz \
+	check-integration check-system test demo prove faults faults-random soak bench
+build-check: all $(UNIT_BIN) man completion
+
+check: build-check
 	BUILD=$(BUILD) tests/run $(UNIT_BIN) $(FUZZ_BIN) tests/schema/check $(DOCS_TESTS)
 
 # the pages are the same with it
+ASAN = BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' DOCS_TESTS=
+
+build-asan:
+	$(MAKE) $(ASAN) build-check
+
 check-asan:
-	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' DOCS_TESTS= check
+	$(MAKE) $(ASAN) check
 
 include tests/fuzz/targets.mk
 include tests/el7/targets.mk

@@ -41,4 +41,4 @@ ifneq ($(FUZZER),)
 $(addprefix $(BUILD)/replay/fuzz-,$(FUZZ_RECORDS)): $(call objs,tests/fuzz/mutate.c tests/fuzz/mutate_message.c)
 endif
 
-check: $(FUZZ_BIN)
+build-check: $(FUZZ_BIN)
