@@ -51,7 +51,10 @@ show_connections() {
         mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" -pwrong -e 'SELECT 1' 2>/dev/null
     done
     near mysql.aborted_connects "$(grown mysql.aborted_connects "$count" 3)" 3 0 "3 wrong logins"
-    sleep 3
+    for i in $(seq 30); do
+        [ "$(run_sql "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(25)'")" -lt 15 ] || break
+        sleep 0.5
+    done
     near mysql.threads_connected "$(awk "BEGIN {print $(fresh_value mysql.threads_connected) - $idle}")" 15 0 "15 sessions more"
     near mysql.threads_connected "$(last mysql.threads_connected)" \
         "$(($(run_sql "SELECT COUNT(*) FROM information_schema.processlist
