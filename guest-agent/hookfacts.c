@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,16 +46,9 @@ static void problem(struct hook_facts *f, const char *fmt, ...)
 static int slurp(const char *root, const char *path, struct buf *ret)
 {
     AUTO_FREE char *full = xasprintf("%s%s", root, path);
-    AUTO_FCLOSE FILE *f = fopen(full, "re");
-    char portion[4096];
-    size_t n;
+    AUTO_CLOSE int fd = open(full, O_RDONLY | O_CLOEXEC);
 
-    if (!f)
-        return -1;
-    buf_add(ret, "", 0); /* an empty file is text too */
-    while (ret->len < 256 * 1024 && (n = fread(portion, 1, sizeof(portion), f)) > 0)
-        buf_add(ret, portion, n);
-    return 0;
+    return fd < 0 ? -1 : buf_read(ret, fd, 256 * 1024); /* an empty file is text too */
 }
 
 static void keep(char *to, size_t size, const char *from)

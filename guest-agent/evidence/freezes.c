@@ -135,15 +135,10 @@ bool freezes_event(struct freezes *f, const Cbsnap__FreezeEvent *event)
 static int read_all(struct buf *to, const char *path, struct err *e)
 {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-    ssize_t n = 1;
 
     if (fd < 0 && errno == ENOENT)
         return 0;
-    while (fd >= 0 && n > 0 && to->len <= FILE_BYTES_MAX) {
-        n = read(fd, buf_reserve(to, 65536), 65536);
-        to->len += n > 0 ? (size_t)n : 0;
-    }
-    if (fd < 0 || n < 0)
+    if (fd < 0 || buf_read(to, fd, FILE_BYTES_MAX) < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot read '%s'", path);
     return 0;
 }

@@ -138,15 +138,11 @@ static void run_of(const struct buf *marker, char *ret, size_t size)
 
 static bool read_marker(const char *path, struct buf *ret)
 {
-    AUTO_FCLOSE FILE *f = fopen(path, "re");
-    char chunk[4096];
-    size_t n;
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (!f)
-        return false;
-    while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-        buf_add(ret, chunk, n);
-    return true;
+    if (fd >= 0)
+        (void)buf_read(ret, fd, SIZE_MAX); /* one that is there says that something may be held */
+    return fd >= 0;
 }
 
 void marker_recover(const char *run_dir, struct recovery *ret)

@@ -74,16 +74,8 @@ static int read_file(struct buf *to, const char *path, struct err *e)
                            "cannot read the index '%s'", path);
     if (!S_ISREG(st.st_mode) || st.st_size > INDEX_MAX)
         return err_set(e, ERR_IO, "'%s' is no index of records", path);
-    while (to->len < (size_t)st.st_size) {
-        ssize_t n =
-            read(fd, buf_reserve(to, (size_t)st.st_size - to->len), (size_t)st.st_size - to->len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break; /* shorter than it was: the checksum tells */
-        to->len += (size_t)n;
-    }
+    (void)buf_reserve(to, (size_t)st.st_size);
+    (void)buf_read(to, fd, INDEX_MAX); /* what is cut short, the checksum tells */
     return 0;
 }
 

@@ -66,7 +66,6 @@ static int read_file(struct buf *to, const char *path, struct err *e)
 {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
-    ssize_t n = 1;
 
     if (fd < 0 && errno == ENOENT)
         return 0;
@@ -74,14 +73,8 @@ static int read_file(struct buf *to, const char *path, struct err *e)
         return err_set_sys(e, ERR_IO, errno, "cannot read the chain of records '%s'", path);
     if (!S_ISREG(st.st_mode))
         return err_set(e, ERR_IO, "'%s' is no plain file", path);
-    while (n != 0) {
-        uint8_t *at = buf_reserve(to, 65536);
-
-        n = read(fd, at, 65536);
-        if (n < 0 && errno != EINTR)
-            return err_set_sys(e, ERR_IO, errno, "cannot read the chain of records '%s'", path);
-        to->len += n > 0 ? (size_t)n : 0;
-    }
+    if (buf_read(to, fd, SIZE_MAX) < 0)
+        return err_set_sys(e, ERR_IO, errno, "cannot read the chain of records '%s'", path);
     return 0;
 }
 

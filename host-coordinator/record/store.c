@@ -69,23 +69,15 @@ static struct record *check_schema(struct record *r, const char *path, struct er
 
 struct record *store_read(const char *path, struct err *e)
 {
-    AUTO_FCLOSE FILE *f = fopen(path, "re");
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct buf text = BUF_INIT;
     struct record *r = NULL;
-    size_t n;
 
-    if (!f) {
+    if (fd < 0) {
         err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "cannot read '%s'", path);
         return NULL;
     }
-    do {
-        uint8_t *to = buf_reserve(&text, 65536);
-
-        n = fread(to, 1, 65536, f);
-        text.len += n;
-        to[n] = 0;
-    } while (n > 0 && text.len <= RECORD_MAX);
-    if (ferror(f) || text.len > RECORD_MAX)
+    if (buf_read(&text, fd, RECORD_MAX) < 0 || text.len > RECORD_MAX)
         err_set(e, ERR_IO, "cannot read '%s' as a record", path);
     else
         r = record_parse(buf_text(&text), path, e);

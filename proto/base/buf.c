@@ -2,9 +2,13 @@
 /* The growing buffer and allocation that cannot fail; see buf.h. */
 #include "proto/base/buf.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define PORTION 65536
 
 static _Noreturn void out_of_memory(void)
 {
@@ -95,6 +99,20 @@ void buf_addf(struct buf *b, const char *fmt, ...)
     va_end(again);
     b->len += (size_t)n;
     b->data[b->len] = 0;
+}
+
+int buf_read(struct buf *b, int fd, size_t max)
+{
+    ssize_t n = 1;
+
+    while (n != 0 && b->len <= max) {
+        n = read(fd, buf_reserve(b, PORTION), PORTION);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        b->len += n > 0 ? (size_t)n : 0;
+        b->data[b->len] = 0;
+    }
+    return 0;
 }
 
 void buf_consume(struct buf *b, size_t n)

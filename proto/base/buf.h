@@ -23,6 +23,9 @@ struct buf {
 uint8_t *buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Adds what the descriptor has up to its end, and stops when the buffer is longer than `max`. -1:
+ * errno; what had been read by then is there. */
+int buf_read(struct buf *b, int fd, size_t max);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 /* Empties it, keeps the memory. */
