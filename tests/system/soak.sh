@@ -9,14 +9,25 @@ KEEP=3              # sets on the appliance
 GROWTH_KIB=256      # from the middle to the end: less than one small leak a set, and the heap has settled
 FIGURES=${FIGURES:-$BUILD/soak.tsv}
 
-# of a process in this machine: resident KiB, descriptors, threads
+# Of a process: its own memory (KiB, anonymous: what of its libraries' files is mapped in is the kernel's
+# to decide, and comes and goes with the page cache), threads, descriptors.
 size_of() { # PID
-    awk '/^VmRSS|^Threads/ {print $2}' "/proc/$1/status" | paste -sd' ' | tr '\n' ' '
+    awk '/^RssAnon|^Threads/ {print $2}' "/proc/$1/status" | paste -sd' ' | tr '\n' ' '
     ls "/proc/$1/fd" | wc -l
 }
 agent_size() {
-    "$LAB" sh 'p=$(pidof cbsnap-agent); awk "/^VmRSS|^Threads/ {print \$2}" /proc/$p/status | paste -sd" " | tr "\n" " "
+    "$LAB" sh 'p=$(pidof cbsnap-agent); awk "/^RssAnon|^Threads/ {print \$2}" /proc/$p/status | paste -sd" " | tr "\n" " "
         ls /proc/$p/fd | wc -l'
+}
+
+# peak_of PID: the most that a process has had of its own, looked at until it ends
+peak_of() {
+    local kib peak=0
+    while kib=$(awk '/^RssAnon/ {print $2}' "/proc/$1/status" 2>/dev/null) && [ -n "$kib" ]; do
+        peak=$((kib > peak ? kib : peak))
+        sleep 0.05
+    done
+    echo "$peak"
 }
 
 # median COLUMN FROM TO: of the figures' lines
@@ -34,8 +45,10 @@ began=$SECONDS
 sets=0 good=0 n=0 leaked='' locked='' unpruned=0 chain=0 gone=0
 while [ $n -lt "$COUNT" ] && [ $((SECONDS - began)) -lt "$SECONDS_MAX" ]; do
     n=$((n + 1))
-    if /usr/bin/time -q -f %M -o "$work/peak" "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" \
-        snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err"; then
+    "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err" &
+    run=$!
+    [ $((n % EVERY)) -ne 0 ] || peak=$(peak_of $run)
+    if wait $run; then
         good=$((good + 1))
     else
         note "set $n: exit status $?: $(tail -1 "$work/err"): $(jq -c '[.verdict, .reasons]' "$(last_record)")"
@@ -50,7 +63,7 @@ while [ $n -lt "$COUNT" ] && [ $((SECONDS - began)) -lt "$SECONDS_MAX" ]; do
     coord show --check >"$work/check" 2>&1 || chain=$((chain + 1))
     # sets, agent: KiB threads descriptors, watch: the same, coordinator's peak KiB, records
     printf '%s\t%s\t%s\t%s\t%s\n' "$n" "$(agent_size | tr ' ' '\t')" "$(size_of $watch | tr ' ' '\t')" \
-        "$(cat "$work/peak")" "$(ls "$LAB_STATE_DIR/records/$LAB_DOMAIN"/*.json | wc -l)" >>"$FIGURES"
+        "$peak" "$(ls "$LAB_STATE_DIR/records/$LAB_DOMAIN"/*.json | wc -l)" >>"$FIGURES"
 done
 took=$((SECONDS - began))
 kill $watch
