@@ -243,7 +243,6 @@ static void note_recovered(struct daemon *d)
     if (view.state.last_end)
         evidence_event(d->evidence, view.state.last_end);
     session_view_release(&view);
-    evidence_quiet(d->evidence, false);
 }
 
 static int start(struct daemon *d, struct err *e)

@@ -54,8 +54,6 @@ const char *evidence_verifying(const struct evidence *ev)
 void evidence_quiet(struct evidence *ev, bool on)
 {
     atomic_store(&ev->quiet, on);
-    if (!on)
-        evidence_freezes_flush(ev->freezes);
 }
 
 bool evidence_must_stop(void *arg)

@@ -30,7 +30,8 @@ int evidence_free(struct evidence *ev, int wait_ms);
 /* A freeze begins, or is over. */
 void evidence_quiet(struct evidence *ev, bool on);
 
-/* What the session tells: the last freezes are noted on disk, once they are over. */
+/* What the session tells: the last freezes are noted, for the next agent too (evidence/freezes.h).
+ */
 void evidence_event(struct evidence *ev, const Cbsnap__FreezeEvent *event);
 /* Adds them, newest last; `to` borrows. */
 void evidence_describe(struct evidence *ev, Cbsnap__State *to);

@@ -38,9 +38,7 @@ struct evidence_job {
 
 /* evidence_freezes.c */
 struct evidence_freezes *evidence_freezes_new(struct evidence *ev);
-void evidence_freezes_free(struct evidence_freezes *f); /* the worker is gone */
-/* Writes what is not written yet, unless a freeze is under way. */
-void evidence_freezes_flush(struct evidence_freezes *f);
+void evidence_freezes_free(struct evidence_freezes *f);
 
 /* Why no request can begin now. */
 int evidence_can_begin(const struct evidence *ev, struct err *e);

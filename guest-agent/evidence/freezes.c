@@ -4,13 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "guest-agent/evidence/manifest.h"
+#include "guest-agent/session/marker.h"
 #include "proto/base/cleanup.h"
 
 /* A file of more is not ours. */
@@ -143,8 +141,9 @@ static int read_all(struct buf *to, const char *path, struct err *e)
     return 0;
 }
 
-int freezes_load(struct freezes *f, const char *path, struct err *e)
+int freezes_load(struct freezes *f, const char *run_dir, struct err *e)
 {
+    AUTO_FREE char *path = xasprintf("%s/" FREEZES_FILE, run_dir);
     struct buf file = BUF_INIT;
     Cbsnap__Freezes *all = NULL;
     int rc = read_all(&file, path, e);
@@ -171,18 +170,14 @@ void freezes_release(struct freezes *f)
     f->count = 0;
 }
 
-void freezes_pack(const struct freezes *f, struct buf *to)
+int freezes_save(const struct freezes *f, const char *run_dir, struct err *e)
 {
     Cbsnap__Freezes all = as_message(f);
+    struct buf bytes = BUF_INIT;
+    int rc;
 
-    buf_clear(to);
-    to->len = cbsnap__freezes__pack(&all, buf_reserve(to, packed_size(f)));
-}
-
-int freezes_write(const char *path, const struct buf *from, struct err *e)
-{
-    AUTO_FREE char *name = xstrdup(path);
-    const char *dir = dirname(name);
-
-    return manifest_make_dir(dir, e) < 0 ? -1 : manifest_write(dir, path, from->data, from->len, e);
+    bytes.len = cbsnap__freezes__pack(&all, buf_reserve(&bytes, packed_size(f)));
+    rc = run_file_write(run_dir, FREEZES_FILE, &bytes, e);
+    buf_release(&bytes);
+    return rc;
 }

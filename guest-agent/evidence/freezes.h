@@ -6,19 +6,22 @@
  *
  * Built from the session's events; at most FREEZES_KEEP, newest last. Of attempts in a row that got
  * no lock the last one stays, so that a tool that tries every minute does not push out what was
- * held. Kept in one file, a Freezes message (proto/cbsnap.proto), mode 0600. One thread, but for
- * freezes_write(), which blocks on the disk and takes only bytes.
+ * held. One thread.
+ *
+ * Kept in one file of the agent's run directory, a Freezes message (proto/cbsnap.proto), mode 0600.
+ * That is tmpfs: an event may come while other filesystems are frozen or about to be, and a write
+ * to one of those would hang, with it the agent, and with that the lock. The notes outlive the
+ * agent and not the guest's boot; what it logs of each freeze is in the journal.
  */
 #ifndef CBSNAP_EVIDENCE_FREEZES_H
 #define CBSNAP_EVIDENCE_FREEZES_H
 
-#include "proto/base/buf.h"
 #include "proto/message.h"
 
 #define FREEZES_KEEP 16
 /* In all: a GTID set may be long, and a message has 1 MiB. */
 #define FREEZES_BYTES_MAX (256 * 1024)
-#define FREEZES_FILE      "freezes" /* beside the manifests */
+#define FREEZES_FILE      "freezes"
 
 struct freezes {
     Cbsnap__Freeze *kept[FREEZES_KEEP]; /* owned */
@@ -29,15 +32,12 @@ struct freezes {
 
 /* A file that is missing, or is none, leaves it empty: ERR_IO, ERR_PROTOCOL; to be told, no more.
  */
-int freezes_load(struct freezes *f, const char *path, struct err *e);
+int freezes_load(struct freezes *f, const char *run_dir, struct err *e);
 void freezes_release(struct freezes *f);
 
 /* True when the event ended a freeze, or an attempt at one: there is something new to write. */
 bool freezes_event(struct freezes *f, const Cbsnap__FreezeEvent *event);
 
-/* As the file has it. */
-void freezes_pack(const struct freezes *f, struct buf *to);
-/* Whole or not at all; makes the directory. */
-int freezes_write(const char *path, const struct buf *from, struct err *e);
+int freezes_save(const struct freezes *f, const char *run_dir, struct err *e);
 
 #endif

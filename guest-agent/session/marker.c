@@ -13,8 +13,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 
-static int replace_file(const char *run_dir, const char *name, const struct buf *text,
-                        struct err *e)
+int run_file_write(const char *run_dir, const char *name, const struct buf *text, struct err *e)
 {
     AUTO_FREE char *path = xasprintf("%s/%s", run_dir, name);
     AUTO_FREE char *fresh = xasprintf("%s/.%s.new", run_dir, name);
@@ -42,7 +41,7 @@ int marker_write(const char *run_dir, uint64_t epoch, const char *run_id, const 
 
         buf_addf(&text, "mount %u:%u %s\n", m->dev_major, m->dev_minor, m->path);
     }
-    rc = replace_file(run_dir, "session", &text, e);
+    rc = run_file_write(run_dir, "session", &text, e);
     buf_release(&text);
     return rc;
 }
@@ -71,7 +70,7 @@ int epoch_write(const char *run_dir, uint64_t epoch, struct err *e)
     int rc;
 
     buf_addf(&text, "%" PRIu64 "\n", epoch);
-    rc = replace_file(run_dir, "epoch", &text, e);
+    rc = run_file_write(run_dir, "epoch", &text, e);
     buf_release(&text);
     return rc;
 }

@@ -16,6 +16,11 @@
 #include <stdint.h>
 
 #include "guest-agent/fs/freeze.h"
+#include "proto/base/buf.h"
+
+/* Replaces one of them, or another file that is to outlive the agent and not the boot; mode 0600.
+ */
+int run_file_write(const char *run_dir, const char *name, const struct buf *text, struct err *e);
 
 int marker_write(const char *run_dir, uint64_t epoch, const char *run_id, const struct fs_set *set,
                  struct err *e);

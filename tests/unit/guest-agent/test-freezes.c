@@ -5,18 +5,19 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "guest-agent/evidence/freezes.h"
+#include "proto/base/cleanup.h"
 #include "tree.h"
 
-static char *root, *path;
+static char *root;
 
 static int setup(void **state)
 {
     (void)state;
     root = tree_new();
-    path = xasprintf("%s/lib/instance/" FREEZES_FILE, root);
     return 0;
 }
 
@@ -24,7 +25,6 @@ static int teardown(void **state)
 {
     (void)state;
     tree_free(root);
-    free(path);
     return 0;
 }
 
@@ -65,13 +65,10 @@ static bool tell(struct freezes *f, Cbsnap__FreezeEvent__Kind kind, uint64_t epo
 
 static void save(const struct freezes *f)
 {
-    struct buf bytes = BUF_INIT;
     struct err e = ERR_INIT;
 
-    freezes_pack(f, &bytes);
-    if (freezes_write(path, &bytes, &e) < 0)
+    if (freezes_save(f, root, &e) < 0)
         fail_msg("%s", e.msg);
-    buf_release(&bytes);
 }
 
 static void a_freeze_is_noted_when_it_is_over(void **state)
@@ -120,14 +117,14 @@ static void the_newest_are_kept_across_a_restart(void **state)
     struct err e = ERR_INIT;
 
     (void)state;
-    assert_int_equal(freezes_load(&f, path, &e), 0); /* none yet */
+    assert_int_equal(freezes_load(&f, root, &e), 0); /* none yet */
     for (unsigned n = 1; n <= FREEZES_KEEP + 3; n++) {
         (void)tell(&f, CBSNAP__FREEZE_EVENT__KIND__LOCKED, n, n * 1000000);
         (void)tell(&f, CBSNAP__FREEZE_EVENT__KIND__RELEASED, n, n * 1000000 + 5000);
     }
     save(&f);
     freezes_release(&f);
-    assert_int_equal(freezes_load(&again, path, &e), 0);
+    assert_int_equal(freezes_load(&again, root, &e), 0);
     assert_int_equal(again.count, FREEZES_KEEP);
     assert_int_equal(again.kept[0]->epoch, 4);
     assert_int_equal(again.kept[FREEZES_KEEP - 1]->epoch, FREEZES_KEEP + 3);
@@ -141,14 +138,14 @@ static void a_broken_file_is_told_and_replaced(void **state)
     struct err e = ERR_INIT;
 
     (void)state;
-    tree_file(root, "lib/instance/" FREEZES_FILE, "\xff\xff\xff garbage");
-    assert_int_equal(freezes_load(&f, path, &e), -1);
+    tree_file(root, FREEZES_FILE, "\xff\xff\xff garbage");
+    assert_int_equal(freezes_load(&f, root, &e), -1);
     assert_int_equal(e.code, ERR_PROTOCOL);
     assert_int_equal(f.count, 0);
     (void)tell(&f, CBSNAP__FREEZE_EVENT__KIND__LOCK_FAILED, 1, 1000000);
     save(&f);
     freezes_release(&f);
-    assert_int_equal(freezes_load(&f, path, &e), 0);
+    assert_int_equal(freezes_load(&f, root, &e), 0);
     assert_int_equal(f.count, 1);
     freezes_release(&f);
 }
@@ -173,7 +170,8 @@ static void long_gtid_sets_leave_room_in_a_message(void **state)
 {
     static char gtid[100000];
     struct freezes f = {.count = 0};
-    struct buf bytes = BUF_INIT;
+    AUTO_FREE char *path = xasprintf("%s/" FREEZES_FILE, root);
+    struct stat st;
 
     (void)state;
     memset(gtid, 'a', sizeof(gtid) - 1);
@@ -188,11 +186,12 @@ static void long_gtid_sets_leave_room_in_a_message(void **state)
         (void)freezes_event(&f, &event);
         (void)tell(&f, CBSNAP__FREEZE_EVENT__KIND__RELEASED, n, 1000);
     }
-    freezes_pack(&f, &bytes);
-    assert_true(bytes.len <= FREEZES_BYTES_MAX);
+    save(&f);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size <= FREEZES_BYTES_MAX);
+    assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(f.count, 2);
     assert_int_equal(f.kept[1]->epoch, 5);
-    buf_release(&bytes);
     freezes_release(&f);
 }
 
@@ -203,7 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_attempt_has_no_position, setup, teardown),
         cmocka_unit_test_setup_teardown(the_newest_are_kept_across_a_restart, setup, teardown),
         cmocka_unit_test(attempts_do_not_push_out_what_was_held),
-        cmocka_unit_test(long_gtid_sets_leave_room_in_a_message),
+        cmocka_unit_test_setup_teardown(long_gtid_sets_leave_room_in_a_message, setup, teardown),
         cmocka_unit_test_setup_teardown(a_broken_file_is_told_and_replaced, setup, teardown),
     };
 
