@@ -11,6 +11,8 @@
 #include "proto/base/log.h"
 
 #define SWEEP_EVERY_MS 250
+/* An agent that is to stop sweeps no longer than this: systemd kills it after 30 s (the unit). */
+#define STOP_SWEEP_US (INT64_C(15) * 1000 * 1000)
 
 struct session *session_new(const struct session_ops *ops, void *arg,
                             const struct session_limits *limits, uint64_t epoch)
@@ -94,6 +96,21 @@ static void answer_stop(struct session *s)
     s->stopped = NULL;
     if (stopped)
         stopped(s->stopped_arg);
+}
+
+/* Not while qemu-ga may still be freezing: what it freezes would have nobody on guard. */
+static void stop_when_swept(struct session *s)
+{
+    int64_t now = s->ops->now_us(s->arg);
+
+    if (!s->stopped || !s->sweep_until_us) {
+        answer_stop(s);
+        return;
+    }
+    if (s->sweep_until_us > now + STOP_SWEEP_US)
+        s->sweep_until_us = now + STOP_SWEEP_US;
+    log_info("not stopping yet: qemu-ga, which has not thawed, may still be freezing; %lld ms more",
+             (long long)(s->sweep_until_us - now) / 1000);
 }
 
 static bool wanted(const struct session *s)
@@ -236,7 +253,7 @@ static void lock_failed(struct session *s, const struct err *e)
         s->ops->forget(s->arg);
     answer_hook(s, e, NULL);
     answer_waiters(s, &end);
-    answer_stop(s);
+    stop_when_swept(s);
 }
 
 static void lock_done(struct session *s, struct session_job *job)
@@ -258,8 +275,10 @@ static void lock_done(struct session *s, struct session_job *job)
         return;
     }
     s->ops->watch(s->arg, true);
-    log_info("locked after %u tries, %lld ms in the last", job->report.tries,
-             (long long)(job->report.locked_us - job->report.requested_us) / 1000);
+    log_info("locked after %u tries, %lld ms in the last, at '%s' %llu", job->report.tries,
+             (long long)(job->report.locked_us - job->report.requested_us) / 1000,
+             s->position.binlog_file ? s->position.binlog_file : "no binary log",
+             (unsigned long long)s->position.binlog_offset);
     s->told = true;
     session_tell(s, CBSNAP__FREEZE_EVENT__KIND__LOCKED, NULL);
     answer_hook(s, NULL, NULL);
@@ -327,7 +346,7 @@ static void release_done(struct session *s, struct session_job *job)
         session_sweep(s); /* counted from here: the release itself may have waited behind a sync */
     else if (s->state == SESSION_IDLE)
         s->ops->forget(s->arg);
-    answer_stop(s);
+    stop_when_swept(s);
 }
 
 /* ---- asked for by the hook ---------------------------------------------------------------------
@@ -357,8 +376,10 @@ static void end_sweep(struct session *s)
         return;
     s->sweep_until_us = 0;
     s->ops->tick_in(s->arg, 0);
-    if (!s->sweep_job.busy)
-        s->ops->forget(s->arg);
+    if (s->sweep_job.busy)
+        return; /* then when it is done */
+    s->ops->forget(s->arg);
+    answer_stop(s);
 }
 
 void session_thaw(struct session *s, session_ended_fn *ended, void *arg)
@@ -524,7 +545,7 @@ void session_stop(struct session *s, session_stopped_fn *stopped, void *arg)
     s->stopped = stopped;
     s->stopped_arg = arg;
     if (s->state == SESSION_IDLE) {
-        answer_stop(s);
+        stop_when_swept(s);
         return;
     }
     err_set(&e, ERR_LOST, "cbsnap-agent was told to stop by a signal");
@@ -551,7 +572,7 @@ static void sweep_done(struct session *s, struct session_job *job)
         log_warn("'%s' was frozen after the freeze had ended, and was thawed: qemu-ga was late",
                  s->ops->mount_at(s->arg, n)->path);
         /* it is still at work, at the pace of the disks: the next one may come as late */
-        if (s->sweep_until_us)
+        if (s->sweep_until_us && !s->stopped)
             s->sweep_until_us = s->ops->now_us(s->arg) + s->limits.sweep_for_us;
     }
     if (s->state != SESSION_IDLE)
@@ -562,6 +583,7 @@ static void sweep_done(struct session *s, struct session_job *job)
     }
     s->sweep_until_us = 0;
     s->ops->forget(s->arg);
+    answer_stop(s);
 }
 
 void session_recovered(struct session *s, const char *run_id, const char *what)

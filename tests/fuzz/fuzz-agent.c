@@ -542,7 +542,8 @@ static void on_stopped(void *arg)
     *(bool *)arg = true;
 }
 
-/* SIGTERM: all that waits is answered, all that is held is let go. */
+/* SIGTERM: all that waits is answered, all that is held is let go, in the time that systemd gives.
+ */
 static void stop(void)
 {
     bool stopped = false;
@@ -550,6 +551,11 @@ static void stop(void)
     work_all();
     session_stop(w.session, on_stopped, &stopped);
     work_all();
+    for (int64_t waited = 0; !stopped && waited <= 18000000; waited += 6000000) {
+        fuzz_let_pass(6000000);
+        session_tick(w.session);
+        work_all();
+    }
     FUZZ_MUST(stopped && session_state(w.session) == SESSION_IDLE);
     FUZZ_MUST(!w.locked && !w.armed);
     for (size_t n = 0; n < MOUNTS; n++)

@@ -200,7 +200,7 @@ ok 'agent killed while held: the lock is gone, its successor cleans up and says 
 both_noted() {
     run status | grep '^freeze' >"$dir/freezes"
     [ "$(grep -c . "$dir/freezes")" = 3 ] && head -1 "$dir/freezes" | grep -q 'lost (restart)' &&
-        tail -1 "$dir/freezes" | grep -q 'released (hook)' && [ "$(stat -c %a "$dir/own/instance/freezes")" = 600 ] ||
+        tail -1 "$dir/freezes" | grep -q 'released (hook)' && [ "$(stat -c %a "$dir/run/freezes")" = 600 ] ||
         { cat "$dir/freezes"; false; }
 }
 ok 'and still tells of the freezes before it' both_noted
@@ -401,6 +401,13 @@ successor_thaws() {
 signal_thaws() {
     run hook freeze && fsfreeze -f "$dir/mnt" && stop_agent TERM && wrote 6 20
 }
+# qemu-ga freezes when the agent has let go already
+signal_guards() {
+    run hook freeze || return 1
+    (until logged "not stopping yet"; do sleep 0.1; done; sleep 0.3; fsfreeze -f "$dir/mnt") &
+    late=$!
+    stop_agent TERM && wait $late && wrote 7 20 && logged 'qemu-ga was late'
+}
 if [ "$(id -u)" -eq 0 ]; then
     ok 'a filesystem of its own for the tests' frozen_mount
     ok 'frozen, renewed, released: held' really_held
@@ -410,6 +417,9 @@ if [ "$(id -u)" -eq 0 ]; then
     ok 'what qemu-ga freezes after that is thawed too' sweeps
     ok 'agent killed: its successor thaws' successor_thaws
     ok 'SIGTERM thaws' signal_thaws
+    : >"$dir/agent.log"
+    start_agent
+    ok 'and an agent that is to stop stays on guard while qemu-ga may still be freezing' signal_guards
     start_agent
     # past the connections of the agents that have ended meanwhile
     until_true said '^state 0' state

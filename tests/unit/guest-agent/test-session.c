@@ -538,6 +538,15 @@ static size_t count_of(const char *text, const char *word)
     return n;
 }
 
+/* The sweep that may have followed finds nothing more. */
+static void sweep_out(struct world *w)
+{
+    w->now_us += 31 * S;
+    if (w->tick_ms)
+        session_tick(w->session);
+    work(w);
+}
+
 static void break_arrow(enum point at, size_t c)
 {
     struct world *w;
@@ -565,6 +574,7 @@ static void break_arrow(enum point at, size_t c)
     if (strcmp(causes[c].name, "hook-gone") != 0 || at >= AT_LOCKED)
         assert_int_equal(w->frozen_calls, 1);
     assert_int_equal(was_told, was_held);
+    sweep_out(w);
     assert_int_equal(w->stopped_calls, causes[c].stopped);
     /* an end that was told of is an end: the epoch rises; a lock never told of is none held */
     if (was_held || strstr(w->trace, "unlock"))
@@ -1042,6 +1052,45 @@ static void test_sweep(void **state)
     assert_let_go(w);
 }
 
+/* Nor does an agent that is to stop leave while qemu-ga can still be freezing, unless the thaw hook
+ * says that it is over, or time runs out. */
+static void test_stop_waits_for_sweep(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, false);
+    by_signal(w);
+    work(w);
+    assert_int_equal(session_state(w->session), SESSION_IDLE);
+    assert_int_equal(w->stopped_calls, 0);
+    w->thawed[0] = FS_FROZEN; /* late */
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->thawed[0], FS_NOT_FROZEN);
+    assert_int_equal(w->stopped_calls, 0);
+    w->now_us += 14 * S;
+    w->thawed[0] = FS_FROZEN; /* no reason to outlast what systemd allows */
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->stopped_calls, 0);
+    w->now_us += 2 * S;
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->stopped_calls, 1);
+    assert_int_equal(w->forgets, 1);
+}
+
+static void test_thaw_hook_lets_the_agent_stop(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, false);
+    by_signal(w);
+    work(w);
+    by_hook(w);
+    assert_int_equal(w->stopped_calls, 1);
+}
+
 static void test_gone_waiter_is_not_called(void **state)
 {
     struct world *w = *state;
@@ -1118,6 +1167,9 @@ static void test_no_freeze_while_stopping(void **state)
     session_freeze(w->session, on_frozen, w);
     assert_int_equal(w->frozen_code, ERR_CANCELLED);
     work(w);
+    session_freeze(w->session, on_frozen, w);
+    assert_int_equal(w->frozen_code, ERR_CANCELLED);
+    sweep_out(w);
     assert_int_equal(w->stopped_calls, 1);
     assert_let_go(w);
 }
@@ -1149,6 +1201,8 @@ int main(void)
         T(test_thaw_by_hook_is_no_loss),
         T(test_thaw_hook_hears_of_loss_once),
         T(test_sweep),
+        T(test_stop_waits_for_sweep),
+        T(test_thaw_hook_lets_the_agent_stop),
         T(test_gone_waiter_is_not_called),
         T(test_probe_only_while_held),
         T(test_state_tells),
