@@ -49,12 +49,14 @@ edit() { # edit FILE AWK_ARGUMENT...
     if [ -s "$file" ] && [ -n "$(tail -c 1 "$file")" ]; then
         truncate -s -1 "$file.cbsnap-new" || return 1
     fi
+    # what a power cut leaves is the old file or the new one
+    sync "$file.cbsnap-new" 2>/dev/null || sync
     mv "$file.cbsnap-new" "$file"
 }
 
-failed() {
+failed() { # FILE, with its ROOT
     rm -f "$(readlink -f "$1").cbsnap-new"
-    say "cannot write '$1'"
+    say "cannot write '${1#"$ROOT"}'"
     exit 1
 }
 
@@ -98,7 +100,7 @@ enable_sysconfig() {
         END {
             for (n = 1; n <= NR; n++)
                 print n == last ? was line[n] "\nFSFREEZE_HOOK_PATHNAME=" runner : line[n]
-        }' || failed "$sysconfig"
+        }' || failed "$1"
 }
 
 # ---- elsewhere -------------------------------------------------------------------------------
@@ -106,8 +108,8 @@ enable_sysconfig() {
 enable_conf() {
     if [ ! -e "$1" ]; then
         umask 022
-        mkdir -p "${1%/*}" || failed "$conf"
-        printf '%s\n[general]\nfsfreeze-hook=%s\n' "$made" "$runner" >"$1" || failed "$conf"
+        mkdir -p "${1%/*}" || failed "$1"
+        printf '%s\n[general]\nfsfreeze-hook=%s\n' "$made" "$runner" >"$1" || failed "$1"
         return 0
     fi
     if now=$(value fsfreeze-hook "$1"); then
@@ -117,7 +119,7 @@ enable_conf() {
     edit "$1" -v runner="$runner" -v added="$added" '
         { print }
         !done && /^[ \t]*\[general\][ \t]*$/ { print added "\nfsfreeze-hook=" runner; done = 1 }
-        END { if (!done) print added "\n[general]\nfsfreeze-hook=" runner }' || failed "$conf"
+        END { if (!done) print added "\n[general]\nfsfreeze-hook=" runner }' || failed "$1"
 }
 
 # ---- taking it back --------------------------------------------------------------------------
@@ -165,7 +167,7 @@ enable)
     else
         enable_conf "$ROOT$conf"
     fi
-    say "qemu-ga now runs $runner at each freeze"
+    say "qemu-ga now runs $runner at each freeze, and one fails while MySQL cannot be locked: cbsnap-agent check"
     restart
     ;;
 disable)
