@@ -34,7 +34,8 @@ ok() {
         echo "ok $tests - $2"
     else
         failures=$((failures + 1))
-        echo "not ok $tests - $2"
+        # the beginning of it in the line too: where only the lines that failed are kept, that is all there is
+        echo "not ok $tests - $2${3:+ [$(tr -s '\n ' '  ' <<<"$3" | cut -c1-400)]}"
         [ -z "${3:-}" ] || printf '%s\n' "$3" | sed 's/^/# /'
     fi
 }
