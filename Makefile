@@ -149,6 +149,11 @@ selinux:
 deb:
 	packaging/deb/build $(VERSION) $(BUILD)/deb
 
+# what the lab installs: the same, built without what proves it, once for each state of the tree
+.PHONY: lab-packages
+lab-packages:
+	tests/lab/packages $(VERSION) $(BUILD)/lab-packages
+
 # ---- care -----------------------------------------------------------------------------------
 
 C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
@@ -203,6 +208,7 @@ help:
 	@echo 'rpm                  the RPMs of cbsnap-agent in $(BUILD)/rpm, and what proves them (Debian)'
 	@echo 'selinux              compiles the policy module, and shows what it gives to the hook'
 	@echo 'check-el7            builds the agent without what Enterprise Linux 7 lacks'
+	@echo 'lab-packages         what the lab installs: both, without what proves them, if anything has changed'
 	@echo 'install              with DESTDIR, PREFIX; install-agent and install-coord for one side'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -63,7 +63,7 @@ check-valgrind: all $(INTEGRATION_BIN) $(UNIT_BIN)
 
 LAB_TOOLS := $(BUILD)/elastistor-sim $(BUILD)/stall-meter $(BUILD)/sample-tap $(BUILD)/floor
 
-check-system: all $(LAB_TOOLS)
+check-system: all $(LAB_TOOLS) lab-packages
 	tests/run tests/system/test-*.sh tests/schema/check
 
 test: deps

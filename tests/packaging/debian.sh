@@ -46,22 +46,11 @@ dependencies() {
     done
 }
 
-# The build before this one: an older version, whose defaults read otherwise. Same scripts.
-previous() { # PACKAGE
-    local tree=$dir/previous-$1 conffile
-    dpkg-deb -R "$dir/$1.deb" "$tree" || return 1
-    sed -i 's/^Version: .*/&~previous/' "$tree/DEBIAN/control"
-    while read -r conffile; do
-        [ ! -f "$tree$conffile" ] || echo '# as it was in the build before' >>"$tree$conffile"
-    done <"$tree/DEBIAN/conffiles"
-    echo 'gone in this build' >"$tree/usr/share/doc/$1/OLD"
-    dpkg-deb --root-owner-group -b "$tree" "$dir/$1-previous.deb" >/dev/null
-}
-
 # Debian with what the packages need, and in its /opt each package and the build before it.
 debian_begin() {
     for p in coordinator agent; do
-        cp "$BUILD/deb/cbsnap-$p"_*.deb "$dir/cbsnap-$p.deb" && previous cbsnap-$p || exit 1
+        cp "$BUILD/deb/cbsnap-$p"_*.deb "$dir/cbsnap-$p.deb" &&
+            tests/packaging/previous-deb "$dir/cbsnap-$p.deb" "$dir/cbsnap-$p-previous.deb" || exit 1
     done
     if ! make_root || ! cp "$dir"/*.deb "$root/opt/" || ! dependencies; then
         echo "Bail out! no Debian to test in"

@@ -26,17 +26,10 @@ state() { # NAME
         !second { sum[$2] = $1; next }
         { path = $1; sub(/^\./, "", $1); print $0, sum[path] }' | sort >"$dir/state.$1"
 }
-# What differs between two states, by path: "+" new, "-" gone, "~" changed.
-changes() { # FROM TO
-    awk 'FNR == NR { was[$1] = $0; next }
-        { path = $1 } !(path in was) { print "+ " path; next }
-        was[path] != $0 { print "~ " path } { delete was[path] }
-        END { for (path in was) print "- " path }' "$dir/state.$1" "$dir/state.$2" | sort -k2
-}
 # is TEXT FROM TO <list of changes; not behind a pipe, which would keep its count from us
 is() {
     sort -k2 >"$dir/want"
-    changes "$2" "$3" >"$dir/have"
+    tests/packaging/changes "$dir/state.$2" "$dir/state.$3" >"$dir/have"
     diff "$dir/want" "$dir/have" >"$dir/out"
     result $? "$1"
 }

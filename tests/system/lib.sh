@@ -72,13 +72,13 @@ fresh() {
 
 # the coordinator under test, with the lab's configuration; CONF= replaces it
 coord() {
-    "$BUILD/cbsnap-coord" --config "${CONF:-$LAB_COORD_CONF}" "$@"
+    "$LAB_COORD" --config "${CONF:-$LAB_COORD_CONF}" "$@"
 }
 
 # The same in the background, as $pid: the program's own. A function in the background is a shell that
 # waits for the program, and killing that shell kills nothing else.
 coord_start() {
-    "$BUILD/cbsnap-coord" --config "${CONF:-$LAB_COORD_CONF}" "$@" >/dev/null 2>"$work/err" &
+    "$LAB_COORD" --config "${CONF:-$LAB_COORD_CONF}" "$@" >/dev/null 2>"$work/err" &
     pid=$!
 }
 

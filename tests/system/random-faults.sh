@@ -59,7 +59,7 @@ run_once() {
     for i in "${!names[@]}"; do
         [ "${names[i]}" != cut ] || { preload=$work/at-step.so; cut=${moments[i]}; }
     done
-    LD_PRELOAD=$preload FAULT_AFTER=domain FAULT_DO=cut-any:$cut "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" \
+    LD_PRELOAD=$preload FAULT_AFTER=domain FAULT_DO=cut-any:$cut "$LAB_COORD" --config "$LAB_COORD_CONF" \
         snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err" &
     pid=$!
     for i in "${!names[@]}"; do

@@ -37,7 +37,7 @@ median() {
 largest() { cut -f"$1" "$FIGURES" | sort -n | tail -1; }
 
 "$LAB" meter start 50 # ms between writes: the guest has other work
-"$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" >"$work/watch" 2>"$work/watch.err" &
+"$LAB_COORD" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" >"$work/watch" 2>"$work/watch.err" &
 watch=$!
 agent=$("$LAB" sh pidof cbsnap-agent)
 : >"$FIGURES"
@@ -45,7 +45,7 @@ began=$SECONDS
 sets=0 good=0 n=0 leaked='' locked='' unpruned=0 chain=0 gone=0
 while [ $n -lt "$COUNT" ] && [ $((SECONDS - began)) -lt "$SECONDS_MAX" ]; do
     n=$((n + 1))
-    "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err" &
+    "$LAB_COORD" --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err" &
     run=$!
     [ $((n % EVERY)) -ne 0 ] || peak=$(peak_of $run)
     if wait $run; then

@@ -26,12 +26,12 @@ eventually() { # SECONDS COMMAND...
 answers() { sql 'SELECT 1' >/dev/null; }
 
 # ---- 1
-"$LAB" sh "printf '#!/bin/sh\n[ \$1 != freeze ]\n' >/etc/qemu/fsfreeze-hook.d/zz-fails; chmod +x /etc/qemu/fsfreeze-hook.d/zz-fails"
+"$LAB" sh "printf '#!/bin/sh\n[ \$1 != freeze ]\n' >$LAB_HOOK_DIR/zz-fails; chmod +x $LAB_HOOK_DIR/zz-fails"
 ! frozen_by_virsh
 ok $? "defect 1: a hook that fails makes the freeze fail" "$(cat "$work/freeze")"
 all_free && ! lock_held
 ok $? "defect 1: and what had run before it is undone"
-"$LAB" sh 'rm /etc/qemu/fsfreeze-hook.d/zz-fails'
+"$LAB" sh "rm $LAB_HOOK_DIR/zz-fails"
 thawed_by_virsh
 
 # ---- 2

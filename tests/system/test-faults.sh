@@ -55,7 +55,7 @@ run_with() { # STEP WHEN FAULT
     mkdir "$work/fifo"
     mkfifo "$work/fifo/asked" "$work/fifo/go"
     LD_PRELOAD=$work/at-step.so FAULT_AFTER=$(step_before "$1") FAULT_DO=$how \
-        "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err" &
+        "$LAB_COORD" --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err" &
     pid=$!
     at=$(now_ms)
     if [ "${how%%:*}" = ask ]; then
@@ -106,7 +106,7 @@ one_case() { # STEP WHEN FAULT
         return
     fi
     # these two last: something can happen in them
-    [ "$1 $2" != 'freeze during' ] || "$LAB" sh "cd /etc/qemu/fsfreeze-hook.d
+    [ "$1 $2" != 'freeze during' ] || "$LAB" sh "cd $LAB_HOOK_DIR
         printf '#!/bin/sh\n[ \$1 != freeze ] || sleep 2\n' >zz-slow; chmod +x zz-slow"
     [ "$1" != snapshots ] || sim 'latency?command=createStorageSnapshot&ms=4000' >/dev/null
     "$LAB" meter start 50

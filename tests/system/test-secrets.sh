@@ -25,7 +25,7 @@ trap quiet_again EXIT
 # ---- a set
 
 mkdir "$work/told"
-"$BUILD/cbsnap-coord" -v --json --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" \
+"$LAB_COORD" -v --json --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" \
     >"$work/told/snapshot.out" 2>"$work/told/snapshot.err" &
 pid=$!
 sleep 1

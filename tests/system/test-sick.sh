@@ -49,7 +49,7 @@ paced() {
 bounded() {
     local t0 took status
     t0=$(now_ms)
-    timeout 180 "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" >"$work/out" 2>"$work/err"
+    timeout 180 "$LAB_COORD" --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" >"$work/out" 2>"$work/err"
     status=$?
     took=$(($(now_ms) - t0))
     note "$1: snapshot: exit $status after $took ms: $(grep '^cbsnap-coord' "$work/err" | tail -n 1)"

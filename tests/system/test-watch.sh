@@ -4,8 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 socket=cbsnap-watch-$$
-watch="$PWD/$BUILD/cbsnap-coord --config $LAB_COORD_CONF"
-case $BUILD in /*) watch="$BUILD/cbsnap-coord --config $LAB_COORD_CONF" ;; esac
+watch="$LAB_COORD --config $LAB_COORD_CONF"
 
 pane() {
     LC_ALL=C.UTF-8 tmux -L "$socket" -f /dev/null "$@"
@@ -56,7 +55,7 @@ jq -e '.domain == "'"$LAB_DOMAIN"'" and .state == "live" and .metrics["system.cp
     (.deleted | type) == "array" and (.texts | type) == "object" and
     (.server | startswith("9.")) and .agent and .metrics["volume.lab-data.used"] > 0' "$work/once.json" >/dev/null
 ok $? "--once --json is one document with rates, server and lists" "$(cat "$work/err" "$work/once.json")"
-timeout 6 "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" --interval 0.5 >"$work/lines" 2>&1
+timeout 6 "$LAB_COORD" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" --interval 0.5 >"$work/lines" 2>&1
 n=$(jq -c .state "$work/lines" | wc -l)
 holds "--json alone prints a document a line, twice a second as asked ($n in 6 s)" "$n >= 6"
 is "$(jq -c . "$work/lines" | wc -l)" "$(wc -l <"$work/lines")" "each on a line of its own"
@@ -111,7 +110,7 @@ coord watch "$LAB_DOMAIN" --once >"$work/once" 2>&1
 is $? 0 "and so does watch --once" "$(cat "$work/once")"
 shows 5 ' live '
 ok $? "watch is live again" "$(screen)"
-timeout 5 "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" >"$work/second" 2>&1
+timeout 5 "$LAB_COORD" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" >"$work/second" 2>&1
 is "$(grep -c '"live"' "$work/second")" 0 "a second watch waits for its turn" "$(cat "$work/second")"
 
 # ---- it does not touch a freeze ----------------------------------------------------------------
@@ -152,7 +151,7 @@ remote="qemu+ext:///system?command=$work/transport"
 coord -c "$remote" --json watch "$LAB_DOMAIN" --once >"$work/remote.json" 2>"$work/err"
 jq -e '.state == "live" and .metrics["mysql.uptime"] > 0' "$work/remote.json" >/dev/null
 ok $? "watch works over a remote libvirt" "$(cat "$work/err" "$work/remote.json")"
-timeout 40 "$BUILD/cbsnap-coord" --config "$LAB_COORD_CONF" -c "$remote" --json watch "$LAB_DOMAIN" >"$work/lines" 2>&1 &
+timeout 40 "$LAB_COORD" --config "$LAB_COORD_CONF" -c "$remote" --json watch "$LAB_DOMAIN" >"$work/lines" 2>&1 &
 remote_watch=$!
 sleep 2
 coord snapshot "$LAB_DOMAIN" >"$work/run" 2>&1

@@ -64,8 +64,10 @@ lab_reset() {
 }
 
 lab_push() {
+    packages_up
     lab_reset
     agent_into_guest
+    agent_stamp >"$RUN/agent-stamp"
     vm_ready 60
     lab_checkpoint
     say "the agent as built now is in the guest and in the checkpoint"
@@ -75,6 +77,7 @@ lab_up() {
     local t0
     t0=$(now_ms)
     need_tools
+    packages_up
     vm_check_ours_if_libvirt
     image_up
     pool_up
@@ -98,12 +101,13 @@ vm_check_ours_if_libvirt() {
 lab_from_nothing() {
     vm_destroy
     appliance_down
-    rm -rf "$POOL/appliance" "$POOL/checkpoint" "$MEMORY" "$POOL/images" "$CONF"/volume-*.json
+    rm -rf "$POOL/appliance" "$POOL/checkpoint" "$MEMORY" "$POOL/images" "$CONF"/volume-*.json "$RUN/agent-stamp"
     services_up
     volumes_up
     volumes_fill
-    agent_into_volume
     vm_boot
+    agent_into_guest
+    agent_stamp >"$RUN/agent-stamp"
     lab_checkpoint
 }
 
@@ -162,8 +166,12 @@ LAB_MYSQL_PASSWORD='$MYSQL_PASSWORD'
 LAB_SIM_URL='$SIM_URL'
 LAB_SIM_CA='$CONF/appliance.pem'
 LAB_SIM_KEY='$(<"$CONF/api-key")'
+LAB_COORD='$COORD'
 LAB_COORD_CONF='$CONF/coord.conf'
 LAB_STATE_DIR='$LAB/state'
+LAB_PACKAGES='$PACKAGES'
+LAB_AGENT_PACKAGE='$AGENT_PACKAGE'
+LAB_HOOK_DIR='$HOOK_DIR'
 LAB_POOL='$POOL'
 EOT
     for role in $ROLES; do
@@ -188,7 +196,7 @@ lab_status() {
         echo 'not mounted')"
     status_line checkpoint "$(checkpoint_valid && echo valid || echo none)"
     status_line agent "$([ "$(cat "$RUN/agent-stamp" 2>/dev/null)" = "$(agent_stamp)" ] &&
-        echo 'as built' || echo 'not as built: lab push')"
+        echo 'as last built' || echo 'not as last built: lab push')"
 }
 
 status_line() {

@@ -22,6 +22,9 @@ POOL=$LAB/pool
 RUN=$LAB/run
 LOG=$LAB/log
 CONF=$LAB/conf
+PACKAGES=$TOP/build/lab-packages
+# The coordinator that tests run: its package's, unpacked by tests/lab/packages; or one that is installed.
+COORD=${CBSNAP_COORD:-$PACKAGES/host/usr/bin/cbsnap-coord}
 BOOT=/run/$DOMAIN
 MYSQL_USER=sbtest
 MYSQL_PASSWORD=sbtest-lab
@@ -42,7 +45,7 @@ need_root() {
 need_tools() {
     local tool missing=
     for tool in mmdebstrap mkfs.xfs mke2fs qemu-system-x86_64 virsh tgtd tgtadm sysbench mysql \
-        curl jq openssl socat cc; do
+        curl jq openssl socat cc rpmbuild dpkg-buildpackage dh; do
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     [ -z "$missing" ] || fail "these programs are missing:$missing; run 'make deps'"

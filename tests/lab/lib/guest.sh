@@ -4,7 +4,7 @@
 # guest_sh SCRIPT: runs it as root; its output, stderr and exit status become ours. Works while
 # the guest's filesystems are frozen (guest/common/rootfs/usr/local/libexec/lab-shell). 125: no answer.
 guest_sh() {
-    local reply status
+    local reply status output
     reply=$(printf '%s\n' "$1" | timeout "${LAB_SH_TIMEOUT:-300}" socat -t 3600 - \
         "TCP:127.0.0.1:$PORT_SHELL,connect-timeout=5" 2>/dev/null && echo .) || true
     case $reply in
@@ -14,11 +14,12 @@ guest_sh() {
         return 125
         ;;
     esac
-    # output RS status RS stderr, and the dot that keeps newlines at the end
-    printf '%s' "${reply%%$'\036'*}"
-    reply=${reply#*$'\036'}
-    status=${reply%%$'\036'*}
-    reply=${reply#*$'\036'}
+    # Output RS status RS stderr, and the dot that keeps newlines at the end. Split from the end, where the
+    # short parts are: from the other end bash takes minutes for an output of megabytes.
+    output=${reply%$'\036'*}
+    reply=${reply:${#output}+1}
+    status=${output##*$'\036'}
+    printf '%s' "${output:0:${#output}-${#status}-1}"
     printf '%s' "${reply%.}" | sed '${/^$/d}' >&2
     return "$status"
 }
@@ -38,6 +39,11 @@ $*
 END-OF-SQL"
 }
 
+lab_install() {
+    [ $# -eq 1 ] || fail "usage: lab install PACKAGE"
+    guest_install "$1"
+}
+
 lab_hook() {
     guest_sh "lab-hook ${1:-}"
     until_ok 30 "qemu-ga in the guest" qemu_ga_answers
@@ -54,64 +60,15 @@ guest_set_clock() {
 
 # ---- the agent ------------------------------------------------------------------------------
 
-# A hash of all that `make install-agent` puts in: tells whether the checkpoint is out of date.
+# The packages, from the files as they are now.
+packages_up() {
+    make -s -C "$TOP" lab-packages BUILD=build >&2 || fail "the packages cannot be built"
+}
+
+# What tells whether the checkpoint is out of date: what the package has in it, and what is done here.
 agent_stamp() {
-    [ -x "$TOP/build/cbsnap-agent" ] || {
-        echo none
-        return
-    }
-    cat "$TOP/build/cbsnap-agent" "$TOP"/hooks/*.sh "$TOP"/guest-agent/*.service \
-        "$TOP"/guest-agent/agent.conf.example "$TOP"/guest-agent/cbsnap-verify-generator \
-        "$here/lib/guest.sh" \
-        "$here/guest/$KIND/kind.sh" | sha256sum | cut -c1-16
-}
-
-# agent_install ROOT: below a mounted root volume, or below an empty folder to be copied there.
-# The host's connector, which the agent was linked with, comes along if the guest has none; the
-# guest's libc is no older.
-agent_install() {
-    local root=$1
-    [ "$(agent_stamp)" != none ] || {
-        say "build/cbsnap-agent is not built: the guest goes without"
-        return 0
-    }
-    make -s -C "$TOP" install-agent DESTDIR="$root" PREFIX=/usr >"$LOG/install-agent.log" 2>&1 ||
-        fail "make install-agent failed; see $LOG/install-agent.log"
-    agent_configure "$root/etc/cbsnap"
-    [ -n "$GUEST_HAS_CONNECTOR" ] || connector_install "$root"
-}
-
-agent_configure() { # DIRECTORY
-    cat >"$1/agent.conf" <<'END'
-[mark]
-table = cbsnap.mark
-[mysql]
-socket = /run/mysqld/mysqld.sock
-user = cbsnap
-END
-    [ -z "$AGENT_PASSWORD" ] || {
-        (umask 077 && echo "$AGENT_PASSWORD" >"$1/password")
-        echo 'password_file = /etc/cbsnap/password' >>"$1/agent.conf"
-    }
-}
-
-connector_install() { # ROOT
-    local root=$1 library libdir plugin
-    for library in $(ldd "$root/usr/sbin/cbsnap-agent" | awk '$2 == "=>" {print $3}'); do
-        case $library in
-        */libmariadb* | */libmysqlclient*)
-            libdir=$(dirname "$(readlink -f "$library")")
-            install -D -m 644 "$library" "$root$libdir/$(basename "$library")"
-            # MySQL 9 begins with caching_sha2_password even where it goes on to auth_socket
-            plugin=$libdir/libmariadb3/plugin/caching_sha2_password.so
-            [ ! -e "$plugin" ] || install -D -m 644 "$plugin" "$root$plugin"
-            ;;
-        esac
-    done
-}
-
-guest_has_agent() {
-    [ "$(cat "$RUN/agent-stamp" 2>/dev/null || echo none)" != none ]
+    cat "$PACKAGES/agent.$AGENT_PACKAGE.stamp" "$here/lib/guest.sh" "$here/guest/$KIND/kind.sh" 2>/dev/null |
+        sha256sum | cut -c1-16
 }
 
 guest_agent_active() {
@@ -119,37 +76,45 @@ guest_agent_active() {
         'systemctl is-active --quiet cbsnap-agent && test -S /run/cbsnap/agent.sock'
 }
 
-# Into the volume, before the first boot.
-agent_into_volume() {
-    local dir=$RUN/root
-    mkdir -p "$dir"
-    mount -o loop "$(volume_fact root path)" "$dir"
-    # in a subshell, so that a failure in between cannot leave the mount behind
-    (
-        agent_install "$dir"
-        [ "$(agent_stamp)" = none ] || ln -sf /usr/lib/systemd/system/cbsnap-agent.service \
-            "$dir/etc/systemd/system/multi-user.target.wants/"
-    ) || {
-        umount "$dir"
-        fail "the agent could not be installed in the guest's root volume"
-    }
-    umount "$dir"
-    agent_stamp >"$RUN/agent-stamp"
+# guest_install PACKAGE: installs or upgrades it in the running guest, as an administrator would who keeps the
+# configuration that is there.
+# --nodeps: all that the RPM requires is there, but came by dpkg, of which rpm knows nothing.
+guest_install() {
+    local name=/run/cbsnap-agent.$AGENT_PACKAGE command
+    case $AGENT_PACKAGE in
+    # --force and the like: also the same version once more
+    rpm) command="rpm -U --force --nodeps --nosignature" ;;
+    deb) command="dpkg --force-confold -i" ;;
+    esac
+    guest_sh "base64 -d <<'END' >$name || exit 1
+$(base64 "$1")
+END
+$command $name </dev/null
+status=\$?
+rm $name
+exit \$status"
 }
 
-# Into the running guest.
-agent_into_guest() {
-    local dir=$RUN/push
-    rm -rf "$dir"
-    mkdir -p "$dir"
-    agent_install "$dir"
-    guest_sh "systemctl stop cbsnap-agent 2>/dev/null
-base64 -d <<'END' | tar -C / -xz --no-same-owner --keep-directory-symlink || exit 1
-$(tar -C "$dir" -cz . | base64)
+# Two settings that are the lab's: the account, which accounts.sql has made, and the mark.
+agent_configure() {
+    local password_file=
+    [ -z "$AGENT_PASSWORD" ] || password_file='password_file = /etc/cbsnap/password'
+    guest_sh "cat >/etc/cbsnap/agent.conf <<'END'
+[mark]
+table = cbsnap.mark
+[mysql]
+socket = /run/mysqld/mysqld.sock
+user = cbsnap
+$password_file
 END
-systemctl daemon-reload
-systemctl --quiet enable cbsnap-agent && systemctl restart cbsnap-agent qemu-guest-agent && sync" ||
-        fail "the agent could not be put into the guest"
-    agent_stamp >"$RUN/agent-stamp"
-    rm -rf "$dir"
+[ -z '$AGENT_PASSWORD' ] || (umask 077 && echo '$AGENT_PASSWORD' >/etc/cbsnap/password)
+systemctl restart cbsnap-agent"
+}
+
+agent_into_guest() {
+    {
+        guest_install "$PACKAGES/agent.$AGENT_PACKAGE" && agent_configure && guest_sh sync
+    } >"$LOG/install-agent.log" 2>&1 ||
+        fail "the agent's package cannot be installed in the guest; see $LOG/install-agent.log"
+    until_ok 60 "cbsnap-agent in the guest" guest_agent_active
 }

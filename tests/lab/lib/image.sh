@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # The guest image, built once and kept in $CACHE/guest-KIND-KEY, where KEY is a hash of all that
 # goes in: root.img (ext4), log.img and data.img (XFS, with an initialised server and the load's
-# tables), vmlinuz, initrd. The agent is not in it; it is put into the volume (guest.sh).
+# tables), vmlinuz, initrd. The agent is not in it; it is installed in the running guest (guest.sh).
 
 SIZE_root=4G SIZE_log=1G SIZE_data=2G
 # Quota in the appliance's spelling is the same. Roles: root, log (/mnt/mysql), data.
@@ -14,6 +14,7 @@ image_key() {
         echo "$GUEST_PACKAGES"
         cat "$here/lib/image.sh"
         find "$here/guest/common" "$here/guest/$KIND" -type f | LC_ALL=C sort | xargs sha256sum | sed "s|$here||"
+        [ "$AGENT_PACKAGE" != rpm ] || sha256sum "$(connector)"
     } | sha256sum | cut -c1-16
 }
 
@@ -56,6 +57,32 @@ image_bootstrap() { # DIRECTORY
     { echo "server_unit=$SERVER_UNIT" && cat "$here/guest/common/setup.sh"; } |
         chroot "$1" /bin/sh -eu >"$LOG/setup.log" 2>&1 ||
         fail "the guest's setup failed; see $LOG/setup.log"
+    [ "$AGENT_PACKAGE" != rpm ] || image_as_centos "$1"
+}
+
+# qemu-ga as CentOS has it, and the library that its mariadb-connector-c brings: this machine's, which the
+# agent's RPM was linked with, as the guest's libc is no older. With it the connector's plugin: MySQL 9
+# begins with caching_sha2_password even where it goes on to auth_socket.
+image_as_centos() { # ROOT
+    local rpm=$here/guest/$KIND/rpm top=$CACHE/new/rpm library plugin
+    rpmbuild -bb --define "_topdir $top" --define "tree $rpm/files" --define "runner $1/etc/qemu/fsfreeze-hook" \
+        --define '_sysconfdir /etc' "$rpm/qemu-guest-agent.spec" >"$LOG/rpm.log" 2>&1 ||
+        fail "qemu-guest-agent.rpm cannot be built; see $LOG/rpm.log"
+    mv "$top"/RPMS/noarch/*.rpm "$1/root/qemu-guest-agent.rpm"
+    # the database of packages is empty: on this system everything is dpkg's
+    chroot "$1" rpm -i --nodeps --nosignature /root/qemu-guest-agent.rpm >"$LOG/rpm.log" 2>&1 ||
+        fail "qemu-guest-agent.rpm cannot be installed; see $LOG/rpm.log"
+    rm -r "$top" "$1/root/qemu-guest-agent.rpm" "$1/etc/qemu"
+    # of CentOS' package filesystem: rpm makes what is missing and never removes it
+    mkdir -p "$1"/usr/share/{bash-completion/completions,licenses,man/man{5,7,8},zsh/site-functions}
+    library=$(connector)
+    install -D -m 644 "$library" "$1$library"
+    plugin=$(dirname "$(readlink -f "$library")")/libmariadb3/plugin/caching_sha2_password.so
+    [ ! -e "$plugin" ] || install -D -m 644 "$plugin" "$1$plugin"
+}
+
+connector() {
+    /sbin/ldconfig -p | awk '$1 == "libmariadb.so.3" { print $NF; exit }'
 }
 
 # ---- kernel and initrd ----------------------------------------------------------------------

@@ -137,7 +137,7 @@ host_mysql() {
 vm_ready() { # SECONDS
     until_ok "$1" "MySQL in the guest (console: $LOG/console.log)" mysql_answers
     until_ok 60 "qemu-ga in the guest" qemu_ga_answers
-    ! guest_has_agent || until_ok 60 "cbsnap-agent in the guest" guest_agent_active
+    [ ! -e "$RUN/agent-stamp" ] || until_ok 60 "cbsnap-agent in the guest" guest_agent_active
 }
 
 vm_boot() {

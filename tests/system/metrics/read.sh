@@ -149,7 +149,7 @@ figure() {
 # every row of the catalogue must have been in the table
 table_complete() {
     local name missing=
-    for name in $("$BUILD/cbsnap-agent" metrics --json | jq -r '.[].name'); do
+    for name in $(guest 'cbsnap-agent metrics --json' | jq -r '.[].name'); do
         [ -n "${shown[$name]:-}" ] || missing="$missing $name"
     done
     [ -z "$missing" ]

@@ -24,7 +24,8 @@ echo cbsnap-lab >/etc/hostname
 printf '127.0.0.1 localhost cbsnap-lab\n' >/etc/hosts
 mkdir -p /mnt/mysql /mnt/mysqldata
 chmod 755 /usr/local/sbin/* /usr/local/libexec/*
-/usr/local/sbin/lab-hook ours offline
+# what is installed later is installed whole
+rm -f /etc/dpkg/dpkg.cfg.d/99mmdebstrap
 # the package's own, in the wrong place
 rm -rf /var/lib/mysql/* /var/lib/mysql-files/* /var/log/mysql/* /var/lib/apt/lists/* \
     /var/cache/apt/*.bin

@@ -4,8 +4,10 @@ KIND_TITLE='Debian bookworm, MariaDB 10.11'
 KIND_SUFFIX=-mariadb KIND_PORTS=5
 SUITE=bookworm
 SERVER_UNIT=mariadb.service
+# with what the agent's package depends on
 SERVER_PACKAGES=mariadb-server,mariadb-client,libmariadb3,libuv1,libprotobuf-c1,libinih1
-GUEST_HAS_CONNECTOR=yes
+AGENT_PACKAGE=deb
+HOOK_DIR=/etc/qemu/fsfreeze-hook.d
 SERVER_INIT='mariadb-install-db --user=mysql --auth-root-authentication-method=socket --skip-test-db'
 # This one logs in with a password, from the file that agent.conf names.
 AGENT_PASSWORD=cbsnap-lab

@@ -5,11 +5,13 @@ KIND_TITLE='Debian sid, MySQL 9.7'
 KIND_SUFFIX= KIND_PORTS=0
 SUITE=sid
 SERVER_UNIT=mysql.service
-# No connector: sid cannot install it now, so the host's comes along with the agent. The exporters
-# are what the agent's cost is measured against; nothing starts them.
-SERVER_PACKAGES=mysql-server,mysql-client,libuv1t64,libprotobuf-c1,libinih1,\
+# The exporters are what the agent's cost is measured against; nothing starts them.
+SERVER_PACKAGES=mysql-server,mysql-client,libuv1t64,libprotobuf-c1,rpm,\
 prometheus-node-exporter,prometheus-mysqld-exporter
-GUEST_HAS_CONNECTOR=
+# The layout of CentOS, the agent from its RPM, and the client library of this machine: sid cannot install
+# one now.
+AGENT_PACKAGE=rpm
+HOOK_DIR=/etc/qemu-ga/fsfreeze-hook.d
 SERVER_INIT='mysqld --initialize-insecure --user=mysql'
 # The agent's account logs in by its system user (accounts.sql).
 AGENT_PASSWORD=
