@@ -87,23 +87,25 @@ replaced_of() { # PACKAGE: its files outside of /etc, put there anew
 case $LAB_AGENT_PACKAGE in
 rpm)
     remove='rpm -e cbsnap-agent'
-    pristine='rpm -V --nodeps qemu-guest-agent'
+    pristine='rpm -V --nodeps --nomtime qemu-guest-agent'
     default=/etc/cbsnap/agent.conf.rpmnew
     by_installing='~ /etc/sysconfig/qemu-ga
 + /etc/systemd/system/multi-user.target.wants/cbsnap-agent.service'
     by_upgrading="+ $default"
-    left='/etc/cbsnap/agent.conf.rpmsave'
+    left='+ /etc/cbsnap/agent.conf.rpmsave'
     ;;
 deb)
     remove='dpkg -r cbsnap-agent'
-    pristine='dpkg -V qemu-guest-agent; ls /etc/qemu | grep -v "^fsfreeze-hook"'
+    pristine='dpkg -V qemu-guest-agent | grep " /etc/"; ls /etc/qemu | grep -v "^fsfreeze-hook"'
     default=/etc/cbsnap/agent.conf.dpkg-dist
     by_installing='+ /etc/qemu/qemu-ga.conf
 + /etc/systemd/system/multi-user.target.wants/cbsnap-agent.service
 + /var/lib/cbsnap'
     by_upgrading="+ $default
 - /usr/share/doc/cbsnap-agent/OLD"
-    left='/etc/cbsnap/agent.conf'
+    # dpkg keeps what is needed to come back as it was
+    left='+ /etc/cbsnap/agent.conf
++ /etc/systemd/system/multi-user.target.wants/cbsnap-agent.service'
     ;;
 esac
 
@@ -221,7 +223,7 @@ kept() { # what stays whatever is removed
 }
 differ "left are the configuration that was changed and the set's manifest" before removed < <(
     kept
-    printf '+ %s\n' "$left" "$default" /var/lib/cbsnap
+    printf '%s\n' "$left" "+ $default" '+ /var/lib/cbsnap'
     printf '+ /var/lib/cbsnap/instance%s\n' '' "/$set.json"
 )
 ! guest 'pidof cbsnap-agent' && virsh -q -c "$LAB_URI" domfsfreeze "$LAB_DOMAIN" >"$work/freeze" 2>&1 && thawed
