@@ -93,7 +93,7 @@ void rights_add_line(struct rights *r, const char *line)
         return; /* REVOKE lines (partial revokes) concern single schemas */
     list = line + strlen("GRANT ");
     on = strcasestr(list, " ON ");
-    to = on ? strcasestr(on, " TO ") : NULL;
+    to = on ? strcasestr(on + strlen(" ON "), " TO ") : NULL;
     if (!to)
         return; /* a role */
     if (starts_with(list, "PROXY ") || starts_with(on + 4, "*.* ")) {

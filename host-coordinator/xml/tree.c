@@ -12,7 +12,8 @@
 #include "proto/base/cleanup.h"
 
 /* A domain with a hundred disks has some 100 KiB. */
-#define XML_MAX (4 * 1024 * 1024)
+#define XML_MAX  (4 * 1024 * 1024)
+#define ROOT_MAX 1000 /* elements below <domain>; libvirt knows some fifty */
 
 static void context_cleanup(xmlParserCtxtPtr *ctxt)
 {
@@ -88,6 +89,26 @@ static int fail_parse(xmlParserCtxtPtr ctxt, struct err *e)
                    why ? why->line : 0, text);
 }
 
+/* libvirt has one of each below <domain>, and where there are two it takes what is in both: a
+ * second <devices> would bring along disks that we do not see. */
+static int check_single(xmlNode *root, struct err *e)
+{
+    size_t count = 0;
+
+    for (xmlNode *n = root->children; n; n = n->next) {
+        if (n->type != XML_ELEMENT_NODE || n->ns || xml_is(n, "seclabel") || xml_is(n, "sysinfo"))
+            continue;
+        if (++count > ROOT_MAX)
+            return err_set(e, ERR_LIBVIRT, "the domain's XML has more than %d parts", ROOT_MAX);
+        if (xml_child(root, (const char *)n->name) != n)
+            return err_set(
+                e, ERR_LIBVIRT,
+                "the domain's XML has a second <%s> in line %ld, which libvirt never writes",
+                (const char *)n->name, xmlGetLineNo(n));
+    }
+    return 0;
+}
+
 int xml_read(const char *xml, xmlDocPtr *ret, struct err *e)
 {
     AUTO_CONTEXT xmlParserCtxtPtr ctxt = NULL;
@@ -112,6 +133,8 @@ int xml_read(const char *xml, xmlDocPtr *ret, struct err *e)
     root = xmlDocGetRootElement(doc);
     if (!root || !xml_is(root, "domain") || !xml_child(root, "name"))
         return err_set(e, ERR_LIBVIRT, "the domain's XML has no <domain> with a <name>");
+    if (check_single(root, e) < 0)
+        return -1;
     *ret = STEAL_PTR(doc);
     return 0;
 }
