@@ -5,8 +5,8 @@
  * Source: libvirt "Domain XML format", sections "Hard drives, floppy disks, CDROMs" and "Channel";
  * by-path names: udev's 60-persistent-storage.rules and Nova's iSCSI connector.
  * Built on libxml2, network access and entity expansion off; the only owner of that library. A
- * DOCTYPE, which libvirt never writes, is refused, and so are more than 4 MiB, and a second element of
- * a kind of which libvirt writes one, such as <devices>.
+ * DOCTYPE, which libvirt never writes, is refused, and so are more than 4 MiB, and a second element
+ * of a kind of which libvirt writes one, such as <devices>.
  *
  * Pure functions of their text: no device is looked at, for the domain may run on another machine
  * than we do. A disk given as /dev/sdX or /dev/mapper/... has thus no IQN; its serial can tell.
