@@ -203,7 +203,7 @@ help:
 	@echo 'faults-random        faults at random moments in the VM: SEED=, RUNS=200, RUN= (root)'
 	@echo 'soak                 sets for two hours, COUNT=1000 at most: does anything grow or leak? (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
-	@echo 'check-packages       installs, upgrades, removes them in a Debian of its own (root)'
+	@echo 'check-packages       installs, upgrades, removes them in Debians of their own, one a VM (root)'
 	@echo 'deb                  packages for Debian and Ubuntu, looked over, in $(BUILD)/deb'
 	@echo 'rpm                  the RPMs of cbsnap-agent in $(BUILD)/rpm, and what proves them (Debian)'
 	@echo 'selinux              compiles the policy module, and shows what it gives to the hook'

@@ -226,5 +226,6 @@ $(addprefix $(OLD)/,cbsnap-coord domain-drive test-fallback test-domain): $(OLD)
 # ---- packages ----------------------------------------------------------------------------------
 
 .PHONY: check-packages
-check-packages: deb
-	BUILD=$(BUILD) tests/run tests/packaging/test-deb.sh tests/packaging/test-deb-running.sh
+check-packages: deb $(LAB_TOOLS)
+	BUILD=$(BUILD) tests/run tests/packaging/test-deb.sh tests/packaging/test-deb-running.sh \
+	    tests/system/packages-mariadb.sh
