@@ -8,6 +8,13 @@ SYSCONFDIR ?= /etc
 BUILD     ?= build
 PKG_CONFIG ?= pkg-config
 
+# what `sudo make ...` has made is root's: said here, and not by each program that cannot write there
+OURS := $(addprefix $(BUILD)/,gen obj unit man completion deb)
+SHUT := $(shell for f in $(BUILD) $(BUILD)/places $(OURS); do [ ! -e $$f ] || [ -w $$f ] || echo $$f; done)
+ifneq ($(SHUT),)
+$(error not ours to write: $(SHUT), as after `sudo make'. Have it back with: sudo chown -R $$USER $(BUILD))
+endif
+
 SBINDIR    := $(PREFIX)/sbin
 BINDIR     := $(PREFIX)/bin
 LIBEXECDIR := $(PREFIX)/libexec/cbsnap
@@ -34,7 +41,7 @@ include host-coordinator/files.mk
 include tests/files.mk
 
 # The server's own client library, or MariaDB's connector under its name.
-MYSQL_PC := $(shell $(PKG_CONFIG) --exists mysqlclient && echo mysqlclient || echo libmariadb)
+MYSQL_PC := $(shell $(PKG_CONFIG) --exists mysqlclient 2>/dev/null && echo mysqlclient || echo libmariadb)
 PROTO_PC := libprotobuf-c inih
 AGENT_PC := $(PROTO_PC) libuv $(MYSQL_PC)
 COORD_PC := $(PROTO_PC) ncursesw libuv libvirt libvirt-qemu libcurl jansson libxml-2.0 sqlite3 gnutls
@@ -51,11 +58,14 @@ all: $(BUILD)/cbsnap-agent $(BUILD)/cbsnap-coord
 
 # ---- generated code -------------------------------------------------------------------------
 
+# protoc with the generator for C, where both are; alone that is called protoc-c, and deprecated since 1.5
+PROTOC := $(shell command -v protoc >/dev/null && command -v protoc-gen-c >/dev/null && echo protoc || echo protoc-c)
+
 # One command makes both; make before 4.3 (Enterprise Linux 7 and 8) knows no grouped targets.
 GEN := $(BUILD)/gen/proto/cbsnap.pb-c.h
 $(BUILD)/gen/proto/cbsnap.pb-c.c: proto/cbsnap.proto
 	@mkdir -p $(BUILD)/gen
-	protoc-c --c_out=$(BUILD)/gen $<
+	$(PROTOC) --c_out=$(BUILD)/gen $<
 $(GEN): $(BUILD)/gen/proto/cbsnap.pb-c.c
 	@touch $@
 
@@ -103,6 +113,12 @@ include tests/targets.mk
 install: install-agent install-coord
 
 INSTALL := install -D
+# an installation is root's, but not what it makes on the way in somebody's clone
+define give_back
+@[ "$$(id -u)" -ne 0 ] || { find $(BUILD) -maxdepth 1 ! -type d -exec chown -h --reference=Makefile {} + && \
+    for d in $(BUILD) $(OURS); do [ ! -d $$d ] || chown --reference=Makefile $$d; done && \
+    find $(OURS) ! -type d -o -type d -exec chown -h --reference=Makefile {} + 2>/dev/null || true; }
+endef
 define fill
 sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
     -e 's|@HOOKDIR@|$(HOOKDIR)|g' $(1) > $(BUILD)/$(notdir $(1)).out
@@ -204,6 +220,7 @@ help:
 	@echo 'soak                 sets for two hours, COUNT=1000 at most: does anything grow or leak? (root)'
 	@echo 'bench                write stall of a real set beside its floor; cost of measuring (root)'
 	@echo 'check-packages       installs, upgrades, removes them in Debians of their own, one a VM (root)'
+	@echo 'try-new-user         follows the documentation to the letter in a fresh Debian 12 and a sid (root)'
 	@echo 'deb                  packages for Debian and Ubuntu, looked over, in $(BUILD)/deb'
 	@echo 'rpm                  the RPMs of cbsnap-agent in $(BUILD)/rpm, and what proves them (Debian)'
 	@echo 'selinux              compiles the policy module, and shows what it gives to the hook'

@@ -225,6 +225,11 @@ $(addprefix $(OLD)/,cbsnap-coord domain-drive test-fallback test-domain): $(OLD)
 
 # ---- packages ----------------------------------------------------------------------------------
 
+# somebody new, with the documentation and nothing else; half an hour and more for each suite, not in CI
+.PHONY: try-new-user
+try-new-user:
+	BUILD=$(BUILD) tests/packaging/new-user $(SUITES)
+
 .PHONY: check-packages
 check-packages: deb $(LAB_TOOLS)
 	BUILD=$(BUILD) tests/run tests/packaging/test-deb.sh tests/packaging/test-deb-running.sh \

@@ -23,6 +23,13 @@ function quoted(text)
     return text ~ /^[.']/ ? "\\&" text : text
 }
 
+# A sum may be too long for a line: it may be broken behind each plus.
+function breakable(text)
+{
+    gsub(/\+/, "+\\:", text)
+    return text
+}
+
 # Help as the tables have it becomes a sentence; a word that is written small stays so.
 function sentence(text)
 {
@@ -186,7 +193,7 @@ function put_metrics(    n)
                 "\n.Bl -tag -width Ds"
         print ".It Cm " metric[n]
         print quoted(sentence(metric_help[n]))
-        print quoted("(" unit[n] ", " kind[n] "; " source[n] ")")
+        print breakable(quoted("(" unit[n] ", " kind[n] "; " source[n] ")"))
     }
     print ".El"
 }

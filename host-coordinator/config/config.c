@@ -183,9 +183,6 @@ static void *appliance_section(void *target, const char *word, const char *name,
 
 static int check(const struct config *c, const char *path, struct err *e)
 {
-    if (c->appliance_count == 0)
-        return err_set(e, ERR_CONFIG, "%s names no appliance; add a section [appliance NAME]",
-                       path);
     for (size_t n = 0; n < c->appliance_count; n++) {
         const struct appliance_config *a = &c->appliances[n];
 
@@ -212,6 +209,10 @@ static uid_t own_user(const struct config *c)
 
 static int read_secrets(struct config *c, const char *path, struct err *e)
 {
+    /* the first thing that is missing right after the installation: before the file with its key */
+    if (c->appliance_count == 0)
+        return err_set(e, ERR_CONFIG, "%s names no appliance; add a section [appliance NAME]",
+                       path);
     if (conf_check_private(c->credentials, own_user(c), e) < 0 ||
         conf_read(&credentials_spec, c->credentials, c, e) < 0)
         return -1;

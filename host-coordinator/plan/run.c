@@ -263,8 +263,10 @@ int domain_job_wait(struct run *r, struct domain_job *j, int64_t deadline_us,
     int rc = job_wait(r->loop, j->job, deadline_us, &abandoned, e);
 
     j->job = NULL;
-    if (abandoned)
-        return err_prefix(e, "%s: libvirt", what);
+    if (abandoned) {
+        err_prefix(e, "%s: libvirt", what);
+        return -1;
+    }
     if (rc < 0) {
         domain_call_free(j->call);
         return -1;

@@ -271,7 +271,13 @@ int conf_check_private(const char *path, uid_t keeper, struct err *e)
     struct stat st;
 
     if (stat(path, &st) < 0)
-        return err_set_sys(e, ERR_CONFIG, errno, "cannot read the credentials file '%s'", path);
+        return errno == ENOENT
+                   ? err_set(e, ERR_CONFIG,
+                             "there is no credentials file '%s': make it, mode 0600, with "
+                             "'api_key = ...' below [appliance NAME]",
+                             path)
+                   : err_set_sys(e, ERR_CONFIG, errno, "cannot read the credentials file '%s'",
+                                 path);
     if (!S_ISREG(st.st_mode))
         return err_set(e, ERR_CONFIG, "the credentials file '%s' is not a regular file", path);
     if (st.st_mode & 077)

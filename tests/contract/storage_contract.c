@@ -11,6 +11,7 @@
 
 #include "proto/base/clock.h"
 #include "tests/contract/storage_contract_util.h"
+#include "tests/in_range.h"
 
 static void test_volumes_are_told_apart(void **state)
 {
@@ -108,7 +109,7 @@ static void test_deadline_is_kept(void **state)
     env.array->ops->snapshot(env.array, &env.volumes[0], "contract-a", began + 5000, &op);
     wait_done(&op);
     assert_int_equal(op.err.code, ERR_TIMEOUT);
-    assert_in_range(mono_us() - began, 4000, SECOND);
+    assert_int_in_range(mono_us() - began, 4000, SECOND);
     storage_op_release(&op);
 }
 

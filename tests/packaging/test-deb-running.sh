@@ -70,11 +70,11 @@ chmod 755 "$root/etc/cbsnap/on-failure"
 
 ! there systemctl start cbsnap-snapshot@db-1.service &&
     [ "$(property ExecMainStatus cbsnap-snapshot@db-1.service)" = 2 ]
-result $? 'a run without credentials fails, with status 2'
+result $? 'a run without an appliance fails, with status 2'
 within 20 test -s "$root/var/lib/cbsnap/told"
 cp "$root/var/lib/cbsnap/told" "$dir/out"
 [ "$(head -n 4 "$dir/out" | tr '\n' '|')" = 'cbsnap|db-1|exit-code|2|' ] &&
-    sed -n 5p "$dir/out" | grep -q '^cbsnap-coord: .*credentials'
+    sed -n 5p "$dir/out" | grep -q '^cbsnap-coord: .* names no appliance'
 result $? "the hook is told as user cbsnap, with the run's last words"
 grep -qs ' db-1 exit-code 2 cbsnap-coord: ' "$root/var/log/cbsnap/failures.log" &&
     [ "$(stat -c %a "$root/var/log/cbsnap/failures.log")" = 640 ]

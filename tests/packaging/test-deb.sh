@@ -113,7 +113,7 @@ END
 + /var/lib/cbsnap/records/db1/20261124T013604Z-6e86.json
 END
     rm -rf "$root/var/lib/cbsnap"
-    install_deb $p.deb && inside dpkg -P $p && state clean
+    install_deb $p.deb && touch "$root/var/lib/cbsnap/journal/db1.lock" && inside dpkg -P $p && state clean
     is 'without records nothing is left at all' before clean </dev/null
 }
 made_by_coordinator() {
@@ -208,6 +208,7 @@ END
     )
     install_deb $p.deb && grep -q '^fsfreeze-hook=' "$root/etc/qemu/qemu-ga.conf"
     result $? 'it comes back, with its hook switched on'
+    (umask 077 && echo secret >"$root/etc/cbsnap/password")
     inside dpkg -P $p
     result $? 'it is purged: agent'
     state purged

@@ -116,7 +116,7 @@ pool_waits() {
 # a server of either kind and a disk of any speed. How far the statement gets in a second depends on
 # the machine: the freeze is longer each time until it was long enough. The agent rests meanwhile: a
 # server that cannot write does not tell its status either, and a rate over a reading that hung is not
-# over the time between two samples.
+# over the time between two samples. systemd's watchdog rests too, which would start another.
 show_pool_wait() {
     local from before after i
     {
@@ -131,6 +131,7 @@ show_pool_wait() {
     fresh_value innodb.pool_wait_free >/dev/null
     from=$(mark)
     before=$(pool_waits)
+    guest 'systemctl service-watchdogs no'
     for i in 1 2 4 8 16; do
         guest "systemctl kill -s STOP cbsnap-agent; sleep 0.5; fsfreeze -f /mnt/mysqldata
             mysql -S /run/mysqld/second.sock -e 'UPDATE sbtest.wide SET n = n + 1' >/run/wide 2>&1 &
@@ -138,6 +139,7 @@ show_pool_wait() {
         after=$(pool_waits)
         [ "$after" -eq "$before" ] || break
     done
+    guest 'systemctl service-watchdogs yes'
     fresh_value innodb.pool_wait_free >/dev/null
     fresh_value innodb.pool_wait_free >/dev/null
     after=$(pool_waits)

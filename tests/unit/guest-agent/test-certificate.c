@@ -12,6 +12,7 @@
 #include "guest-agent/mysql/gtidhead.h"
 #include "guest-agent/sample/procinfo.h"
 #include "guest-agent/sample/startlog.h"
+#include "tests/in_range.h"
 #include "tree.h"
 
 static char *root;
@@ -279,7 +280,7 @@ static void test_start_of_a_process(void **state)
     assert_int_equal(us, 12345 * (1000000 / sysconf(_SC_CLK_TCK)));
     assert_false(procinfo_started(root, 8, &us));
     assert_true(procinfo_started("", getpid(), &own));
-    assert_in_range(procinfo_boot_now() - own, 0, 60 * 1000000);
+    assert_int_in_range(procinfo_boot_now() - own, 0, 60 * 1000000);
 }
 
 static void test_the_dead_do_not_live(void **state)

@@ -33,6 +33,7 @@ static void put(const char *path, const char *data, size_t len, mode_t mode)
         (void)mkdir(full, 0755);
         *p = '/';
     }
+    (void)unlink(full); /* it may be one that only root could write to */
     {
         AUTO_FCLOSE FILE *f = fopen(full, "w");
 

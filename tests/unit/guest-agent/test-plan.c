@@ -40,7 +40,7 @@ static int start(void **state)
     return 0;
 }
 
-static int stop(void **state)
+static int finish(void **state)
 {
     struct fixture *f = *state;
 
@@ -163,7 +163,7 @@ static void the_catalogue_can_be_read(void **state)
     plan_release(&p);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, finish)
 
 int main(void)
 {

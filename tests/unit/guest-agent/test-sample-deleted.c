@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "guest-agent/sample/deleted.h"
+#include "tests/in_range.h"
 #include "tests/unit/guest-agent/reading.h"
 
 struct world {
@@ -183,7 +184,7 @@ static void many_descriptors_take_turns(void **state)
             assert_int_equal(s->count + s->file_count, 0);
         sample_free(s);
     }
-    assert_in_range(turns, 2, 50);
+    assert_int_in_range(turns, 2, 50);
     for (int fd = gone; fd <= last; fd++)
         close(fd);
     many.rlim_cur = was.rlim_cur;

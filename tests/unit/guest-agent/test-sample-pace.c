@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "guest-agent/sample/pace.h"
+#include "tests/in_range.h"
 
 #define SECOND INT64_C(1000000)
 
@@ -60,7 +61,7 @@ static void a_share_of_the_time(void **state)
     pace_init(&p, 0, 2);
     (void)readings(&p, &now, 60, SECOND / 10, 20000); /* what was saved is used up */
     count = readings(&p, &now, 100, SECOND / 10, 20000);
-    assert_in_range(count, 99, 101);
+    assert_int_in_range(count, 99, 101);
     pace_init(&p, 0, 2);
     assert_int_equal(readings(&p, &now, 60, SECOND, 20000), 60);
 }
@@ -86,7 +87,7 @@ static void an_hour_of_rest_is_not_saved_up(void **state)
     pace_init(&p, 0, 2);
     pace_spent(&p, now, 0);
     now += 3600 * SECOND;
-    assert_in_range(readings(&p, &now, 10, SECOND / 10, 20000), 10, 17);
+    assert_int_in_range(readings(&p, &now, 10, SECOND / 10, 20000), 10, 17);
 }
 
 static void the_slowest_is_tried_every_five_seconds(void **state)

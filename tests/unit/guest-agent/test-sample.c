@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "guest-agent/sample/sample.h"
+#include "tests/in_range.h"
 
 static struct names *names;
 
@@ -75,7 +76,7 @@ static void ring_keeps_to_its_memory(void **state)
             sample_emit(s, "some", v);
         sample_ring_add(r, s);
     }
-    assert_in_range(sample_ring_count(r), 2, 8);
+    assert_int_in_range(sample_ring_count(r), 2, 8);
     assert_int_equal(sample_ring_at(r, sample_ring_count(r) - 1)->mono_us, 100);
     sample_ring_free(r);
 }
@@ -138,7 +139,7 @@ static void instances_leave_room_for_fixed_names(void **state)
         (void)snprintf(name, sizeof(name), "veth%d", n);
         sample_emit_of(s, "net.*.rx", name, n);
     }
-    assert_in_range(names_count(own), NAMES_MAX / 2, NAMES_MAX - 1);
+    assert_int_in_range(names_count(own), NAMES_MAX / 2, NAMES_MAX - 1);
     sample_emit(s, "repl.lag", 7);
     assert_non_null(sample_get(s, "repl.lag"));
     sample_free(s);

@@ -15,6 +15,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "tests/in_range.h"
 #include "tests/slow.h"
 
 #define PATIENCE_MS 20000 /* a backstop, not a measure */
@@ -297,7 +298,7 @@ static void hurrying_takes_effect_at_once(void **state)
     sampler_hurry(w->sampler, 0);
     usleep(400000);
     uv_run(&w->loop, UV_RUN_NOWAIT);
-    assert_in_range(sampler_next(w->sampler), 4, 6);
+    assert_int_in_range(sampler_next(w->sampler), 4, 6);
 }
 
 static void the_end_does_not_wait_for_what_hangs(void **state)

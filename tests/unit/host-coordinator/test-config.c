@@ -142,12 +142,37 @@ static void the_example_shows_the_defaults(void **state)
     config_release(&d);
 }
 
+/* Right after the installation nothing is there: each message leads to the next step. */
+static void expect_missing(const char *text, const char *words)
+{
+    AUTO_FCLOSE FILE *f = fopen(path, "w");
+    struct config c;
+    struct err e = ERR_INIT;
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0 && fflush(f) == 0);
+    assert_int_equal(config_load(&c, path, true, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    if (!strstr(e.msg, words))
+        fail_msg("'%s' gave '%s'", text, e.msg);
+}
+
+static void what_is_missing_is_told_one_after_the_other(void **state)
+{
+    (void)state;
+    expect_missing("[files]\ncredentials = /nonexistent\n",
+                   "names no appliance; add a section [appliance NAME]");
+    expect_missing("[files]\ncredentials = /nonexistent\n[appliance east]\nurl = https://e/\n",
+                   "there is no credentials file '/nonexistent': make it, mode 0600");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_are_read_with_their_lines),
         cmocka_unit_test(wrong_rules_are_told_with_line_and_column),
         cmocka_unit_test(the_example_shows_the_defaults),
+        cmocka_unit_test(what_is_missing_is_told_one_after_the_other),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

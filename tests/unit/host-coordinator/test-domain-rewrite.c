@@ -11,6 +11,7 @@
 
 #include <libxml/c14n.h>
 
+#include "tests/in_range.h"
 #include "tests/unit/host-coordinator/rewrite_check.h"
 
 #define FIXTURES "tests/unit/host-coordinator/fixtures/domain-"
@@ -31,7 +32,7 @@ static char *read_fixture(const char *name)
     char *text = xcalloc(1, 65536);
 
     assert_non_null(f);
-    assert_in_range(fread(text, 1, 65535, f), 1000, 65534);
+    assert_int_in_range(fread(text, 1, 65535, f), 1000, 65534);
     return text;
 }
 

@@ -21,6 +21,7 @@
 #include "proto/base/clock.h"
 #include "tests/fake/domain_fake.h"
 #include "tests/fake/peer.h"
+#include "tests/in_range.h"
 #include "tests/slow.h"
 
 #define UUID "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11" /* the fake domain's */
@@ -240,7 +241,8 @@ static void test_a_run_goes_first(void **state)
 
     begin(w, twice, false);
     follow_until(w, run_comes_and_goes);
-    assert_in_range(w->at_us, 0, 1000000 * slowness()); /* a tenth of a second on an idle machine */
+    assert_int_in_range(w->at_us, 0,
+                        1000000 * slowness()); /* a tenth of a second on an idle machine */
 }
 
 static void after_a_waiter(struct peer *p)

@@ -22,6 +22,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "tests/fake/peer.h"
+#include "tests/in_range.h"
 #include "tests/slow.h"
 
 #define MS INT64_C(1000)
@@ -182,7 +183,7 @@ static void test_hello_is_sent_again(void **state)
     int64_t began = mono_us();
 
     must_open(*state, deaf_at_first);
-    assert_in_range(mono_us() - began, 450 * MS, 4000 * MS * slowness());
+    assert_int_in_range(mono_us() - began, 450 * MS, 4000 * MS * slowness());
     must_answer(*state);
 }
 
@@ -200,7 +201,7 @@ static void test_silent_peer(void **state)
     assert_int_equal(e.code, ERR_TIMEOUT);
     assert_non_null(strstr(e.msg, "cbsnap-agent does not run in the guest"));
     assert_non_null(strstr(e.msg, "systemctl start cbsnap-agent"));
-    assert_in_range(mono_us() - began, 100 * MS, 2000 * MS * slowness());
+    assert_int_in_range(mono_us() - began, 100 * MS, 2000 * MS * slowness());
 }
 
 /* An agent that heard us before it saw the host before us leave: what it is asked in between it
@@ -221,7 +222,7 @@ static void test_waits_to_be_met(void **state)
     int64_t began = mono_us();
 
     must_open(*state, late_to_see_us);
-    assert_in_range(mono_us() - began, 150 * MS, 4000 * MS * slowness());
+    assert_int_in_range(mono_us() - began, 150 * MS, 4000 * MS * slowness());
     must_answer(*state);
 }
 
@@ -359,7 +360,7 @@ static void test_port_in_use(void **state)
         assert_int_equal(open_path(w, peer_path(w->peer), &e), -1);
         assert_int_equal(e.code, ERR_BUSY);
         assert_non_null(strstr(e.msg, peer_path(w->peer)));
-        assert_in_range(mono_us() - began, 150 * MS, 2000 * MS * slowness());
+        assert_int_in_range(mono_us() - began, 150 * MS, 2000 * MS * slowness());
     }
 }
 
@@ -560,12 +561,12 @@ static void test_restart(void **state)
     /* the new one's own and its answer to ours; of the old one only an answer to our first, as
      * guest_open() does not wait for that once it has been met */
     assert_int_equal(w->hellos_of[8], 2);
-    assert_in_range(w->hellos_of[7], 0, 1);
+    assert_int_in_range(w->hellos_of[7], 0, 1);
     assert_int_equal(guest_hello(w->guest)->instance, 8);
     assert_int_equal(guest_restarts(w->guest), 1);
     /* another boot has another clock */
     assert_true(guest_clock(w->guest, &offset, &uncertainty));
-    assert_in_range(offset, 5000000 - uncertainty, 5000000 + uncertainty);
+    assert_int_in_range(offset, 5000000 - uncertainty, 5000000 + uncertainty);
 }
 
 static void send_cut(struct peer *p, size_t len, size_t sent)
@@ -612,7 +613,7 @@ static void restart_in_a_frame(struct world *w, peer_script *script, int64_t mos
     began = mono_us();
     assert_int_equal(ask_state(w, &r, 5000, &e), -1);
     assert_int_equal(e.code, ERR_LOST);
-    assert_in_range(mono_us() - began, 0, most_us * slowness());
+    assert_int_in_range(mono_us() - began, 0, most_us * slowness());
     assert_int_equal(guest_restarts(w->guest), 1);
     must_answer(w);
 }
@@ -750,7 +751,7 @@ static void test_qemu_ends(void **state)
         assert_int_equal(ask_state(w, &r, 5000, &e), -1);
         assert_int_equal(e.code, ERR_LOST);
     }
-    assert_in_range(mono_us() - began, 0, 1000 * MS * slowness());
+    assert_int_in_range(mono_us() - began, 0, 1000 * MS * slowness());
 }
 
 static void ends_at_once(struct peer *p)
@@ -834,11 +835,12 @@ static void test_clock(void **state)
     must_open(w, hour_ahead);
     must_answer(w);
     assert_true(guest_clock(w->guest, &offset, &uncertainty));
-    assert_in_range(offset, INT64_C(3600000000) - uncertainty, INT64_C(3600000000) + uncertainty);
-    assert_in_range(uncertainty, 0, 25 * MS * slowness());
+    assert_int_in_range(offset, INT64_C(3600000000) - uncertainty,
+                        INT64_C(3600000000) + uncertainty);
+    assert_int_in_range(uncertainty, 0, 25 * MS * slowness());
     must_answer(w);
     assert_true(guest_clock(w->guest, &offset, &uncertainty));
-    assert_in_range(uncertainty, 0, 25 * MS * slowness());
+    assert_int_in_range(uncertainty, 0, 25 * MS * slowness());
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -15,6 +15,7 @@
 
 #include "host-coordinator/loop/loop.h"
 #include "proto/base/clock.h"
+#include "tests/in_range.h"
 #include "tests/slow.h"
 
 #define MS INT64_C(1000)
@@ -55,7 +56,7 @@ static void test_done_ends_the_wait(void **state)
     uv_timer_start(&timer, set_flag, 20, 0);
     assert_int_equal(loop_wait(l, &done, began + 5000 * MS, &e), 0);
     assert_false(err_is_set(&e));
-    assert_in_range(mono_us() - began, 15 * MS, 2000 * MS * slowness());
+    assert_int_in_range(mono_us() - began, 15 * MS, 2000 * MS * slowness());
     close_timer(l, &timer);
 }
 
@@ -68,7 +69,7 @@ static void test_deadline_ends_the_wait(void **state)
     assert_int_equal(loop_wait(*state, &done, began + 30 * MS, &e), -1);
     assert_int_equal(e.code, ERR_TIMEOUT);
     assert_non_null(strstr(e.msg, "no answer in"));
-    assert_in_range(mono_us() - began, 30 * MS, 1000 * MS * slowness());
+    assert_int_in_range(mono_us() - began, 30 * MS, 1000 * MS * slowness());
 }
 
 static void test_past_deadline_still_looks_once(void **state)
@@ -138,7 +139,7 @@ static void test_signal_cancels_every_wait(void **state)
     e = ERR_INIT;
     assert_int_equal(loop_wait(l, &done, mono_us() + 5000 * MS, &e), -1);
     assert_int_equal(e.code, ERR_CANCELLED);
-    assert_in_range(mono_us() - began, 0, 2000 * MS * slowness());
+    assert_int_in_range(mono_us() - began, 0, 2000 * MS * slowness());
     close_timer(l, &timer);
 }
 
@@ -226,7 +227,7 @@ static void test_jobs_run_side_by_side(void **state)
         assert_false(abandoned);
         assert_int_equal(e.code, i == 3 ? ERR_LIBVIRT : ERR_NONE);
     }
-    assert_in_range(mono_us() - began, 95 * MS, 500 * MS * slowness());
+    assert_int_in_range(mono_us() - began, 95 * MS, 500 * MS * slowness());
     assert_int_equal(released, 0); /* never abandoned: arg stayed ours */
 }
 

@@ -13,6 +13,7 @@
 #include "host-coordinator/policy/policy.h"
 #include "proto/base/cleanup.h"
 #include "proto/metrics.h"
+#include "tests/in_range.h"
 
 static void expect_wrong(const char *text, size_t column, const char *words)
 {
@@ -220,7 +221,7 @@ static void damaged_rules_are_harmless(void **state)
             text[n] = bytes[b]; /* the last one is the end */
             text[sizeof(whole) - 1] = '\0';
             (void)policy_add(p, POLICY_REFUSE, text, 1, &at, &e);
-            assert_in_range(at, 1, strlen(text) + 1);
+            assert_int_in_range(at, 1, strlen(text) + 1);
             policy_free(p);
         }
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "host-coordinator/series/series.h"
+#include "tests/in_range.h"
 
 static void name(struct series *s, uint32_t id, const char *text)
 {
@@ -167,7 +168,7 @@ static void lists_keep_each_once_as_last_told(void **state)
     assert_int_equal(t->age_s, 3000);
     assert_int_equal(t->at_us, 3000);
     /* the newest, and no more than the list holds */
-    assert_in_range(series_lines(s, &l), SERIES_LIST_MAX / 2, SERIES_LIST_MAX);
+    assert_int_in_range(series_lines(s, &l), SERIES_LIST_MAX / 2, SERIES_LIST_MAX);
     assert_int_equal(l[series_lines(s, &l) - 1].at_us, 3000);
     assert_int_equal(series_lines(s, &l) + series_dropped(s), 3000);
     assert_string_equal(l[0].text, "a line");
