@@ -168,13 +168,30 @@ int step_define(void *back, struct err *e)
     return 0;
 }
 
+/* When libvirt told neither whether it defined the copy nor what there is, it is looked for now.
+ * One of that name which is not on our clones is somebody else's. */
+static int forget_copy(struct back *b, struct err *e)
+{
+    AUTO_FREE char *definition = NULL;
+    enum domain_state state;
+
+    if (!b->run.domain) {
+        int there = vm_look_at(b, b->to, &definition, &state, e);
+
+        if (there < 0)
+            return -1;
+        if (!there || !vm_names_clone(b, definition))
+            return 0;
+    }
+    return vm_call(b, call_undefine, NULL, 0, b->run.conf->libvirt_ms, "forget the new domain", e);
+}
+
 static int put_back(struct back *b, struct err *e)
 {
     const char *old = b->secret_definition ? b->secret_definition : b->old_definition;
 
     if (b->method == BACK_COPY)
-        return vm_call(b, call_undefine, NULL, 0, b->run.conf->libvirt_ms, "forget the new domain",
-                       e);
+        return forget_copy(b, e);
     return vm_call(b, call_define, old, 0, b->run.conf->libvirt_ms, "define as before", e);
 }
 

@@ -222,13 +222,48 @@ static void copying_undone(void **state)
     assert_int_equal(try_plan((struct wanted){.method = BACK_COPY}, "begin start"), 0);
 }
 
+/* libvirt makes the new domain without an answer, and cannot be asked whether it did. */
+static void define_unseen(struct back *b, const char *event)
+{
+    (void)b;
+    if (strcmp(event, "begin define") != 0)
+        return;
+    world_hurry(true);
+    domain_fake_script(FAKE_DEFINE, (struct fake_act){.mute = true});
+    domain_fake_script(FAKE_OPEN, (struct fake_act){.fail = ERR_LIBVIRT});
+    if (!c.for_ever)
+        domain_fake_script(FAKE_OPEN, (struct fake_act){.delay_ms = 0});
+}
+
+static void a_copy_that_nobody_saw(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 2; n++) {
+        const char *problem;
+        struct tale t;
+
+        c.for_ever = n;
+        world_open(true);
+        w.hook = define_unseen;
+        t = world_run((struct wanted){.method = BACK_COPY});
+        world_heal();
+        problem = world_ended_wrong(&t);
+        if (!problem && world_journals() > 0)
+            problem = world_recovered_wrong(&t);
+        if (problem)
+            fail_msg("exit status %d: %s: %s", t.status, t.e.msg, problem);
+        assert_int_equal(t.status, 5);
+        world_close();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(switching),        cmocka_unit_test(in_place),
         cmocka_unit_test(copying),          cmocka_unit_test(verifying),
         cmocka_unit_test(switching_undone), cmocka_unit_test(in_place_undone),
-        cmocka_unit_test(copying_undone),
+        cmocka_unit_test(copying_undone),   cmocka_unit_test(a_copy_that_nobody_saw),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
