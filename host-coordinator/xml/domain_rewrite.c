@@ -38,13 +38,19 @@ static void drop_nova(xmlNode *root)
     }
 }
 
-/* Arguments and settings handed to the hypervisor past libvirt: they may hold anything. */
-static void drop_foreign(xmlNode *root)
+/* Arguments and settings handed to the hypervisor past libvirt: they may hold anything. Wherever
+ * they are, though libvirt looks for them below <domain> only; the parser lets nothing lie deeper
+ * than 256. */
+static void drop_foreign(xmlNode *in)
 {
-    for (xmlNode *n = root->children, *next; n; n = next) {
+    for (xmlNode *n = in->children, *next; n; n = next) {
         next = n->next;
-        if (n->type == XML_ELEMENT_NODE && n->ns)
+        if (n->type != XML_ELEMENT_NODE)
+            continue;
+        if (n->ns)
             xml_drop(n);
+        else
+            drop_foreign(n);
     }
 }
 
