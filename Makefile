@@ -113,11 +113,11 @@ include tests/targets.mk
 install: install-agent install-coord
 
 INSTALL := install -D
-# an installation is root's, but not what it makes on the way in somebody's clone
+# An installation is root's, but not what it makes on the way in somebody's clone.
 define give_back
 @[ "$$(id -u)" -ne 0 ] || { find $(BUILD) -maxdepth 1 ! -type d -exec chown -h --reference=Makefile {} + && \
-    for d in $(BUILD) $(OURS); do [ ! -d $$d ] || chown --reference=Makefile $$d; done && \
-    find $(OURS) ! -type d -o -type d -exec chown -h --reference=Makefile {} + 2>/dev/null || true; }
+    chown --reference=Makefile $(BUILD) && \
+    for d in $(OURS); do [ ! -d $$d ] || chown -hR --reference=Makefile $$d || exit 1; done; }
 endef
 define fill
 sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
@@ -142,6 +142,7 @@ install-agent: $(BUILD)/cbsnap-agent $(AGENT_PAGES) $(filter %agent,$(COMPLETION
 	install -d -m 0700 $(DESTDIR)/var/lib/cbsnap/instance
 	test -e $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf || \
 	    $(INSTALL) -m 0644 guest-agent/agent.conf.example $(DESTDIR)$(SYSCONFDIR)/cbsnap/agent.conf
+	$(give_back)
 
 install-coord: $(BUILD)/cbsnap-coord $(COORD_PAGES) $(filter %coord,$(COMPLETIONS))
 	$(INSTALL) -m 0755 $(BUILD)/cbsnap-coord $(DESTDIR)$(BINDIR)/cbsnap-coord
@@ -150,6 +151,7 @@ install-coord: $(BUILD)/cbsnap-coord $(COORD_PAGES) $(filter %coord,$(COMPLETION
 	test -e $(DESTDIR)$(SYSCONFDIR)/cbsnap/coord.conf || \
 	    $(INSTALL) -m 0644 host-coordinator/coord.conf.example \
 	    $(DESTDIR)$(SYSCONFDIR)/cbsnap/coord.conf
+	$(give_back)
 
 # ---- packages -------------------------------------------------------------------------------
 
