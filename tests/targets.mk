@@ -9,7 +9,7 @@ unit_pc = cmocka $(if $(findstring unit/guest-agent,$(1)),$(AGENT_PC)) \
 	$(if $(findstring unit/host-coordinator,$(1)),$(COORD_PC)) $(PROTO_PC)
 
 # the documentation against the programs' tables and the sources
-DOCS_TESTS := $(addprefix tests/docs/,pages completion messages)
+DOCS_TESTS := $(addprefix tests/docs/,pages completion messages steps)
 
 .SECONDEXPANSION:
 $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
@@ -225,7 +225,7 @@ $(addprefix $(OLD)/,cbsnap-coord domain-drive test-fallback test-domain): $(OLD)
 
 # ---- packages ----------------------------------------------------------------------------------
 
-# somebody new, with the documentation and nothing else; half an hour and more for each suite, not in CI
+# somebody new, with the documentation and nothing else; a quarter of an hour for each suite, not in CI
 .PHONY: try-new-user
 try-new-user:
 	BUILD=$(BUILD) tests/packaging/new-user $(SUITES)
