@@ -23,7 +23,7 @@ struct evidence *evidence_new(struct daemon *d)
 
     ev->daemon = d;
     ev->worker = worker_new(&d->loop);
-    ev->freezes = evidence_freezes_new(ev);
+    evidence_freezes_load(ev);
     memcpy(ev->verifying, d->verifying, sizeof(ev->verifying));
     if (*ev->verifying) {
         struct mysql_login login = options_login(&d->options);
@@ -41,7 +41,7 @@ int evidence_free(struct evidence *ev, int wait_ms)
     answer_watch_stop(ev->watch);
     if (worker_free(ev->worker, wait_ms) < 0 || answer_watch_free(ev->watch, wait_ms) < 0)
         return -1;
-    evidence_freezes_free(ev->freezes);
+    freezes_release(&ev->freezes);
     free(ev);
     return 0;
 }

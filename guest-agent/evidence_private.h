@@ -8,16 +8,15 @@
 
 #include "guest-agent/daemon.h"
 #include "guest-agent/evidence/answer.h"
+#include "guest-agent/evidence/freezes.h"
 #include "guest-agent/evidence/setid.h"
 #include "guest-agent/evidence.h"
 #include "guest-agent/session/worker.h"
 
-struct evidence_freezes;
-
 struct evidence {
     struct daemon *daemon;
     struct worker *worker;
-    struct evidence_freezes *freezes;
+    struct freezes freezes;
     char verifying[SETID_SIZE]; /* "": an ordinary boot */
     struct answer_watch *watch; /* while verifying */
     unsigned pending;           /* loop's thread */
@@ -37,8 +36,7 @@ struct evidence_job {
 };
 
 /* evidence_freezes.c */
-struct evidence_freezes *evidence_freezes_new(struct evidence *ev);
-void evidence_freezes_free(struct evidence_freezes *f);
+void evidence_freezes_load(struct evidence *ev);
 
 /* Why no request can begin now. */
 int evidence_can_begin(const struct evidence *ev, struct err *e);

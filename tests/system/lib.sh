@@ -136,3 +136,13 @@ writes_go_on() { # writes_go_on TEXT
 agent_state() {
     "$LAB" sh 'cbsnap-agent status --json' | jq -r .state
 }
+lock_held() { "$LAB" sh 'cbsnap-agent status --json' | jq -e .lock_held >/dev/null; }
+
+eventually() { # SECONDS COMMAND...
+    local end=$(($(now_ms) + $1 * 1000))
+    shift
+    until "$@"; do
+        [ "$(now_ms)" -lt "$end" ] || return 1
+        sleep 0.3
+    done
+}

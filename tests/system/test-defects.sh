@@ -9,19 +9,10 @@
 vm() { timeout 60 virsh -q -c "$LAB_URI" "$@"; }
 frozen_by_virsh() { vm domfsfreeze "$LAB_DOMAIN" >"$work/freeze" 2>&1; }
 thawed_by_virsh() { vm domfsthaw "$LAB_DOMAIN" >"$work/thaw" 2>&1; }
-lock_held() { "$LAB" sh 'cbsnap-agent status --json' | jq -e .lock_held >/dev/null; }
 blocked() { [ "$(write_ms 1 2>/dev/null)" = timeout ]; }
 all_free() { # every filesystem takes a write, and so does the server
     "$LAB" sh 'for m in / /mnt/mysql /mnt/mysqldata; do touch $m/.probe && rm $m/.probe && echo free; done' |
         grep -c free | grep -qx 3 && [ "$(write_ms 10)" != timeout ]
-}
-eventually() { # SECONDS COMMAND...
-    local end=$(($(now_ms) + $1 * 1000))
-    shift
-    until "$@"; do
-        [ "$(now_ms)" -lt "$end" ] || return 1
-        sleep 0.3
-    done
 }
 answers() { sql 'SELECT 1' >/dev/null; }
 

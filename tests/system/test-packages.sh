@@ -26,16 +26,7 @@ process() {
     guest 'p=$(systemctl show -P MainPID cbsnap-agent); [ /proc/$p/exe -ef /usr/sbin/cbsnap-agent ] &&
         echo "$p new" || echo "$p old"'
 }
-eventually() { # SECONDS COMMAND...
-    local end=$(($(now_ms) + $1 * 1000))
-    shift
-    until "$@"; do
-        [ "$(now_ms)" -lt "$end" ] || return 1
-        sleep 0.3
-    done
-}
 idle() { [ "$(agent_state 2>/dev/null)" = idle ]; }
-lock_held() { guest 'cbsnap-agent status --json' | jq -e .lock_held >/dev/null; }
 hook_is_on() {
     guest 'grep -qx "\(FSFREEZE_HOOK_PATHNAME\|fsfreeze-hook\)=/usr/libexec/cbsnap/fsfreeze-hook" \
         /etc/sysconfig/qemu-ga /etc/qemu/qemu-ga.conf 2>/dev/null'
