@@ -41,23 +41,25 @@ static int call_freeze(struct domain_call *c, struct err *e)
     return c->ops->freeze(c->domain, &c->filesystems, e);
 }
 
-struct freeze_wait {
-    struct run *r;
-    struct job *job;
-};
+static bool freeze_answered(void *arg)
+{
+    const struct run *r = arg;
+
+    return job_done(r->freeze.call.job);
+}
 
 static bool freeze_settled(void *arg)
 {
-    const struct freeze_wait *w = arg;
+    const struct run *r = arg;
 
-    return job_done(w->job) || w->r->freeze.lost;
+    return freeze_answered(arg) || r->freeze.lost;
 }
 
 static bool lock_settled(void *arg)
 {
-    const struct freeze_wait *w = arg;
+    const struct run *r = arg;
 
-    return freeze_settled(arg) || w->r->freeze.locked_us;
+    return freeze_settled(arg) || r->freeze.locked_us;
 }
 
 static bool guest_told(void *arg)
@@ -75,12 +77,19 @@ static int freeze_failed(struct run *r, struct err *e)
     return -1;
 }
 
-static int freeze_result(struct run *r, struct domain_job *job, struct err *e)
+/* Not waited for here: the guest let go while qemu-ga is still at work, or nobody knows. */
+static int freeze_call_result(struct run *r, struct domain_call **ret, struct err *e)
+{
+    if (loop_wait_until(r->loop, freeze_answered, r, mono_us(), e) < 0)
+        return -1;
+    return domain_job_wait(r, &r->freeze.call, mono_us(), ret, "freeze", e);
+}
+
+static int freeze_result(struct run *r, struct err *e)
 {
     struct domain_call *c;
 
-    /* it has settled, so this waits only where the guest let go while qemu-ga is still at work */
-    if (domain_job_wait(r, job, mono_us(), &c, "freeze", e) < 0) {
+    if (freeze_call_result(r, &c, e) < 0) {
         r->freeze.in_flight = e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED;
         if (e->code == ERR_TIMEOUT)
             err_set(e, ERR_TIMEOUT,
@@ -111,8 +120,6 @@ static int freeze_result(struct run *r, struct domain_job *job, struct err *e)
 static int freeze_step(void *run, struct err *e)
 {
     struct run *r = run;
-    struct domain_job job;
-    struct freeze_wait wait = {.r = r};
     int64_t end = mono_in_ms(r->conf->freeze_ms);
 
     /* the last moment at which a signal costs nobody anything */
@@ -124,13 +131,12 @@ static int freeze_step(void *run, struct err *e)
                        r->domain_name);
     r->freeze.started = true;
     r->freeze.since_us = mono_us();
-    job = domain_job_start(r, call_freeze);
-    wait.job = job.job;
-    /* a timeout or a signal shows again in domain_job_wait(), which abandons the call */
-    if (loop_wait_until(r->loop, lock_settled, &wait, end, NULL) == 0)
-        (void)loop_wait_until(r->loop, freeze_settled, &wait,
+    r->freeze.call = domain_job_start(r, call_freeze);
+    /* a timeout or a signal shows again in freeze_result() */
+    if (loop_wait_until(r->loop, lock_settled, r, end, NULL) == 0)
+        (void)loop_wait_until(r->loop, freeze_settled, r,
                               stall_deadline(r) < end ? stall_deadline(r) : end, NULL);
-    return freeze_result(r, &job, e);
+    return freeze_result(r, e);
 }
 
 /* ---- thaw ------------------------------------------------------------------------------------ */
@@ -213,6 +219,24 @@ static int release_by_libvirt(struct run *r, struct err *e)
     return 0;
 }
 
+/*
+ * A freeze that had not reached libvirt yet when we thawed was not undone by that. Once libvirt has
+ * answered it, whatever it said, a thaw comes behind it. False when it may come still.
+ */
+static bool thaw_behind_freeze(struct run *r, struct err *e)
+{
+    struct domain_call *c;
+    struct err thaw = *e, answer = ERR_INIT;
+    int patience_ms = err_is_set(e) ? 0 : r->conf->libvirt_ms;
+    bool answered =
+        loop_wait_until(r->loop, freeze_answered, r, mono_in_ms(patience_ms), &answer) == 0;
+
+    if (domain_job_wait(r, &r->freeze.call, mono_us(), &c, "freeze", &answer) == 0)
+        domain_call_free(c);
+    *e = err_is_set(&thaw) ? thaw : answer;
+    return answered && release_by_libvirt(r, e) == 0;
+}
+
 static int thaw_verdict(struct run *r, struct err *e)
 {
     if (r->freeze.held)
@@ -229,14 +253,17 @@ static int thaw_step(void *run, struct err *e)
 {
     struct run *r = run;
     struct err port = ERR_INIT, libvirt = ERR_INIT;
-    bool told;
+    bool told, thawed;
 
     if (!r->freeze.started || r->freeze.thaw_done)
         return 0;
     r->freeze.release_us = mono_us();
     told = release_by_port(r, &port);
     r->freeze.released_us = mono_us();
-    if (release_by_libvirt(r, &libvirt) < 0) {
+    thawed = release_by_libvirt(r, &libvirt) == 0;
+    if (r->freeze.call.job)
+        thawed = thaw_behind_freeze(r, &libvirt);
+    if (!thawed) {
         if (r->freeze.in_flight) {
             struct err again = ERR_INIT;
 

@@ -44,6 +44,11 @@ struct set_volume {
     char *listed_time;
 };
 
+struct domain_job {
+    struct domain_call *call;
+    struct job *job;
+};
+
 /* What the guest told while the freeze lasted. Guest times are its monotonic clock. */
 struct freeze_facts {
     bool started;             /* qemu-ga was asked: thaw from here on */
@@ -52,6 +57,7 @@ struct freeze_facts {
     int64_t release_us;       /* host clock: when the agent was asked to let go */
     int64_t released_us;      /* host clock: when the agent had answered the release */
     bool thaw_done;           /* both ways were gone, so a second undo has nothing to do */
+    struct domain_job call;   /* the freeze itself, until libvirt has answered it */
     bool in_flight;           /* nobody knows whether qemu-ga still freezes */
     unsigned frozen_count;    /* filesystems, by qemu-ga's answer */
     Cbsnap__Envelope *locked; /* FreezeEvent LOCKED of our epoch */
@@ -172,10 +178,6 @@ int run_reach_port(struct run *r, const struct domain_channel *ch, int64_t deadl
 /* The agent's link, r->guest, once it has answered a hello; within answer_ms. */
 int run_meet_agent(struct run *r, const struct domain_channel *ch, struct err *e);
 
-struct domain_job {
-    struct domain_call *call;
-    struct job *job;
-};
 struct domain_job domain_job_start(struct run *r, domain_call_fn *fn);
 /* The same with what define(), create() and shutdown() need. `text` may be NULL; it is copied. */
 struct domain_job domain_job_start_with(struct run *r, domain_call_fn *fn, const char *text,
