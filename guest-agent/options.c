@@ -52,7 +52,7 @@ static const struct conf_option rows[] = {
      "what is told of a long transaction's statement: off, digest (no values) or text"},
     {"sample", "log_every_ms", CONF_INT, AT(log_every_ms), "5000", 100, 600000,
      "pace of what costs more: error log, deleted files, transactions"},
-    {"sample", "cost_percent", CONF_INT, AT(cost_percent), "5", 1, 100,
+    {"sample", "cost_percent", CONF_INT, AT(cost_percent), "2", 1, 100,
      "share of the time that reading one source may take; a slower one is read less often"},
     {"manifest", "dir", CONF_STRING, AT(manifest_dir), MANIFEST_DIR_DEFAULT, 0, 0,
      "where each set's manifest is kept: on the root filesystem"},

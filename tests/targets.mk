@@ -233,4 +233,4 @@ try-new-user:
 .PHONY: check-packages
 check-packages: deb $(LAB_TOOLS)
 	BUILD=$(BUILD) tests/run tests/packaging/test-deb.sh tests/packaging/test-deb-running.sh \
-	    tests/system/packages-mariadb.sh
+	    tests/system/packages-mariadb.sh tests/system/qemu-ga-of-host.sh

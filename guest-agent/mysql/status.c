@@ -33,7 +33,9 @@
 static char *question(const struct plan *p, enum term_from from)
 {
     static const char *const heads[FROM_COUNT] = {
-        [FROM_STATUS] = "SHOW GLOBAL STATUS WHERE Variable_name IN (",
+        /* by bytes: to compare each of some 450 names by its collation took the server longer than
+         * all the rest */
+        [FROM_STATUS] = "SHOW GLOBAL STATUS WHERE CAST(Variable_name AS BINARY) IN (",
         [FROM_VARIABLE] = "SHOW GLOBAL VARIABLES WHERE Variable_name IN (",
         /* all columns: which tells whether it counts has changed its name */
         [FROM_INNODB_METRICS] = "SELECT * FROM information_schema.INNODB_METRICS WHERE NAME IN (",

@@ -2,6 +2,7 @@
 /* "KEY VALUE" lines by the rows of the catalogue; see keyed.h. */
 #include "guest-agent/sample/keyed.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct entry {
 struct keyed {
     struct entry *entries;
     size_t count;
+    bool begins[UCHAR_MAX + 1]; /* by a key's first character: most lines are told by it */
     int64_t previous_us;
     double page;
 };
@@ -35,6 +37,9 @@ static void add_row(struct keyed *k, const struct metric_row *row)
     *x = (struct entry){.row = row};
     (void)snprintf(x->key, sizeof(x->key), "%.*s", (int)len, row->source);
     (void)snprintf(x->less, sizeof(x->less), "%s", dash ? dash + 1 : "");
+    k->begins[(unsigned char)x->key[0]] = true;
+    if (*x->less)
+        k->begins[(unsigned char)x->less[0]] = true;
 }
 
 struct keyed *keyed_new(enum metric_family family)
@@ -116,9 +121,13 @@ void keyed_read(struct keyed *k, char *text, struct sample *to)
     for (size_t n = 0; n < k->count; n++)
         k->entries[n].has = k->entries[n].has_less = false;
     while ((line = text_line(&text))) {
-        char *key = text_word(&line);
-        size_t len = strlen(key);
+        char *key;
+        size_t len;
 
+        if (!k->begins[(unsigned char)*line])
+            continue;
+        key = text_word(&line);
+        len = strlen(key);
         if (len > 0 && key[len - 1] == ':')
             key[len - 1] = '\0';
         take(k, key, line);

@@ -77,7 +77,9 @@ char *text_line(char **at)
 
     if (*line == '\0')
         return NULL;
-    end = line + strcspn(line, "\n");
+    end = strchr(line, '\n');
+    if (!end)
+        end = line + strlen(line);
     *at = *end ? end + 1 : end;
     *end = '\0';
     return line;
@@ -92,8 +94,10 @@ static char *skip_blanks(char *s)
 
 char *text_word(char **at)
 {
-    char *word = skip_blanks(*at), *end = word + strcspn(word, " \t\n");
+    char *word = skip_blanks(*at), *end = word;
 
+    while (*end && *end != ' ' && *end != '\t' && *end != '\n')
+        end++;
     *at = *end ? end + 1 : end;
     *end = '\0';
     return word;

@@ -67,6 +67,8 @@ fresh() {
     collect
     "$LAB" reset >"$work/reset.log" 2>&1 || { cat "$work/reset.log"; echo "Bail out! the lab cannot be reset"; exit 1; }
     eval "$("$LAB" env)"
+    # qemu-ga of another release, for who runs a test with it (qemu-ga-of-host.sh)
+    [ -z "${CBSNAP_QEMU_GA:-}" ] || "$LAB" qemu-ga "$CBSNAP_QEMU_GA" || { echo "Bail out! no other qemu-ga"; exit 1; }
     sql 'CREATE TABLE probe (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6))'
 }
 

@@ -49,6 +49,18 @@ lab_hook() {
     until_ok 30 "qemu-ga in the guest" qemu_ga_answers
 }
 
+# Its libraries go where the guest has none of that name: the guest's own programs keep theirs.
+lab_qemu_ga() {
+    [ $# -eq 1 ] && [ -x "$1" ] || fail "usage: lab qemu-ga FILE"
+    guest_sh "mkdir -p /run/other-qemu-ga && cd /run/other-qemu-ga && base64 -d <<'END' | tar -xz || exit 1
+$(tar -chz --transform 's|.*/||' "$1" $(ldd "$1" | grep -o '/[^ ]*') 2>/dev/null | base64)
+END
+for f in *.so*; do [ -e /lib/x86_64-linux-gnu/\$f ] || cp \$f /lib/x86_64-linux-gnu/; done
+systemctl stop qemu-guest-agent.service
+mv qemu-ga /usr/sbin/qemu-ga && cd / && rm -r /run/other-qemu-ga && systemctl start qemu-guest-agent.service"
+    until_ok 30 "qemu-ga in the guest" qemu_ga_answers
+}
+
 guest_answers() {
     LAB_SH_TIMEOUT=10 guest_sh true
 }
