@@ -17,7 +17,7 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
-.PHONY: build-check check build-asan check-asan check-tsan check-under-tsan check-valgrind fuzz \
+.PHONY: overhead build-check check build-asan check-asan check-tsan check-under-tsan check-valgrind fuzz \
 	check-integration check-system test demo prove faults faults-random soak bench
 build-check: all $(UNIT_BIN) man completion
 
@@ -94,6 +94,10 @@ soak: all $(LAB_TOOLS)
 bench: all $(LAB_TOOLS)
 	tests/bench/stall
 	tests/bench/cost
+
+# an hour or two, of a guest that counts instructions
+overhead: all
+	tests/bench/overhead
 
 # ---- storage drivers: the fake array, the contract of all drivers, their integration test -----
 
@@ -233,4 +237,8 @@ try-new-user:
 .PHONY: check-packages
 check-packages: deb $(LAB_TOOLS)
 	BUILD=$(BUILD) tests/run tests/packaging/test-deb.sh tests/packaging/test-deb-running.sh \
-	    tests/system/packages-mariadb.sh tests/system/qemu-ga-of-host.sh
+	    tests/system/qemu-ga-of-host.sh
+
+.PHONY: check-mariadb
+check-mariadb: all $(LAB_TOOLS)
+	tests/run tests/system/mariadb.sh

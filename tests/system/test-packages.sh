@@ -1,7 +1,7 @@
 #!/bin/bash
 # The agent's package in the real guest: an upgrade from the build before it under load and in a freeze, removal
 # (of Debian's also purge), each file of the guest compared before and after, and back again. Here with rpm in
-# the layout of CentOS; packages-mariadb.sh (make check-packages) has the same with dpkg in Debian's.
+# the layout of CentOS; mariadb.sh (make check-mariadb) has the same with dpkg in Debian's.
 . "$(dirname "$0")/lib.sh"
 
 current=$LAB_PACKAGES/agent.$LAB_AGENT_PACKAGE

@@ -22,6 +22,10 @@ image_dir() {
     echo "$CACHE/guest-$KIND-$(image_key)"
 }
 
+lab_image() {
+    image_up
+}
+
 image_up() {
     local dir t0
     dir=$(image_dir)
