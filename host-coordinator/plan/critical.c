@@ -221,20 +221,25 @@ static int release_by_libvirt(struct run *r, struct err *e)
 
 /*
  * A freeze that had not reached libvirt yet when we thawed was not undone by that. Once libvirt has
- * answered it, whatever it said, a thaw comes behind it. False when it may come still.
+ * answered it, whatever it said, a thaw comes behind it. False when it may come still, or when that
+ * thaw fails.
  */
 static bool thaw_behind_freeze(struct run *r, struct err *e)
 {
     struct domain_call *c;
-    struct err thaw = *e, answer = ERR_INIT;
-    int patience_ms = err_is_set(e) ? 0 : r->conf->libvirt_ms;
-    bool answered =
-        loop_wait_until(r->loop, freeze_answered, r, mono_in_ms(patience_ms), &answer) == 0;
+    struct err answer = ERR_INIT;
+    int64_t until = mono_in_ms(err_is_set(e) ? 0 : r->conf->libvirt_ms);
 
-    if (domain_job_wait(r, &r->freeze.call, mono_us(), &c, "freeze", &answer) == 0)
+    if (domain_job_wait(r, &r->freeze.call, until, &c, "freeze", &answer) == 0) {
         domain_call_free(c);
-    *e = err_is_set(&thaw) ? thaw : answer;
-    return answered && release_by_libvirt(r, e) == 0;
+    } else if (answer.code == ERR_TIMEOUT) {
+        if (!err_is_set(e))
+            *e = answer;
+        return false;
+    }
+    r->freeze.in_flight = false;
+    *e = (struct err)ERR_INIT;
+    return release_by_libvirt(r, e) == 0;
 }
 
 static int thaw_verdict(struct run *r, struct err *e)
@@ -253,7 +258,7 @@ static int thaw_step(void *run, struct err *e)
 {
     struct run *r = run;
     struct err port = ERR_INIT, libvirt = ERR_INIT;
-    bool told, thawed;
+    bool told, thawed, late = r->freeze.in_flight;
 
     if (!r->freeze.started || r->freeze.thaw_done)
         return 0;
@@ -264,18 +269,21 @@ static int thaw_step(void *run, struct err *e)
     if (r->freeze.call.job)
         thawed = thaw_behind_freeze(r, &libvirt);
     if (!thawed) {
-        if (r->freeze.in_flight) {
+        if (late) {
             struct err again = ERR_INIT;
 
             /* what was not locked yet when the agent was asked may have been locked meanwhile */
             (void)release_by_port(r, &again);
         }
-        if (!told || r->freeze.in_flight)
+        if (!told || late)
             return err_set(e, ERR_LOOK,
                            "cannot confirm that domain '%s' is thawed: run cbsnap-coord thaw %s; "
                            "its lease of %d ms ends the freeze by itself (%.120s; %.120s)",
                            r->domain_name, r->domain_name, r->conf->lease_ms,
-                           told ? "a freeze is still under way" : port.msg, libvirt.msg);
+                           !told                 ? port.msg
+                           : r->freeze.in_flight ? "a freeze is still under way"
+                                                 : "the freeze came after the agent was asked",
+                           libvirt.msg);
         run_note(r, "the agent let go, but qemu-ga could not be told: %s", libvirt.msg);
     } else if (!told) {
         wait_for_lease(r);

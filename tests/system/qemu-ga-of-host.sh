@@ -14,4 +14,5 @@ for t in virsh stock-runner; do
     tests/system/test-$t.sh || status=1
     tests/lab/lab sh 'echo "# with $(qemu-ga --version)"'
 done
+tests/lab/lab down
 exit $status

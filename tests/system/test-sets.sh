@@ -27,7 +27,7 @@ for record in "$work"/*.record; do
     set=$(basename "$record" .record)
     "$LAB" proof "$set" >"$work/proof.json" 2>"$work/proof.err" || note "proof of $set: $(tail -3 "$work/proof.err")"
     if jq -e -s '.[0] as $r | .[1] as $p | ($p.gtid_executed == $r.position.gtid_set)
-        and ($p.server_uuid == $r.position.server_uuid)
+        and ($p.server_uuid == ($r.position.server_uuid // ""))
         and ([$p.binlogs[] | select(.file == $r.position.binlog_file) | .size] == [$r.position.binlog_offset])
         and (([$p.binlogs[].file] | index($r.position.binlog_file)) == (($p.binlogs | length) - 2))' \
         "$record" "$work/proof.json" >/dev/null; then

@@ -694,7 +694,7 @@ static void a_freeze_that_fails_or_is_late_is_let_go(void **state)
     assert_int_equal(teardown(state), 0);
 
     assert_int_equal(setup(state), 0);
-    domain_fake_script(FAKE_FREEZE, (struct fake_act){.delay_ms = w.conf.freeze_ms + 100});
+    domain_fake_script(FAKE_FREEZE, (struct fake_act){.delay_ms = w.conf.freeze_ms + 500});
     out = take();
     assert_clean_failure(&out, 4, "no answer");
     /* what may have come before it undid nothing */

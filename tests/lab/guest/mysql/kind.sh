@@ -8,8 +8,7 @@ SERVER_UNIT=mysql.service
 # The exporters are what the agent's cost is measured against; nothing starts them.
 SERVER_PACKAGES=mysql-server,mysql-client,libuv1t64,libprotobuf-c1,rpm,\
 prometheus-node-exporter,prometheus-mysqld-exporter
-# The layout of CentOS, the agent from its RPM, and the client library of this machine: sid cannot install
-# one now.
+# The layout of CentOS, the agent from its RPM, and the client library of this machine.
 AGENT_PACKAGE=rpm
 HOOK_DIR=/etc/qemu-ga/fsfreeze-hook.d
 SERVER_INIT='mysqld --initialize-insecure --user=mysql'
