@@ -12,6 +12,9 @@
 #include "guest-agent/sample/server_facts.h"
 #include "guest-agent/sample/sources.h"
 
+/* It takes the kernel as long as many other files together, the more threads the longer. */
+#define EVERY_MS 1000
+
 struct process {
     const struct source_config *config;
     pid_t pid; /* of `file`; 0: none */
@@ -66,6 +69,7 @@ static void process_close(void *arg)
 
 const struct source process_source = {.name = "server's process",
                                       .lane = LANE_FILES,
+                                      .every_ms = EVERY_MS,
                                       .open = process_open,
                                       .read = process_read,
                                       .close = process_close};
