@@ -237,7 +237,7 @@ try-new-user:
 .PHONY: check-packages
 check-packages: deb $(LAB_TOOLS)
 	BUILD=$(BUILD) tests/run tests/packaging/test-deb.sh tests/packaging/test-deb-running.sh \
-	    tests/system/qemu-ga-of-host.sh
+	    tests/system/packages.sh tests/system/qemu-ga-of-host.sh
 
 .PHONY: check-mariadb
 check-mariadb: all $(LAB_TOOLS)

@@ -5,9 +5,9 @@ cd "$(dirname "$0")/../.." || exit 1
 tests/lab/lab down
 export CBSNAP_LAB_GUEST=mariadb
 status=0
-for t in ${TESTS:-packages metrics sets restore verify}; do
+for t in ${TESTS:-packages test-metrics test-sets test-restore test-verify}; do
     echo "# $t, in the guest with MariaDB"
-    "tests/system/test-$t.sh" || status=1
+    "tests/system/$t.sh" || status=1
 done
 tests/lab/lab down
 exit $status
