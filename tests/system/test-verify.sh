@@ -15,7 +15,7 @@ verified() { # SET MEMBER
 differs() {
     local set=$1 pattern=$2 text=$3
     shift 3
-    coord verify "$set" "$@" >"$work/out" 2>"$work/err"
+    verify "$set" "$@"
     is "$?" 6 "$text: exit status 6" "$(cat "$work/err" "$work/out")"
     grep -q "differs .*$pattern" "$work/out"
     ok $? "$text: the difference is named: $(grep -m1 "differs .*$pattern" "$work/out")" "$(cat "$work/out")"
@@ -41,7 +41,7 @@ disks=$(vm_disks "$LAB_DOMAIN") boot=$("$LAB" sh 'cat /proc/sys/kernel/random/bo
 # ---- sound sets
 good=0 times=
 for set in $(echo $sets | tr ' ' '\n' | tail -n "$PROVE"); do
-    coord verify "$set" >"$work/out" 2>"$work/err" && good=$((good + 1)) || note "$set: $(tail -3 "$work/err" "$work/out")"
+    verify "$set" && good=$((good + 1)) || note "$set: $(tail -3 "$work/err" "$work/out")"
     times="$times $(verified "$set" duration_ms | cut -d. -f1)"
 done
 is "$good" "$PROVE" "$PROVE of $PROVE sets verify" "$(cat "$work/err" "$work/out")"
