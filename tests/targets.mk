@@ -17,8 +17,8 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
-.PHONY: overhead build-check check build-asan check-asan check-tsan check-under-tsan check-valgrind fuzz \
-	check-integration check-system test demo prove faults faults-random soak bench
+.PHONY: build-check check build-asan check-asan check-tsan check-under-tsan check-valgrind fuzz \
+	check-integration check-system test demo prove faults faults-random soak bench overhead
 build-check: all $(UNIT_BIN) man completion
 
 check: build-check

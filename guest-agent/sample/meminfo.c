@@ -7,8 +7,7 @@
 #include "guest-agent/sample/sources.h"
 
 #define TEXT_MAX (64 * 1024)
-/* The kernel writes some 200 counters, of which two are ours: at ten readings a second that alone
- * was a sixth of what the agent takes. */
+/* The kernel writes some 200 counters for it, of which two are ours. */
 #define VMSTAT_MS 1000
 
 struct memory {

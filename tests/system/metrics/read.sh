@@ -121,12 +121,16 @@ row() {
 
 # near NAME GOT WANT TOLERANCE TEXT: within TOLERANCE ("5%" or absolute)
 near() {
-    awk -v g="$2" -v w="$3" -v t="$4" 'BEGIN {
+    within "$2" "$3" "$4"
+    row $? "$1" "$5: $(figure "$2") (want $(figure "$3"), +- $4)"
+}
+
+within() { # GOT WANTED TOLERANCE
+    awk -v g="$1" -v w="$2" -v t="$3" 'BEGIN {
         if (g !~ /^-?[0-9]/ || w !~ /^-?[0-9]/) exit 1
         if (t ~ /%$/) t = w * t / 100
         d = g - w
         exit !(d <= t && -d <= t) }'
-    row $? "$1" "$5: $(figure "$2") (want $(figure "$3"), +- $4)"
 }
 
 # above NAME GOT LIMIT TEXT: at least LIMIT

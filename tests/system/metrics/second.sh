@@ -132,10 +132,6 @@ pool_waits_in_freeze() {
     counted=$(total innodb.pool_wait_free "$from")
 }
 
-near_enough() { # GOT WANTED: within a quarter
-    awk "BEGIN {d = $1 - $2; exit !(d * d <= $2 * $2 / 16)}"
-}
-
 # Rows on three times the pages that the pool holds are changed while its filesystem is frozen: no
 # page gets written, so the pool fills with changed ones and a statement that needs another waits, on
 # a server of either kind and a disk of any speed. How far the statement gets in a second depends on
@@ -155,7 +151,7 @@ show_pool_wait() {
     second "$(cat "$work/wide.sql")"
     for try in 1 2 3; do
         pool_waits_in_freeze
-        near_enough "$counted" $((after - before)) && break
+        within "$counted" $((after - before)) 25% && break
         note "try $try: $counted of $((after - before)): a reading was under way when the agent was stopped"
     done
     near innodb.pool_wait_free "$counted" $((after - before)) 25% \
