@@ -17,7 +17,7 @@ $(UNIT_BIN): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $$(call unit_libs,$$@)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	    $(call pc_libs,$(call unit_pc,$@)) -lpthread -lm
 
-.PHONY: build-check check build-asan check-asan check-tsan check-under-tsan check-valgrind fuzz \
+.PHONY: build-check check check-asan check-tsan check-under-tsan check-valgrind fuzz \
 	check-integration check-system test demo prove faults faults-random soak bench overhead
 build-check: all $(UNIT_BIN) man completion
 
@@ -26,9 +26,6 @@ check: build-check
 
 # the pages are the same with it
 ASAN = BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' DOCS_TESTS=
-
-build-asan:
-	$(MAKE) $(ASAN) build-check
 
 check-asan:
 	$(MAKE) $(ASAN) check
