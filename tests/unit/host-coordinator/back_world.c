@@ -12,6 +12,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "tests/slow.h"
 #include "tests/unit/host-coordinator/chain_trouble.h"
 
 struct world w;
@@ -131,13 +132,13 @@ static void make_array(void)
 
 void world_hurry(bool on)
 {
-    w.conf.libvirt_ms = on ? 15 : 5000;
-    w.conf.stop_ms = on ? 10 : 5000;
+    w.conf.libvirt_ms = on ? 25 * (int)slowness() : 5000;
+    w.conf.stop_ms = on ? 15 * (int)slowness() : 5000;
 }
 
 void world_hurry_array(bool on)
 {
-    w.appliances[0].timeout_ms = w.conf.clone_ms = on ? 15 : 5000;
+    w.appliances[0].timeout_ms = w.conf.clone_ms = on ? 25 * (int)slowness() : 5000;
 }
 
 static void make_conf(void)

@@ -15,6 +15,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "tests/fake/collect.h"
+#include "tests/slow.h"
 
 struct world w;
 
@@ -173,20 +174,20 @@ static void make_array(void)
 /* A volume keeps the patience with which it was found. */
 void world_hurry(bool on)
 {
-    w.conf.libvirt_ms = w.conf.answer_ms = on ? 40 : 5000;
-    w.conf.freeze_ms = w.conf.max_stall_ms = on ? 60 : 5000;
+    w.conf.libvirt_ms = w.conf.answer_ms = on ? 40 * (int)slowness() : 5000;
+    w.conf.freeze_ms = w.conf.max_stall_ms = on ? 60 * (int)slowness() : 5000;
 }
 
 static void make_conf(bool in_a_hurry)
 {
-    w.appliances[0] =
-        (struct appliance_config){.name = (char *)"array", .timeout_ms = in_a_hurry ? 80 : 5000};
+    w.appliances[0] = (struct appliance_config){
+        .name = (char *)"array", .timeout_ms = in_a_hurry ? 80 * (int)slowness() : 5000};
     w.conf = (struct config){
         .uri = (char *)"",
         .state_dir = w.dir,
         .channel = (char *)"org.cbsnap.agent.0",
         .exclude = (char *)"",
-        .lease_ms = in_a_hurry ? LEASE_MS / 8 : LEASE_MS,
+        .lease_ms = in_a_hurry ? LEASE_MS / 8 * (int)slowness() : LEASE_MS,
         .late_ms = 3 * MEMORY_SLOW_MS,
         .clone_ms = 5000,
         .appliances = w.appliances,
