@@ -77,34 +77,40 @@ same_answers() { # TEXT
 index_made_anew() { coord -v list 2>&1 >/dev/null | grep -q 'reading the records'; }
 
 ms() { # COMMAND...: wall time of the whole process
-    local began=$EPOCHREALTIME
-    "$@" >/dev/null 2>&1
-    local ended=$EPOCHREALTIME
-    echo $(((${ended/./} - ${began/./}) / 1000))
+    took "$@" | cut -d' ' -f1
 }
-median_ms() { # COMMAND...
-    for _ in $(seq $runs); do ms "$@"; done | sort -n | sed -n "$(((runs + 1) / 2))p"
+took() { # COMMAND...: its wall and its processor time, in ms
+    local TIMEFORMAT='%3R %3U %3S'
+    { time "$@" >/dev/null 2>&1; } 2>&1 | awk '{printf "%d %d\n", $1 * 1000, ($2 + $3) * 1000}'
 }
-promised() { # MS LIMIT TEXT
+others_at_work() {
+    local load
+    read -r load _ </proc/loadavg
+    [ "${load%.*}" -ge "$(nproc)" ]
+}
+# fast LIMIT_MS TEXT COMMAND...: what a machine promises that has nothing else to do. The quickest of three
+# medians counts; where others take its processors all the time, what the process had of them.
+fast() {
+    local limit=$1 text=$2 wall processor
+    shift 2
+    for _ in 1 2 3; do
+        for _ in $(seq $runs); do took "$@"; done >"$dir/took"
+        wall=$(median 1) processor=$(median 2)
+        [ $runs -gt 1 ] || break
+        [ "$wall" -ge "$limit" ] || break
+    done
     if [ $runs -eq 1 ]; then
         n=$((n + 1))
-        echo "ok $n # SKIP $3 takes $1 ms, under $CBSNAP_TEST_UNDER"
-        return
+        echo "ok $n # SKIP $text takes $wall ms, under $CBSNAP_TEST_UNDER"
+    elif [ "$wall" -ge "$limit" ] && others_at_work; then
+        [ "$processor" -lt "$limit" ]
+        ok $? "$text takes $processor ms of a processor, and $wall ms beside others (promised: under $limit)"
+    else
+        [ "$wall" -lt "$limit" ]
+        ok $? "$text takes $wall ms, the median of $runs (promised: under $limit)"
     fi
-    [ "$1" -lt "$2" ]
-    ok $? "$3 takes $1 ms, the median of $runs (promised: under $2)"
 }
-# Others may be at work on this machine: the quickest of three medians counts.
-fast() { # TEXT COMMAND...
-    local text=$1 took best=
-    shift
-    for _ in 1 2 3; do
-        took=$(median_ms "$@")
-        [ -n "$best" ] && [ "$best" -le "$took" ] || best=$took
-        [ "$best" -ge $limit_ms ] && [ $runs -gt 1 ] || break
-    done
-    promised "$best" $limit_ms "$text"
-}
+median() { cut -d' ' -f"$1" "$dir/took" | sort -n | sed -n "$(((runs + 1) / 2))p"; }
 
 # ---- speed ---------------------------------------------------------------------------------------
 
@@ -115,13 +121,13 @@ first=$(ms coord list)
 [ -s "$state/index.db" ]
 ok $? "$many records of $((size / many / 1000)) KB: the first list makes the index in $first ms"
 is "$(coord list | wc -l)" $((many + 1)) "list shows all of them and a heading"
-fast "list of $many" coord list
-fast "list --json of $many" coord list --json
-fast "best of $many" coord best db
-fast "best --explain --json of $many" coord best db --explain --json
+fast $limit_ms "list of $many" coord list
+fast $limit_ms "list --json of $many" coord list --json
+fast $limit_ms "best of $many" coord best db
+fast $limit_ms "best --explain --json of $many" coord best db --explain --json
 answers >"$dir/right"
 
-promised "$(median_ms coord show --check)" 1000 "show --check of $many"
+fast 1000 "show --check of $many" coord show --check
 victim=$(ls "$state"/records/db/*-0042.json)
 is "$(coord show --check)" "db: $many records, $many from before the chain; $many lines since \
 2026-11-24T01:36:08.020Z
@@ -153,7 +159,7 @@ state=$dir/real
 make_records "$state" 500 160
 size=$(du -sb "$state/records" | cut -f1)
 first=$(ms coord list)
-echo "# 500 records of $((size / 500000)) KB: the first list takes $first ms, the next $(median_ms coord list), best $(median_ms coord best db)"
+echo "# 500 records of $((size / 500000)) KB: the first list takes $first ms, the next $(ms coord list), best $(ms coord best db)"
 answers >"$dir/right"
 
 # ---- damage --------------------------------------------------------------------------------------
