@@ -208,7 +208,7 @@ static void test_no_connection_left(void)
         mysql_close(others[n]);
     session_do(admin, "SET GLOBAL max_connections = 100");
     read_after(&outside, 200);
-    check(!was_read(&outside) && outside.took_us < 5000 * slowness(),
+    check(!was_read(&outside) && outside.took_us < 200000 * slowness(),
           "the server is left alone for a while");
     read_after(&outside, RETRY_MS);
     check(was_read(&outside), "and then read");
@@ -229,7 +229,7 @@ static void test_stopped(pid_t pid)
     check(!was_read(&r) && r.took_us < 2500000 * slowness(), "a server that hangs costs %lld ms",
           (long long)r.took_us / 1000);
     read_after(&r, 0);
-    check(!was_read(&r) && r.took_us < 5000 * slowness(), "and then nothing");
+    check(!was_read(&r) && r.took_us < 200000 * slowness(), "and then nothing");
     check(reader_pid(&r) == pid, "it is still known which process it is");
     read_after(&r, RETRY_MS);
     check(!was_read(&r) && r.took_us < 5000000 * slowness(), "logging in to it costs %lld ms",
