@@ -20,7 +20,7 @@ struct storage_contract {
 
 /*
  * Runs all cases on an open array that has at least three volumes, of which somebody may use the
- * first, no volume or snapshot called "contract-...", and takes at least 20 ms for a snapshot or a
+ * first, no volume or snapshot called "contract-...", and takes at least 50 ms for a snapshot or a
  * clone. Overwrites the first volume's data; leaves no snapshot or volume behind.
  * Returns the number of cases that failed.
  */

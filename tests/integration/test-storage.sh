@@ -240,6 +240,9 @@ result $? 'the key is in nothing that the driver ever printed here'
 # ---- the contract ---------------------------------------------------------------------------
 
 sim clear
+# it tells volumes that are asked for at once from one after another
+sim "latency?command=createStorageSnapshot&ms=$((200 * slow))"
+sim "latency?command=cloneDatasetSnapshot&ms=$((200 * slow))"
 drive set-access root "$(group_id ALL)"
 result $? 'somebody may use the first volume'
 CMOCKA_MESSAGE_OUTPUT=TAP "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" \
