@@ -145,6 +145,15 @@ $(BUILD)/fs-drive: $(call objs,tests/integration/fs-drive.c) $(BUILD)/libagent.a
 $(BUILD)/confine-drive: $(call objs,tests/integration/confine-drive.c) $(BUILD)/libagent.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
 
+# ---- the freeze session: all that is outside it, scripted; the world of its unit tests ----------
+
+SESSION_OUTSIDE_OBJ := $(call objs,tests/fake/session_outside.c)
+SESSION_WORLD_OBJ := $(call objs,tests/unit/guest-agent/session_world.c) $(SESSION_OUTSIDE_OBJ)
+
+$(SESSION_OUTSIDE_OBJ): CPPFLAGS += $(call pc_cflags,$(AGENT_PC))
+$(filter $(BUILD)/unit/guest-agent/test-session-%,$(UNIT_BIN)): $(SESSION_WORLD_OBJ)
+$(BUILD)/replay/fuzz-agent: $(SESSION_OUTSIDE_OBJ)
+
 # ---- libvirt and the guest's end of the port: scripted stand-ins, a driver --------------------
 
 COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c \

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What session.c (the transitions), work.c (on the worker), verdict.c (was it held?) and view.c
- * (the messages) share. Only session.c writes `state`.
+ * What session.c (the transitions), prepared.c (whose is it?), work.c (on the worker), verdict.c
+ * (was it held?), waiters.c (who asked for the end), sweep.c (what was frozen late) and view.c (the
+ * messages) share. Only session.c writes `state`.
  */
 #ifndef CBSNAP_SESSION_PRIVATE_H
 #define CBSNAP_SESSION_PRIVATE_H
 
 #include "guest-agent/session/session.h"
-
-#define SESSION_WAITERS 8
-
-/* Somebody who asked for the end of the freeze. */
-struct session_waiter {
-    session_ended_fn *ended;
-    void *arg;
-    bool first; /* it was this one's request that ended the freeze */
-    bool hook;  /* the thaw hook: to be told if nobody's freeze was lost */
-};
+#include "guest-agent/session/waiters.h"
 
 struct session_past {
     bool known;
@@ -70,6 +62,15 @@ struct session {
 
     struct session_job lock_job, release_job, probe_job, sweep_job;
 };
+
+/* session.c */
+void session_submit(struct session *s, struct session_job *job);
+
+/* Somebody wants the end of the freeze under way. */
+static inline bool session_end_wanted(const struct session *s)
+{
+    return s->cause[0] != '\0';
+}
 
 /* verdict.c: whether lock and filesystems were held until the release that `job` did. */
 bool session_held(const struct session *s, const struct session_job *job, struct err *ret_why);

@@ -7,12 +7,9 @@
 #include <string.h>
 
 #include "guest-agent/session/private.h"
+#include "guest-agent/session/sweep.h"
 #include "proto/base/buf.h"
 #include "proto/base/log.h"
-
-#define SWEEP_EVERY_MS 250
-/* An agent that is to stop sweeps no longer than this: systemd kills it after 30 s (the unit). */
-#define STOP_SWEEP_US (INT64_C(15) * 1000 * 1000)
 
 struct session *session_new(const struct session_ops *ops, void *arg,
                             const struct session_limits *limits, uint64_t epoch)
@@ -56,7 +53,7 @@ static void set_state(struct session *s, enum session_state to)
     s->state = to;
 }
 
-static void submit(struct session *s, struct session_job *job)
+void session_submit(struct session *s, struct session_job *job)
 {
     job->busy = true;
     s->ops->submit(s->arg, job);
@@ -89,71 +86,6 @@ static void answer_hook(struct session *s, const struct err *e, const char *note
     frozen(arg, e, note);
 }
 
-static void answer_stop(struct session *s)
-{
-    session_stopped_fn *stopped = s->stopped;
-
-    s->stopped = NULL;
-    if (stopped)
-        stopped(s->stopped_arg);
-}
-
-/* Not while qemu-ga may still be freezing: what it freezes would have nobody on guard. */
-static void stop_when_swept(struct session *s)
-{
-    int64_t now = s->ops->now_us(s->arg);
-
-    if (!s->stopped || !s->sweep_until_us) {
-        answer_stop(s);
-        return;
-    }
-    if (s->sweep_until_us > now + STOP_SWEEP_US)
-        s->sweep_until_us = now + STOP_SWEEP_US;
-    log_info("not stopping yet: qemu-ga, which has not thawed, may still be freezing; %lld ms more",
-             (long long)(s->sweep_until_us - now) / 1000);
-}
-
-static bool wanted(const struct session *s)
-{
-    return s->cause[0] != '\0';
-}
-
-static void add_waiter(struct session *s, session_ended_fn *ended, void *arg, bool hook)
-{
-    if (s->waiter_count == SESSION_WAITERS) {
-        struct session_end end = {.reason = "too many wait for the end of this freeze already",
-                                  .epoch = s->epoch};
-        ended(arg, &end);
-        return;
-    }
-    s->waiters[s->waiter_count++] =
-        (struct session_waiter){.ended = ended, .arg = arg, .first = !wanted(s), .hook = hook};
-}
-
-/* Tells all who wait. Whoever came while another's release was under way did not hold until its own
- * request, so it is told so. */
-static void answer_waiters(struct session *s, const struct session_end *end)
-{
-    struct session_end other = *end;
-    char reason[80];
-
-    (void)snprintf(reason, sizeof(reason), "the freeze was already being ended (%s)",
-                   s->past.cause);
-    other.held = false;
-    if (end->held)
-        other.reason = reason;
-    for (size_t n = 0; n < s->waiter_count; n++) {
-        struct session_waiter w = s->waiters[n];
-
-        if (!w.ended)
-            continue;
-        w.ended(w.arg, w.first ? end : &other);
-        if (w.hook)
-            s->past.untold = false;
-    }
-    s->waiter_count = 0;
-}
-
 /* The freeze is over, in whatever way: back to idle, logs flow again. */
 static void become_idle(struct session *s)
 {
@@ -171,7 +103,7 @@ static void become_idle(struct session *s)
 
 static void want_end(struct session *s, const char *cause, const struct err *why)
 {
-    if (wanted(s))
+    if (session_end_wanted(s))
         return;
     (void)snprintf(s->cause, sizeof(s->cause), "%s", cause);
     if (why)
@@ -189,9 +121,9 @@ static void begin_end(struct session *s, const char *cause, const struct err *wh
         s->ops->watch(s->arg, false);
         /* without qemu-ga's word it may still be freezing, and go on after we have thawed */
         if (s->state == SESSION_LOCKED && strcmp(s->cause, "hook") != 0)
-            s->sweep_until_us = s->ops->now_us(s->arg) + s->limits.sweep_for_us;
+            session_sweep_due(s);
         set_state(s, SESSION_RELEASING);
-        submit(s, &s->release_job);
+        session_submit(s, &s->release_job);
     }
 }
 
@@ -217,8 +149,7 @@ void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
         session_sweep(s);
         return;
     }
-    s->ops->tick_in(s->arg, 0);
-    s->sweep_until_us = 0;
+    session_sweep_drop(s);
     s->frozen = frozen;
     s->frozen_arg = arg;
     s->told = false;
@@ -234,7 +165,7 @@ void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
              s->run_id[0] ? "run " : "by the hook alone: nobody prepared", s->run_id,
              (long long)(s->lease_us / 1000));
     session_tell(s, CBSNAP__FREEZE_EVENT__KIND__LOCKING, NULL);
-    submit(s, &s->lock_job);
+    session_submit(s, &s->lock_job);
 }
 
 static void lock_failed(struct session *s, const struct err *e)
@@ -252,8 +183,8 @@ static void lock_failed(struct session *s, const struct err *e)
     else
         s->ops->forget(s->arg);
     answer_hook(s, e, NULL);
-    answer_waiters(s, &end);
-    stop_when_swept(s);
+    session_answer_waiters(s, &end);
+    session_stop_when_swept(s);
 }
 
 static void lock_done(struct session *s, struct session_job *job)
@@ -269,7 +200,7 @@ static void lock_done(struct session *s, struct session_job *job)
     job->position = (struct position){.binlog_file = NULL};
     s->lease_until_us = job->report.locked_us + s->lease_us;
     set_state(s, SESSION_LOCKED);
-    if (wanted(s)) {
+    if (session_end_wanted(s)) {
         /* granted although somebody wanted out meanwhile: nobody is told of a lock */
         begin_end(s, s->cause, NULL);
         return;
@@ -305,12 +236,6 @@ static void log_end(const struct session *s, Cbsnap__FreezeEvent__Kind kind, boo
                  s->cause, why->msg);
 }
 
-void session_sweep(struct session *s)
-{
-    s->sweep_until_us = s->ops->now_us(s->arg) + s->limits.sweep_for_us;
-    s->ops->tick_in(s->arg, SWEEP_EVERY_MS);
-}
-
 static void release_done(struct session *s, struct session_job *job)
 {
     struct err why = ERR_INIT, told = ERR_INIT;
@@ -339,57 +264,27 @@ static void release_done(struct session *s, struct session_job *job)
     become_idle(s);
     answer_hook(s, err_is_set(&why) ? &why : NULL, NULL);
     s->hook = NULL;
-    answer_waiters(s, &end);
+    session_answer_waiters(s, &end);
     free(mounts);
     free(end.mounts);
     if (s->sweep_until_us)
         session_sweep(s); /* counted from here: the release itself may have waited behind a sync */
     else if (s->state == SESSION_IDLE)
         s->ops->forget(s->arg);
-    stop_when_swept(s);
+    session_stop_when_swept(s);
 }
 
 /* ---- asked for by the hook ---------------------------------------------------------------------
  */
 
-/* The end of a freeze that is over already. */
-static void answer_idle(struct session *s, session_ended_fn *ended, void *arg)
-{
-    char reason[700] = "nothing was frozen since cbsnap-agent started";
-    struct session_end end = {.reason = reason, .epoch = s->epoch};
-    const struct session_past *past = &s->past;
-
-    if (past->known) {
-        end.epoch = past->epoch;
-        (void)snprintf(reason, sizeof(reason),
-                       "the freeze of epoch %llu had ended already (%s)%s%s",
-                       (unsigned long long)past->epoch, past->cause[0] ? past->cause : "not locked",
-                       err_is_set(&past->err) ? ": " : "", past->err.msg);
-        end.lost_untold = past->untold;
-    }
-    ended(arg, &end);
-}
-
-static void end_sweep(struct session *s)
-{
-    if (!s->sweep_until_us)
-        return;
-    s->sweep_until_us = 0;
-    s->ops->tick_in(s->arg, 0);
-    if (s->sweep_job.busy)
-        return; /* then when it is done */
-    s->ops->forget(s->arg);
-    answer_stop(s);
-}
-
 void session_thaw(struct session *s, session_ended_fn *ended, void *arg)
 {
     if (s->state == SESSION_IDLE) {
-        end_sweep(s);
-        answer_idle(s, ended, arg);
+        session_sweep_end(s);
+        session_answer_idle(s, ended, arg);
         s->past.untold = false;
     } else {
-        add_waiter(s, ended, arg, true);
+        session_wait(s, ended, arg, true);
         begin_end(s, "hook", NULL);
     }
 }
@@ -435,7 +330,7 @@ void session_release(struct session *s, const char *run_id, bool has_epoch, uint
             session_forget_prepared(s);
     }
     if (s->state == SESSION_IDLE) {
-        answer_idle(s, ended, arg);
+        session_answer_idle(s, ended, arg);
         return;
     }
     if (run_id && !is_own(s, run_id, has_epoch, epoch)) {
@@ -447,7 +342,7 @@ void session_release(struct session *s, const char *run_id, bool has_epoch, uint
         ended(arg, &end);
         return;
     }
-    add_waiter(s, ended, arg, false);
+    session_wait(s, ended, arg, false);
     begin_end(s, run_id ? "host" : "person", NULL);
 }
 
@@ -485,7 +380,7 @@ int session_probe(struct session *s, session_probed_fn *probed, void *arg)
         return -1;
     s->probed = probed;
     s->probed_arg = arg;
-    submit(s, &s->probe_job);
+    session_submit(s, &s->probe_job);
     return 0;
 }
 
@@ -504,17 +399,7 @@ static void probe_done(struct session *s, struct session_job *job)
         probed(s->probed_arg);
 }
 
-void session_forget_caller(struct session *s, const void *arg)
-{
-    for (size_t n = 0; n < s->waiter_count; n++) {
-        if (s->waiters[n].arg == arg)
-            s->waiters[n].ended = NULL;
-    }
-    if (s->probed && s->probed_arg == arg)
-        s->probed = NULL;
-}
-
-/* ---- from watchdog, connection, signal, timer --------------------------------------------------
+/* ---- from watchdog, connection, signal --------------------------------------------------------
  */
 
 void session_fired(struct session *s)
@@ -545,45 +430,11 @@ void session_stop(struct session *s, session_stopped_fn *stopped, void *arg)
     s->stopped = stopped;
     s->stopped_arg = arg;
     if (s->state == SESSION_IDLE) {
-        stop_when_swept(s);
+        session_stop_when_swept(s);
         return;
     }
     err_set(&e, ERR_LOST, "cbsnap-agent was told to stop by a signal");
     begin_end(s, "signal", &e);
-}
-
-/*
- * After an end that qemu-ga may not know of (it can still be freezing, filesystem by filesystem)
- * the mounts are thawed again for a while, so that none stays frozen without anybody on guard. The
- * thaw hook or the next freeze ends it.
- */
-void session_tick(struct session *s)
-{
-    if (s->state != SESSION_IDLE || !s->sweep_until_us || s->sweep_job.busy)
-        return;
-    submit(s, &s->sweep_job);
-}
-
-static void sweep_done(struct session *s, struct session_job *job)
-{
-    for (size_t n = 0; n < job->count && s->state == SESSION_IDLE; n++) {
-        if (job->results[n].answer != FS_FROZEN)
-            continue;
-        log_warn("'%s' was frozen after the freeze had ended, and was thawed: qemu-ga was late",
-                 s->ops->mount_at(s->arg, n)->path);
-        /* it is still at work, at the pace of the disks: the next one may come as late */
-        if (s->sweep_until_us && !s->stopped)
-            s->sweep_until_us = s->ops->now_us(s->arg) + s->limits.sweep_for_us;
-    }
-    if (s->state != SESSION_IDLE)
-        return; /* the next freeze has the mounts now */
-    if (s->sweep_until_us && s->ops->now_us(s->arg) < s->sweep_until_us) {
-        s->ops->tick_in(s->arg, SWEEP_EVERY_MS);
-        return;
-    }
-    s->sweep_until_us = 0;
-    s->ops->forget(s->arg);
-    answer_stop(s);
 }
 
 void session_recovered(struct session *s, const char *run_id, const char *what)
@@ -616,7 +467,7 @@ void session_job_done(struct session_job *job)
         probe_done(s, job);
         break;
     case WORK_SWEEP:
-        sweep_done(s, job);
+        session_swept(s, job);
         break;
     }
 }

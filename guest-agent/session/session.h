@@ -44,7 +44,7 @@ enum session_work {
     WORK_LOCK,
     WORK_RELEASE,
     WORK_PROBE, /* which filesystems does the kernel call frozen? */
-    WORK_SWEEP, /* thaw once more: see sweep() in session.c */
+    WORK_SWEEP, /* thaw once more: see sweep.h */
 };
 
 /* One piece of blocking work. Owned by the session; lent to the worker between submit and done. */

@@ -16,10 +16,10 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "tests/fake/session_outside.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/mutate.h"
 
-#define MOUNTS  3
 #define PEERS   3 /* the host, two on the socket */
 #define SAMPLES 4
 
@@ -59,72 +59,33 @@ struct worker {
 
 static struct {
     struct daemon daemon;
+    struct outside out;
     struct session *session;
     struct peer peers[PEERS];
     struct worker live_worker, *evidence_worker;
-    struct session_job *queue[8];
-    size_t queued;
-    unsigned fails;
     uint64_t samples;
     struct sample *sample[SAMPLES];
     struct names *names;
-    /* what is held, and whether all of it was until it was let go */
-    bool locked, frozen[MOUNTS], armed, fired, held_lock, held_all;
-    bool probed[MOUNTS]; /* were frozen when the session last asked in this freeze */
-    int64_t armed_until_us;
 } w;
 
-/* ---- what the session works on --------------------------------------------------------------- */
+/* ---- what the session works on: session_outside.c but for these ------------------------------ */
 
-static const struct mount mounts[MOUNTS] = {
-    {.path = (char *)"/",
-     .device = (char *)"vda1",
-     .disk = (char *)"vda",
-     .serial = (char *)"",
-     .fstype = (char *)"ext4"},
-    {.path = (char *)"/mnt/mysql",
-     .device = (char *)"vdb",
-     .disk = (char *)"vdb",
-     .serial = (char *)"s1",
-     .fstype = (char *)"xfs"},
-    {.path = (char *)"/mnt/mysqldata",
-     .device = (char *)"vdc",
-     .disk = (char *)"vdc",
-     .serial = (char *)"s2",
-     .fstype = (char *)"xfs"},
-};
-
-static void op_submit(void *arg, struct session_job *job)
+void outside_broken(const char *what, const char *file, int line)
 {
-    (void)arg;
-    FUZZ_MUST(w.queued < ARRAY_SIZE(w.queue));
-    w.queue[w.queued++] = job;
+    fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+    abort();
 }
 
-static void op_nothing(void *arg)
+/* It comes too late: the lock is granted although somebody wants out. */
+static void op_cancel(void *arg)
 {
     (void)arg;
-}
-
-static void op_watch(void *arg, bool on)
-{
-    (void)arg, (void)on;
 }
 
 static void op_quiet(void *arg, bool on)
 {
-    (void)arg;
+    outside_ops.quiet(arg, on);
     evidence_quiet(w.daemon.evidence, on);
-}
-
-static void op_tick_in(void *arg, int ms)
-{
-    (void)arg, (void)ms;
-}
-
-static void op_keep_epoch(void *arg, uint64_t epoch)
-{
-    (void)arg, (void)epoch;
 }
 
 /* As the daemon does. */
@@ -132,138 +93,38 @@ static void op_event(void *arg, const Cbsnap__FreezeEvent *event)
 {
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
 
-    (void)arg;
+    outside_ops.event(arg, event);
     if (event->kind == CBSNAP__FREEZE_EVENT__KIND__LOCKED)
-        FUZZ_MUST((w.locked || w.fired) && event->position);
+        FUZZ_MUST(w.out.locked || w.out.fired);
     MSG_BODY(&m, freeze_event, FREEZE_EVENT, (Cbsnap__FreezeEvent *)(uintptr_t)event);
     if (w.peers[0].there)
         (void)peer_send(&w.peers[0], &m, PEER_MUST);
 }
 
-static int64_t op_now(void *arg)
-{
-    (void)arg;
-    return mono_us();
-}
-
 static bool op_arm(void *arg, int64_t at_us)
 {
-    (void)arg;
     /* whoever asked: writers do not wait for longer than an admin may configure */
     FUZZ_MUST(at_us - mono_us() <= INT64_C(3600) * 1000000);
-    if (w.fired)
-        return false;
-    w.armed = true;
-    w.armed_until_us = at_us;
-    return true;
+    return outside_ops.arm(arg, at_us);
 }
 
-static bool op_disarm(void *arg)
+static struct session *new_session(unsigned fails)
 {
-    bool in_time = !w.fired;
+    static struct session_ops ops;
 
-    (void)arg;
-    w.armed = w.fired = false;
-    return in_time;
+    ops = outside_ops;
+    ops.cancel = op_cancel;
+    ops.quiet = op_quiet;
+    ops.event = op_event;
+    ops.arm = op_arm;
+    outside_init(&w.out);
+    w.out.clock = mono_us;
+    w.out.lock_fails = fails & LOCK_FAILS;
+    w.out.enter_fails = fails & ENTER_FAILS;
+    w.out.unlock_fails = fails & UNLOCK_FAILS;
+    w.out.thaw_fails = fails & THAW_FAILS;
+    return session_new(&ops, &w.out, &outside_limits, 7);
 }
-
-static size_t op_mount_count(void *arg)
-{
-    (void)arg;
-    return MOUNTS;
-}
-
-static const struct mount *op_mount_at(void *arg, size_t n)
-{
-    (void)arg;
-    return &mounts[n];
-}
-
-static int op_enter(void *arg, uint64_t epoch, const char *run_id, struct err *e)
-{
-    (void)arg, (void)epoch, (void)run_id;
-    return w.fails & ENTER_FAILS ? err_set(e, ERR_IO, "no marker") : 0;
-}
-
-static int op_lock_take(void *arg, struct position *ret_position, struct lock_report *ret_report,
-                        struct err *e)
-{
-    (void)arg;
-    FUZZ_MUST(w.armed);
-    *ret_report = (struct lock_report){.tries = 1, .requested_us = mono_us()};
-    if (w.fails & LOCK_FAILS)
-        return err_set(e, ERR_LOCK, "not granted");
-    w.locked = w.held_lock = true;
-    memset(w.probed, 0, sizeof(w.probed));
-    ret_report->locked_us = mono_us();
-    *ret_position = (struct position){.binlog_file = xstrdup("bin.000001"), .binlog_offset = 4};
-    return 0;
-}
-
-static int op_lock_release(void *arg, struct err *e)
-{
-    bool was = w.locked && !(w.fails & UNLOCK_FAILS);
-
-    (void)arg;
-    w.held_lock = was;
-    w.locked = false;
-    return was ? 0 : err_set(e, ERR_LOST, "the lock was lost");
-}
-
-static void op_thaw(void *arg, struct fs_result *results)
-{
-    (void)arg;
-    w.held_all = w.frozen[0] || w.frozen[1] || w.frozen[2];
-    for (size_t n = 0; n < MOUNTS; n++) {
-        bool fails = n == 1 && (w.fails & THAW_FAILS);
-
-        w.held_all &= !fails && (w.frozen[n] || !w.probed[n]);
-        results[n] = (struct fs_result){.answer = fails         ? FS_FAILED
-                                                  : w.frozen[n] ? FS_FROZEN
-                                                                : FS_NOT_FROZEN,
-                                        .sys_errno = fails ? 5 : 0};
-        w.frozen[n] = false;
-    }
-}
-
-static void op_probe(void *arg, struct fs_result *results)
-{
-    (void)arg;
-    for (size_t n = 0; n < MOUNTS; n++) {
-        w.probed[n] = w.frozen[n];
-        results[n] = (struct fs_result){.answer = w.frozen[n] ? FS_FROZEN : FS_NOT_FROZEN};
-    }
-}
-
-static const struct session_ops ops = {
-    .submit = op_submit,
-    .cancel = op_nothing,
-    .watch = op_watch,
-    .quiet = op_quiet,
-    .tick_in = op_tick_in,
-    .keep_epoch = op_keep_epoch,
-    .event = op_event,
-    .forget = op_nothing,
-    .open_mounts = op_nothing,
-    .now_us = op_now,
-    .wall_us = op_now,
-    .arm = op_arm,
-    .disarm = op_disarm,
-    .mount_count = op_mount_count,
-    .mount_at = op_mount_at,
-    .enter = op_enter,
-    .leave = op_nothing,
-    .lock_take = op_lock_take,
-    .lock_release = op_lock_release,
-    .thaw = op_thaw,
-    .probe = op_probe,
-};
-
-static const struct session_limits limits = {.run_lease_us = 10000000,
-                                             .hook_lease_us = 60000000,
-                                             .lock_budget_us = 20000000,
-                                             .prepared_for_us = 60000000,
-                                             .sweep_for_us = 30000000};
 
 /* ---- in place of session/live.c, session/worker.c -------------------------------------------- */
 
@@ -340,15 +201,11 @@ static void work(struct worker *worker)
 
 static bool work_one(void)
 {
-    struct session_job *job;
+    struct session_job *job = outside_run(&w.out);
 
-    if (w.queued == 0)
-        return false;
-    job = w.queue[0];
-    memmove(w.queue, w.queue + 1, --w.queued * sizeof(w.queue[0]));
-    session_job_run(job);
-    session_job_done(job);
-    return true;
+    if (job)
+        session_job_done(job);
+    return job != NULL;
 }
 
 static void work_all(void)
@@ -396,7 +253,7 @@ int peer_send(struct peer *p, Cbsnap__Envelope *m, enum peer_weight weight)
     (void)weight;
     FUZZ_MUST(p->there);
     if (m->body_case == CBSNAP__ENVELOPE__BODY_RELEASED && m->released->held)
-        FUZZ_MUST(w.held_lock && w.held_all);
+        FUZZ_MUST(outside_held(&w.out));
     buf_release(&frame);
     return rc;
 }
@@ -487,23 +344,16 @@ static void take(size_t n, const struct fuzz_input *in)
     message_free(m);
 }
 
-/* It thaws and severs by itself, then tells the session. */
 static void fire(void)
 {
-    if (!w.armed)
-        return;
-    w.armed = w.locked = false;
-    w.fired = true;
-    memset(w.frozen, 0, sizeof(w.frozen));
-    session_fired(w.session);
+    if (w.out.armed)
+        outside_fire(&w.out, w.session);
 }
 
 static void qemu_ga_freezes(void)
 {
-    if (session_state(w.session) != SESSION_LOCKED)
-        return;
-    for (size_t n = 0; n < MOUNTS; n++)
-        w.frozen[n] = true;
+    if (session_state(w.session) == SESSION_LOCKED)
+        outside_freeze(&w.out);
 }
 
 static void act(struct fuzz_input *in)
@@ -517,13 +367,13 @@ static void act(struct fuzz_input *in)
     else if (what >= ACT_BREAKS && what < ACT_BREAKS + PEERS)
         leave(what - ACT_BREAKS, false);
     else if (what == ACT_THAWED)
-        w.frozen[1] = false;
+        w.out.fs[1] = FS_NOT_FROZEN;
     else if (what == ACT_WORK_ONE)
         (void)work_one();
     else if (what == ACT_FIRE)
         fire();
     else if (what == ACT_CONNECTION) {
-        w.locked = false;
+        w.out.locked = false;
         session_lock_lost(w.session);
     } else if (what == ACT_QEMU_GA)
         qemu_ga_freezes();
@@ -557,9 +407,9 @@ static void stop(void)
         work_all();
     }
     FUZZ_MUST(stopped && session_state(w.session) == SESSION_IDLE);
-    FUZZ_MUST(!w.locked && !w.armed);
+    FUZZ_MUST(!w.out.locked && !w.out.armed);
     for (size_t n = 0; n < MOUNTS; n++)
-        FUZZ_MUST(!w.frozen[n]);
+        FUZZ_MUST(w.out.fs[n] != FS_FROZEN);
     for (const struct call *c = w.daemon.calls; c; c = c->next)
         FUZZ_MUST(c->freeze); /* these stay until their client goes */
     for (size_t n = 0; n < PEERS; n++)
@@ -575,7 +425,6 @@ static void begin(unsigned fails)
     if (!dir)
         dir = xasprintf("%s/instance", fuzz_dir());
     fuzz_remove("instance");
-    w.fails = fails;
     w.names = names_new();
     w.daemon.options = (struct agent_options){.manifest_dir = dir,
                                               .asset_file = (char *)"/nowhere/tag",
@@ -583,7 +432,7 @@ static void begin(unsigned fails)
                                               .guard_s = 5};
     w.daemon.instance = 42;
     (void)uv_loop_init(&w.daemon.loop);
-    w.session = session_new(&ops, &w, &limits, 7);
+    w.session = new_session(fails);
     w.daemon.evidence = evidence_new(&w.daemon);
     if (fails & VERIFIES)
         memcpy(w.daemon.evidence->verifying, "20161104T101500Z-7f3a", SETID_SIZE);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What qemu-ga freezes late is thawed; see sweep.h. */
+#include "guest-agent/session/sweep.h"
+
+#include "guest-agent/session/private.h"
+#include "proto/base/log.h"
+
+#define SWEEP_EVERY_MS 250
+/* An agent that is to stop sweeps no longer than this: systemd kills it after 30 s (the unit). */
+#define STOP_SWEEP_US (INT64_C(15) * 1000 * 1000)
+
+void session_sweep_due(struct session *s)
+{
+    s->sweep_until_us = s->ops->now_us(s->arg) + s->limits.sweep_for_us;
+}
+
+void session_sweep(struct session *s)
+{
+    session_sweep_due(s);
+    s->ops->tick_in(s->arg, SWEEP_EVERY_MS);
+}
+
+void session_sweep_drop(struct session *s)
+{
+    s->ops->tick_in(s->arg, 0);
+    s->sweep_until_us = 0;
+}
+
+void session_tick(struct session *s)
+{
+    if (s->state != SESSION_IDLE || !s->sweep_until_us || s->sweep_job.busy)
+        return;
+    session_submit(s, &s->sweep_job);
+}
+
+static void answer_stop(struct session *s)
+{
+    session_stopped_fn *stopped = s->stopped;
+
+    s->stopped = NULL;
+    if (stopped)
+        stopped(s->stopped_arg);
+}
+
+/* Not while qemu-ga may still be freezing: what it freezes would have nobody on guard. */
+void session_stop_when_swept(struct session *s)
+{
+    int64_t now = s->ops->now_us(s->arg);
+
+    if (!s->stopped || !s->sweep_until_us) {
+        answer_stop(s);
+        return;
+    }
+    if (s->sweep_until_us > now + STOP_SWEEP_US)
+        s->sweep_until_us = now + STOP_SWEEP_US;
+    log_info("not stopping yet: qemu-ga, which has not thawed, may still be freezing; %lld ms more",
+             (long long)(s->sweep_until_us - now) / 1000);
+}
+
+void session_sweep_end(struct session *s)
+{
+    if (!s->sweep_until_us)
+        return;
+    s->sweep_until_us = 0;
+    s->ops->tick_in(s->arg, 0);
+    if (s->sweep_job.busy)
+        return; /* then when it is done */
+    s->ops->forget(s->arg);
+    answer_stop(s);
+}
+
+void session_swept(struct session *s, const struct session_job *job)
+{
+    for (size_t n = 0; n < job->count && s->state == SESSION_IDLE; n++) {
+        if (job->results[n].answer != FS_FROZEN)
+            continue;
+        log_warn("'%s' was frozen after the freeze had ended, and was thawed: qemu-ga was late",
+                 s->ops->mount_at(s->arg, n)->path);
+        /* it is still at work, at the pace of the disks: the next one may come as late */
+        if (s->sweep_until_us && !s->stopped)
+            session_sweep_due(s);
+    }
+    if (s->state != SESSION_IDLE)
+        return; /* the next freeze has the mounts now */
+    if (s->sweep_until_us && s->ops->now_us(s->arg) < s->sweep_until_us) {
+        s->ops->tick_in(s->arg, SWEEP_EVERY_MS);
+        return;
+    }
+    s->sweep_until_us = 0;
+    s->ops->forget(s->arg);
+    answer_stop(s);
+}

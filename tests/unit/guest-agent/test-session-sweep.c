@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu-ga's hook, which hears of a loss, and qemu-ga, which may freeze late: what it froze when the
+ * freeze had ended is thawed too, also by an agent that is to stop. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "tests/unit/guest-agent/session_world.h"
+
+static void test_hook_leaves_after_its_answer(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, false);
+    session_hook_gone(w->session, w, true);
+    assert_int_equal(session_state(w->session), SESSION_LOCKED);
+    session_hook_gone(w->session, w, false); /* a later stranger with the same address */
+    assert_int_equal(session_state(w->session), SESSION_LOCKED);
+    by_hook(w);
+    work(w);
+    assert_string_equal(w->out.events, "locking locked released ");
+}
+
+/* qemu-ga thaws before it runs the hook, so nothing frozen is as it should be. */
+static void test_thaw_by_hook_is_no_loss(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, false);
+    by_hook(w);
+    work(w);
+    assert_string_equal(w->out.events, "locking locked released ");
+    assert_false(w->lost_untold);
+    assert_int_equal(w->out.tick_ms, 0);
+}
+
+/* Who freezes with no coordinator has only the thaw hook to hear from, and hears once. */
+static void test_thaw_hook_hears_of_loss_once(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, true);
+    fire(w);
+    work(w);
+    by_hook(w);
+    assert_true(w->lost_untold);
+    assert_non_null(strstr(w->reason, "lease"));
+    by_hook(w);
+    assert_false(w->lost_untold);
+
+    /* a run's loss is the host's to tell */
+    hold(w, "run", true);
+    fire(w);
+    work(w);
+    by_hook(w);
+    assert_false(w->lost_untold);
+
+    /* lost while the thaw waits */
+    hold(w, NULL, false);
+    w->out.unlock_fails = true;
+    by_hook(w);
+    work(w);
+    assert_true(w->lost_untold);
+    by_hook(w);
+    assert_false(w->lost_untold);
+}
+
+/* ---- what was frozen late ----------------------------------------------------------------------
+ */
+
+/* qemu-ga can still be freezing when the lease has ended: what it froze later is thawed too. */
+static void test_sweep(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, false);
+    fire(w);
+    work(w);
+    assert_int_equal(w->out.tick_ms, 250);
+    assert_int_equal(w->out.forgets, 0);
+    w->out.fs[0] = FS_FROZEN; /* late */
+    w->out.now_us += S / 4;
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->out.fs[0], FS_NOT_FROZEN);
+    assert_int_equal(w->out.tick_ms, 250);
+    /* each late one shows that qemu-ga is still at work: the time counts from there */
+    w->out.now_us += 29 * S;
+    w->out.fs[0] = FS_FROZEN;
+    session_tick(w->session);
+    work(w);
+    w->out.now_us += 29 * S;
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->out.forgets, 0);
+    w->out.now_us += 31 * S;
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->out.forgets, 1);
+    w->out.trace[0] = '\0';
+    session_tick(w->session);
+    assert_string_equal(w->out.trace, "");
+
+    /* a new freeze ends it, also with a sweep under way */
+    hold(w, NULL, false);
+    fire(w);
+    work(w);
+    session_tick(w->session);
+    assert_int_equal(w->out.queued, 1);
+    hold(w, NULL, true);
+    by_person(w);
+    work(w);
+    assert_true(w->held);
+    by_hook(w);
+    assert_int_equal(w->out.tick_ms, 0);
+    assert_let_go(w);
+}
+
+/* Nor does an agent that is to stop leave while qemu-ga can still be freezing, unless the thaw hook
+ * says that it is over, or time runs out. */
+static void test_stop_waits_for_sweep(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, false);
+    by_signal(w);
+    work(w);
+    assert_int_equal(session_state(w->session), SESSION_IDLE);
+    assert_int_equal(w->stopped_calls, 0);
+    w->out.fs[0] = FS_FROZEN; /* late */
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->out.fs[0], FS_NOT_FROZEN);
+    assert_int_equal(w->stopped_calls, 0);
+    w->out.now_us += 14 * S;
+    w->out.fs[0] = FS_FROZEN; /* no reason to outlast what systemd allows */
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->stopped_calls, 0);
+    w->out.now_us += 2 * S;
+    session_tick(w->session);
+    work(w);
+    assert_int_equal(w->stopped_calls, 1);
+    assert_int_equal(w->out.forgets, 1);
+}
+
+static void test_thaw_hook_lets_the_agent_stop(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, false);
+    by_signal(w);
+    work(w);
+    by_hook(w);
+    assert_int_equal(w->stopped_calls, 1);
+}
+
+static void test_no_freeze_while_stopping(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, NULL, true);
+    by_signal(w);
+    session_freeze(w->session, on_frozen, w);
+    assert_int_equal(w->frozen_code, ERR_CANCELLED);
+    work(w);
+    session_freeze(w->session, on_frozen, w);
+    assert_int_equal(w->frozen_code, ERR_CANCELLED);
+    sweep_out(w);
+    assert_int_equal(w->stopped_calls, 1);
+    assert_let_go(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_hook_leaves_after_its_answer),
+        WORLD_TEST(test_thaw_by_hook_is_no_loss),
+        WORLD_TEST(test_thaw_hook_hears_of_loss_once),
+        WORLD_TEST(test_sweep),
+        WORLD_TEST(test_stop_waits_for_sweep),
+        WORLD_TEST(test_thaw_hook_lets_the_agent_stop),
+        WORLD_TEST(test_no_freeze_while_stopping),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
