@@ -172,6 +172,10 @@ $(call objs,$(wildcard tests/unit/host-coordinator/snap_*.c)): \
 $(addprefix $(BUILD)/unit/host-coordinator/,test-faults test-faults-killed test-random): \
 	$(SNAP_WORLD_OBJ)
 
+# what an ElastiStor answers
+$(filter $(BUILD)/unit/host-coordinator/test-elastistor-%,$(UNIT_BIN)): \
+	$(call objs,tests/unit/host-coordinator/elastistor_answer.c)
+
 # of a coordinator that dies
 DEAD_OBJ := $(call objs,tests/unit/host-coordinator/dead.c)
 $(addprefix $(BUILD)/unit/host-coordinator/,test-restore-killed test-faults-killed test-faults): \
