@@ -160,8 +160,17 @@ COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c \
 	tests/fake/domain_fake_estate.c tests/fake/domain_fake_life.c)
 
 $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))
-$(addprefix $(BUILD)/unit/host-coordinator/,test-follow test-guest test-domain-fake test-snapshot): $(COORD_FAKE_OBJ)
-$(addprefix $(BUILD)/unit/host-coordinator/,test-snapshot test-volumes-watch): $(STORAGE_MEMORY_OBJ)
+$(addprefix $(BUILD)/unit/host-coordinator/,test-follow test-domain-fake): $(COORD_FAKE_OBJ)
+$(BUILD)/unit/host-coordinator/test-volumes-watch: $(STORAGE_MEMORY_OBJ)
+
+# the world of the tests of the link to the agent
+$(filter $(BUILD)/unit/host-coordinator/test-guest-%,$(UNIT_BIN)): \
+	$(call objs,tests/unit/host-coordinator/guest_world.c) $(COORD_FAKE_OBJ)
+
+# the world of the tests of a whole snapshot
+$(filter $(BUILD)/unit/host-coordinator/test-snapshot-%,$(UNIT_BIN)): \
+	$(call objs,$(addprefix tests/unit/host-coordinator/take_,world.c agent.c)) \
+	$(COORD_FAKE_OBJ) $(STORAGE_MEMORY_OBJ)
 
 # the world of the tests of going back
 BACK_WORLD_OBJ := $(call objs,$(addprefix tests/unit/host-coordinator/back_,world.c agent.c look.c)) \
@@ -180,6 +189,10 @@ $(call objs,$(wildcard tests/unit/host-coordinator/snap_*.c)): \
 	CPPFLAGS += $(call pc_cflags,cmocka $(COORD_PC))
 $(addprefix $(BUILD)/unit/host-coordinator/,test-faults test-faults-killed test-random): \
 	$(SNAP_WORLD_OBJ)
+
+# what an ElastiStor answers
+$(filter $(BUILD)/unit/host-coordinator/test-elastistor-%,$(UNIT_BIN)): \
+	$(call objs,tests/unit/host-coordinator/elastistor_answer.c)
 
 # of a coordinator that dies
 DEAD_OBJ := $(call objs,tests/unit/host-coordinator/dead.c)

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `snapshot` and its set: all of it is there and recorded, on one appliance or two, or none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
+#include "tests/unit/host-coordinator/take_world.h"
+
+static void a_good_run_keeps_its_set(void **state)
+{
+    struct outcome out = take();
+
+    (void)state;
+    assert_good(&out);
+    assert_int_equal(out.snapshots, 3);
+    assert_false(w.locked);
+    assert_int_equal(w.releases, 1);
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 1);
+    assert_int_equal(domain_fake_calls(FAKE_THAW), 1);
+    assert_int_equal(domain_fake_calls(FAKE_WRITES), 2);
+    assert_int_equal(domain_fake_open_count(), 0);
+}
+
+static void readings_around_the_freeze_are_kept(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    w.tells_load = true;
+    w.conf.before_ms = 100;
+    w.conf.history_ms = 60000;
+    out = take();
+    assert_good(&out);
+    assert_int_equal(out.load_count, 2);
+    assert_true(out.series);
+}
+
+static void a_snapshot_that_fails_takes_the_others_with_it(void **state)
+{
+    static const enum memory_fault faults[] = {MEMORY_REFUSES, MEMORY_HANGS, MEMORY_MUTE};
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(faults); n++) {
+        struct outcome out;
+
+        if (n > 0)
+            world_again();
+        w.array_hangs = faults[n] != MEMORY_REFUSES;
+        storage_memory_fault(w.array, MEMORY_SNAPSHOT, "id-log", faults[n], -1);
+        out = take();
+        assert_clean_failure(&out, "");
+    }
+}
+
+static void a_snapshot_that_cannot_be_removed_is_told(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    storage_memory_fault(w.array, MEMORY_REMOVE, "id-data", MEMORY_REFUSES, -1);
+    out = take_with(AGENT_NOT_HELD);
+    assert_int_equal(out.status, 5);
+    assert_int_equal(out.snapshots, 1);
+    assert_string_equal(out.verdict, "void");
+    assert_false(w.locked);
+}
+
+/* The root disk is on another appliance: it is in the set, and goes with it. */
+static void a_set_may_lie_on_two_appliances(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    world_add_second();
+    out = take();
+    assert_good(&out);
+    assert_int_equal(out.snapshots, 2);
+    assert_int_equal(out.second, 1);
+
+    world_again();
+    world_add_second();
+    w.array_hangs = true;
+    storage_memory_fault(w.array, MEMORY_SNAPSHOT, "id-data", MEMORY_MUTE, -1);
+    out = take();
+    assert_clean_failure(&out, "volume 'data'");
+    assert_int_equal(out.second, 0);
+
+    world_again();
+    world_add_second();
+    storage_memory_fault(w.second, MEMORY_LIST, NULL, MEMORY_REFUSES, -1);
+    out = take();
+    assert_refused(&out, "");
+}
+
+/* The set is complete, and nobody could ever know of it: it goes, and what is told is not doubled.
+ */
+static void a_set_that_cannot_be_published_is_removed(void **state)
+{
+    AUTO_FREE char *folder = xasprintf("%s/records/db", w.dir);
+    struct outcome out;
+
+    (void)state;
+    w.vanish = folder;
+    out = take();
+    assert_int_equal(out.status, 4);
+    assert_non_null(strstr(out.e.msg, "cannot write the record"));
+    assert_int_equal(out.snapshots, 0);
+    assert_false(w.locked);
+    assert_string_equal(out.told_verdict, "void");
+    assert_int_equal(out.witness_disks, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TAKE_TEST(a_good_run_keeps_its_set),
+        TAKE_TEST(readings_around_the_freeze_are_kept),
+        TAKE_TEST(a_snapshot_that_fails_takes_the_others_with_it),
+        TAKE_TEST(a_snapshot_that_cannot_be_removed_is_told),
+        TAKE_TEST(a_set_may_lie_on_two_appliances),
+        TAKE_TEST(a_set_that_cannot_be_published_is_removed),
+    };
+
+    return cmocka_run_group_tests_name("snapshot: set", tests, NULL, NULL);
+}
