@@ -97,7 +97,7 @@ static void act_while_frozen(struct peer *p)
         peer_hello(p, 2, 0);
     if (w.fault == AGENT_DIES)
         peer_close(p);
-    for (int n = 0; w.fault == AGENT_TALKS && n < 10000; n++)
+    for (int n = 0; w.fault == AGENT_TALKS && n < 2000; n++)
         peer_log_line(p, "so much to tell\033[2J \xff\xfe");
 }
 

@@ -41,7 +41,7 @@ enum agent_fault {
     AGENT_RESTARTS,       /* greets as another instance while the appliance works */
     AGENT_RESTARTS_EARLY, /* after it has prepared */
     AGENT_DIES,           /* QEMU closes the port while the appliance works */
-    AGENT_TALKS,          /* 10,000 log lines while the appliance works */
+    AGENT_TALKS,          /* 2,000 log lines while the appliance works */
     AGENT_HOSTILE,        /* all that can be left out is left out when it prepares */
     AGENT_TOO_MANY,       /* mounts */
     AGENT_LATER,          /* a first connection hears nothing, a second is as always */
