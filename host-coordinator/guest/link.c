@@ -119,7 +119,7 @@ int link_send(struct link *l, Cbsnap__Envelope *m, struct err *e)
     }
     if (message_frame(&frame, m, e) < 0)
         return -1;
-    if (l->queued + frame.len > LINK_QUEUE_MAX) {
+    if (l->queued > LINK_QUEUE_MAX) {
         buf_release(&frame);
         return err_set(e, ERR_TIMEOUT, "the agent does not read its port: %zu bytes wait for it",
                        l->queued);

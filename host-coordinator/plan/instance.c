@@ -16,7 +16,7 @@
 /* How many earlier sets a manifest tells of: each one's own was written before its freeze, so its
  * verdict and position stand only in those of later sets. */
 #define EARLIER_SETS 10
-/* The agent takes 512 KiB: what is told of earlier sets is the first to be left out. */
+/* The agent takes 512 KiB: of the earlier sets the oldest are the first to be left out. */
 #define MANIFEST_MAX ((size_t)500 * 1024)
 
 static int call_instance(struct domain_call *c, struct err *e)
@@ -74,7 +74,8 @@ int step_instance(void *run, struct err *e)
 
 /* ---- the manifest ---------------------------------------------------------------------------- */
 
-/* What later sets tell of an earlier one: all that a restore or a comparison needs. */
+/* What later sets tell of an earlier one: all that a restore or a comparison needs. Of its volumes
+ * that is not what the appliance remembered of their load, which is most of it. */
 static void add_earlier(struct record *manifest, const struct record *set)
 {
     static const char *const members[] = {"schema",   "cbsnap",  "set",     "verdict",
@@ -85,16 +86,18 @@ static void add_earlier(struct record *manifest, const struct record *set)
     for (size_t n = 0; n < ARRAY_SIZE(members); n++)
         record_copy(to, set, members[n]);
     record_copy(to, set, "instance.manifest");
+    for (size_t n = 0; n < record_count(to, "volumes"); n++)
+        record_clear(record_at(to, "volumes", n), "history");
 }
 
-static void add_earlier_sets(struct run *r, struct record *manifest)
+static void add_earlier_sets(struct run *r, struct record *manifest, size_t most)
 {
     struct store_names names = {.count = 0};
     size_t told = 0;
 
     if (store_names(&names, r->conf->state_dir, r->ops->name(r->domain), NULL) < 0)
         return;
-    for (size_t n = 0; n < names.count && told < EARLIER_SETS; n++) {
+    for (size_t n = 0; n < names.count && told < most; n++) {
         AUTO_FREE char *path = xasprintf("%s/records/%s", r->conf->state_dir, names.names[n]);
         struct record *set = store_read(path, NULL);
         const char *id = set ? record_text(set, "set") : NULL;
@@ -122,12 +125,13 @@ static char *format_manifest(struct run *r)
     record_copy(manifest, r->record, "server");
     record_copy(manifest, r->record, "volumes");
     record_copy(manifest, r->record, "instance");
-    add_earlier_sets(r, manifest);
-    text = record_format(manifest);
-    if (strlen(text) > MANIFEST_MAX) {
-        free(text);
+    for (size_t most = EARLIER_SETS;; most /= 2) {
         record_clear(manifest, "earlier");
+        add_earlier_sets(r, manifest, most);
         text = record_format(manifest);
+        if (most == 0 || strlen(text) <= MANIFEST_MAX)
+            break;
+        free(text);
     }
     record_free(manifest);
     return text;

@@ -18,7 +18,8 @@
 
 #include "host-coordinator/loop/loop.h"
 
-#define STORAGE_HISTORY_MAX 1000
+/* An hour at the pace at which an ElastiStor keeps them (monitor.qos.stats.interval, 30 s). */
+#define STORAGE_HISTORY_MAX 120
 
 struct volume {
     char *id; /* the driver's own id for the volume */

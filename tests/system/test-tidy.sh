@@ -58,7 +58,10 @@ is "$(appliance_snapshots | grep -c '^nightly$')" 1 "what others made is there"
 "$LAB" load start
 sleep 1
 e=$(take_set) || exit 1
+# with that the next manifest is nearly as long as one may be
+jq '.reasons += ["long" * 100000]' "$(record_of "$e")" >"$work/long" && cp "$work/long" "$(record_of "$e")"
 f=$(take_set) || exit 1
+is "$(jq -r '.instance.manifest.problem // "none"' "$(record_of "$f")")" none "a manifest of 400 KB goes into the guest"
 "$LAB" load stop >/dev/null 2>&1
 mv "$LAB_STATE_DIR/records" "$work/lost"
 mkdir "$work/mnt"

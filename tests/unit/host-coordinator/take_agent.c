@@ -256,6 +256,8 @@ static void answer_manifest(struct peer *p, const Cbsnap__Envelope *request)
     Cbsnap__ManifestStored stored = CBSNAP__MANIFEST_STORED__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
 
+    free(w.manifest);
+    w.manifest = xstrdup(request->manifest->json);
     MSG_BODY(&m, manifest_stored, MANIFEST_STORED, &stored);
     reply(p, request, &m);
 }

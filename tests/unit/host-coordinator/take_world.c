@@ -110,6 +110,7 @@ int world_teardown(void **state)
     loop_free(w.loop);
     problem = peer_stop(w.peer);
     free(w.xml);
+    free(w.manifest);
     policy_free(w.conf.policy);
     if (problem)
         print_error("the agent: %s\n", problem);

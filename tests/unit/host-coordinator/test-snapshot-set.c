@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <jansson.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -116,6 +119,74 @@ static void a_set_that_cannot_be_published_is_removed(void **state)
     assert_int_equal(out.witness_disks, 3);
 }
 
+/* Twelve records of earlier sets, with `kib` of reasons and an appliance's long memory each. */
+static void write_earlier(int kib)
+{
+    AUTO_FREE char *records = xasprintf("%s/records", w.dir);
+    AUTO_FREE char *folder = xasprintf("%s/db", records);
+
+    (void)mkdir(records, 0750);
+    (void)mkdir(folder, 0750);
+    for (int n = 0; n < 12; n++) {
+        AUTO_FREE char *path = xasprintf("%s/20261001T0915%02dZ-0001.json", folder, n);
+        FILE *f = fopen(path, "w");
+
+        assert_non_null(f);
+        (void)fprintf(f,
+                      "{\"schema\":1,\"set\":\"20261001T0915%02dZ-0001\",\"verdict\":\"crash\","
+                      "\"reasons\":[\"%0*d\"],\"volumes\":[{\"target\":\"vda\",\"history\":[0",
+                      n, kib * 1024, 0);
+        for (int i = 0; i < 20000; i++)
+            (void)fprintf(f, ",%d", i);
+        (void)fprintf(f, "]}]}\n");
+        assert_int_equal(fclose(f), 0);
+    }
+}
+
+/* How many of them the manifest of a set tells of: the newest, and where they lie. */
+static size_t told_of_earlier(void)
+{
+    json_t *manifest, *earlier, *one;
+    size_t n, count;
+
+    assert_non_null(w.manifest);
+    assert_true(strlen(w.manifest) < 512 * 1024);
+    manifest = json_loads(w.manifest, 0, NULL);
+    earlier = json_object_get(manifest, "earlier");
+    json_array_foreach(earlier, n, one)
+    {
+        AUTO_FREE char *set = xasprintf("20261001T0915%02dZ-0001", 11 - (int)n);
+        json_t *volume = json_array_get(json_object_get(one, "volumes"), 0);
+
+        assert_string_equal(json_string_value(json_object_get(one, "set")), set);
+        assert_string_equal(json_string_value(json_object_get(volume, "target")), "vda");
+        assert_null(json_object_get(volume, "history"));
+    }
+    count = json_array_size(earlier);
+    json_decref(manifest);
+    return count;
+}
+
+static void a_manifest_tells_of_as_many_earlier_sets_as_it_holds(void **state)
+{
+    static const struct {
+        int kib;
+        size_t told;
+    } cases[] = {{1, 10}, {70, 5}, {200, 2}, {600, 0}};
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        struct outcome out;
+
+        if (n > 0)
+            world_again();
+        write_earlier(cases[n].kib);
+        out = take();
+        assert_good(&out);
+        assert_int_equal(told_of_earlier(), cases[n].told);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +196,7 @@ int main(void)
         TAKE_TEST(a_snapshot_that_cannot_be_removed_is_told),
         TAKE_TEST(a_set_may_lie_on_two_appliances),
         TAKE_TEST(a_set_that_cannot_be_published_is_removed),
+        TAKE_TEST(a_manifest_tells_of_as_many_earlier_sets_as_it_holds),
     };
 
     return cmocka_run_group_tests_name("snapshot: set", tests, NULL, NULL);
