@@ -2,7 +2,10 @@
 /* Answers to requests, also to those whose asker has gone meanwhile; see daemon.h. */
 #include "guest-agent/daemon.h"
 
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "guest-agent/session/describe.h"
 
@@ -87,6 +90,18 @@ static void describe_sample(const struct sampler *sampler, Cbsnap__State *to)
 }
 
 /* The session's part, and what the guest is; while held the mounts are the session's. */
+/* The kernel says so behind the name (proc_pid_exe(5)): an upgrade has put another file there,
+ * maybe of the same version. */
+static bool program_replaced(void)
+{
+    static const char gone[] = " (deleted)";
+    char name[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", name, sizeof(name));
+    size_t tail = sizeof(gone) - 1;
+
+    return len > (ssize_t)tail && memcmp(name + len - tail, gone, tail) == 0;
+}
+
 void call_state(struct call *call)
 {
     struct daemon *d = call->daemon;
@@ -110,6 +125,7 @@ void call_state(struct call *call)
     if (call->client && !call->client->host) /* a person in the guest asks, not a run that waits */
         evidence_describe(d->evidence, &view.state);
     view.state.agent_version = (char *)CBSNAP_VERSION;
+    MSG_SET(&view.state, program_replaced, program_replaced());
     view.state.confine_problem = describe_text(d->confine_problem.msg);
     MSG_BODY(&m, state, STATE, &view.state);
     call_send(call, &m);

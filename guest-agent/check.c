@@ -58,10 +58,18 @@ static void say(struct report *r, enum level level, const char *subject, const c
  */
 
 /* The one that runs may be from before an upgrade. */
-static void check_version(struct report *r, const char *running)
+static void check_version(struct report *r, const Cbsnap__State *s)
 {
-    if (running && strcmp(running, CBSNAP_VERSION) == 0)
+    const char *running = s->agent_version;
+
+    if (running && strcmp(running, CBSNAP_VERSION) == 0) {
+        if (s->program_replaced)
+            say(r, LEVEL_WARN, "agent",
+                "the daemon runs a program file that has been replaced since: restart it "
+                "(systemctl "
+                "restart cbsnap-agent)");
         return;
+    }
     say(r, LEVEL_WARN, "agent",
         "the daemon that runs is of version %s, this program of %s: restart it (systemctl restart "
         "cbsnap-agent)",
@@ -85,7 +93,7 @@ static void check_daemon(struct report *r, const struct agent_options *o)
     else
         say(r, LEVEL_OK, "agent", "cbsnap-agent runs, epoch %llu",
             (unsigned long long)answer->state->epoch);
-    check_version(r, answer->state->agent_version);
+    check_version(r, answer->state);
     if (answer->state->confine_problem)
         say(r, LEVEL_WARN, "agent", "it runs with more rights than it needs: %s",
             answer->state->confine_problem);

@@ -290,6 +290,7 @@ static void json_state(struct buf *b, const Cbsnap__State *s)
     json_bool(b, "host_connected", s->host_connected);
     json_text(b, "port_problem", s->port_problem);
     json_text(b, "agent_version", s->agent_version);
+    json_bool(b, "program_replaced", s->program_replaced);
     json_text(b, "confine_problem", s->confine_problem);
     json_close(b, '}');
 }

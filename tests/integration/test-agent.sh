@@ -446,5 +446,15 @@ same_version() {
     [ "$("$agent" --version)" = "cbsnap-agent $version" ] && ! run check | grep 'is of version'
 }
 ok 'status names the version of the daemon, and check has nothing to say of it' same_version
+stop_agent TERM
+cp "$agent" "$dir/cbsnap-agent"
+agent=$dir/cbsnap-agent
+start_agent
+replaced() {
+    ! run check | grep 'has been replaced' && cp "$agent" "$agent.new" && mv "$agent.new" "$agent" &&
+        run check | grep -q 'has been replaced since: restart it'
+}
+# what runs then is valgrind
+under memcheck || ok 'another build of that version in its place: check says to restart it' replaced
 ok 'the daemon ends with 0' stop_agent TERM
 tap_end
