@@ -145,7 +145,8 @@ same_answers "the answers without the index are those with it"
 
 for delay in 20 100 300 600 900; do
     rm -f "$state/index.db"
-    coord list >/dev/null 2>&1 &
+    # not by the function, which in the background is a shell that waits for the program
+    "$coord" --config "$state.conf" list >/dev/null 2>&1 &
     pause $delay
     kill -9 $! 2>/dev/null
     wait $! 2>/dev/null
