@@ -11,8 +11,8 @@
 #include "host-coordinator/loop/loop.h"
 #include "proto/message.h"
 
-/* When more bytes than these wait for the peer, beyond what the socket holds, no message is taken any
- * more. One alone may be longer: a manifest has up to 512 KiB. */
+/* When more bytes than these wait for the peer, beyond what the socket holds, no message is taken
+ * any more. One alone may be longer: a manifest has up to 512 KiB. */
 #define LINK_QUEUE_MAX (256 * 1024)
 /* A frame begun and silent for this long is given up: its sender has restarted. */
 #define LINK_STALL_MS 1000

@@ -84,6 +84,7 @@ $1
 [freeze]
 rcu_expedited = no
 [sample]
+cost_percent = 100
 interval_ms = 200
 log_every_ms = 200
 [manifest]
@@ -208,11 +209,8 @@ sample_says() { # sample_says METRIC
     said "^sample metrics=.*[ ,]$1" wait sample
 }
 say subscribe 200 2000 >/dev/null
-deleted() {
-    sql 'CREATE TABLE t.d (a INT) ENGINE=MyISAM; INSERT INTO t.d VALUES (1)' && rm "$dir/db/data/t/d.MYD" &&
-        sample_says mysql.deleted_open.files
-}
-ok 'deleted files of the server are seen' until_true deleted
+sql 'CREATE TABLE t.d (a INT) ENGINE=MyISAM; INSERT INTO t.d VALUES (1)' && rm "$dir/db/data/t/d.MYD"
+ok 'deleted files of the server are seen' until_true sample_says mysql.deleted_open.files
 ok "its error log is read" until_true sample_says mysql.errlog.warnings
 
 # ---- the socket

@@ -84,7 +84,7 @@ struct world {
     const char *vanish;             /* a folder that is gone once the appliance has been asked */
     bool tells_load, calms;
     char *swapped_xml; /* the domain's from step "policy" on */
-    char *manifest; /* the last that the agent was to keep */
+    char *manifest;    /* the last that the agent was to keep */
     bool has_last_end;
     Cbsnap__FreezeEvent__Kind last_end;
 };
