@@ -69,7 +69,12 @@ fresh() {
     eval "$("$LAB" env)"
     # qemu-ga of another release, for who runs a test with it (qemu-ga-of-host.sh)
     [ -z "${CBSNAP_QEMU_GA:-}" ] || "$LAB" qemu-ga "$CBSNAP_QEMU_GA" || { echo "Bail out! no other qemu-ga"; exit 1; }
-    sql 'CREATE TABLE probe (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6))'
+    local try
+    for try in 1 2 3; do
+        sql 'CREATE TABLE IF NOT EXISTS probe (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6))' && return
+    done
+    echo "Bail out! the server takes no table"
+    exit 1
 }
 
 # the coordinator under test, with the lab's configuration; CONF= replaces it
@@ -86,7 +91,7 @@ coord_start() {
 
 sql() {
     mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" -p"$LAB_MYSQL_PASSWORD" \
-        --connect-timeout=5 -N -B -e "$1" "${2:-sbtest}" 2>/dev/null
+        --connect-timeout=15 -N -B -e "$1" "${2:-sbtest}" 2>/dev/null
 }
 
 # milliseconds on the monotonic clock
@@ -147,4 +152,21 @@ eventually() { # SECONDS COMMAND...
         [ "$(now_ms)" -lt "$end" ] || return 1
         sleep 0.3
     done
+}
+
+# An UPDATE that keeps the global lock from everybody until slow_update_ends; it runs when this returns.
+slow_updates() {
+    "$LAB" mysql "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist
+        WHERE info LIKE 'UPDATE slow SET%'"
+}
+slow_update_is_there() { [ -n "$(slow_updates)" ]; }
+slow_update() {
+    sql 'CREATE TABLE IF NOT EXISTS slow (id INT PRIMARY KEY, n INT); REPLACE INTO slow VALUES (1, 0)'
+    sql 'UPDATE slow SET n = n + SLEEP(600) WHERE id = 1' &
+    slow=$!
+    eventually 60 slow_update_is_there
+}
+slow_update_ends() {
+    "$LAB" mysql "$(slow_updates)"
+    wait $slow 2>/dev/null
 }

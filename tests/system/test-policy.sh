@@ -42,8 +42,9 @@ open_transaction() {
 }
 
 epoch=$(epoch)
-open_transaction 50
-sleep 18 # until it is a long one for the agent too, and has been read
+open_transaction 600
+read_it() { coord --json watch "$LAB_DOMAIN" --once 2>/dev/null | jq -e '.transactions | length > 0' >/dev/null; }
+eventually 120 read_it # until it is a long one for the agent too
 
 policy 'refuse = innodb.trx_oldest > 5s'
 try
@@ -58,9 +59,10 @@ refused "a wait that is too short" 'innodb.trx_oldest'
 policy 'refuse = innodb.trx_oldest > 5s' 'wait = 120s'
 coord snapshot "$LAB_DOMAIN" >"$work/out" 2>"$work/err" &
 pid=$!
-sleep 5
+sleep 10
 kill -0 "$pid"
-ok $? "with wait it is still waiting after 5 s"
+ok $? "with wait it is still waiting after 10 s"
+"$LAB" mysql "$("$LAB" mysql "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE info LIKE 'DO SLEEP(600)%'")"
 wait "$transaction"
 wait "$pid"
 status=$?

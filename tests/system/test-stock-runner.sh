@@ -12,10 +12,7 @@ coord --json snapshot "$LAB_DOMAIN" >"$work/record" 2>"$work/err"
 is "$?" 0 "a set works" "$(cat "$work/err")"
 is "$(jq -r '.verdict + " " + .guest.hook_runner' "$work/record")" "application stock" "it is 'application', and the record names the runner"
 
-sql 'CREATE TABLE slow (id INT PRIMARY KEY, n INT)'
-sql 'INSERT INTO slow VALUES (1, 0)'
-(sql 'UPDATE slow SET n = n + SLEEP(40) WHERE id = 1') &
-sleep 2
+slow_update
 coord --json snapshot "$LAB_DOMAIN" >"$work/record" 2>"$work/err"
 is "$?" 4 "no lock to be had: exit status 4, although qemu-ga reported success"
 grep -q 'hides a failing hook' "$work/err"
@@ -25,4 +22,4 @@ is "$(jq -r '.verdict + " " + ([.volumes[].snapshot.state] | unique | join(","))
     "the set is void, and no snapshot was taken"
 is "$(agent_state)" idle "the agent holds nothing"
 writes_go_on "writes go on: qemu-ga's freeze was thawed"
-wait
+slow_update_ends

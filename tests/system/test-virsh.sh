@@ -38,12 +38,12 @@ is "$("$LAB" sh 'touch /mnt/mysqldata/x && rm /mnt/mysqldata/x && echo free')" f
 virsh -q -c "$LAB_URI" domfsthaw "$LAB_DOMAIN" >/dev/null 2>&1
 
 # the hook's own, longer watchdog: nobody thaws
-"$LAB" sh "printf '[lease]\nhook_ms = 3000\n' >>/etc/cbsnap/agent.conf && systemctl restart cbsnap-agent"
+"$LAB" sh "printf '[lease]\nhook_ms = 8000\n' >>/etc/cbsnap/agent.conf && systemctl restart cbsnap-agent"
 for _ in $(seq 50); do [ "$(write_ms 2)" != timeout ] && break; done
 sleep 1
 from=$(now_ms)
 virsh -q -c "$LAB_URI" domfsfreeze "$LAB_DOMAIN" >"$work/freeze" 2>&1
-ok $? "frozen again, with a lease of 3 s for the hook" "$(cat "$work/freeze")"
+ok $? "frozen again, with a lease of 8 s for the hook" "$(cat "$work/freeze")"
 ms=$(write_ms 20)
 [ "$ms" != timeout ]
 ok $? "writes resume by themselves ($(($(now_ms) - from)) ms after the freeze was asked for)" "$ms"

@@ -39,25 +39,25 @@ watch_pid() {
 }
 
 # ---- once, and as JSON ------------------------------------------------------------------------
-coord watch "$LAB_DOMAIN" --once >"$work/once" 2>&1
-is $? 0 "watch --once ends well"
-grep -q '^cbsnap.* live ' "$work/once" && grep -q '^MySQL' "$work/once" && grep -q '^disks' "$work/once"
-ok $? "and shows system, MySQL and disks" "$(cat "$work/once")"
 # a guest that has just been reset takes a while to ask its server
 for _ in $(seq 60); do
     coord watch --json "$LAB_DOMAIN" --once >"$work/once.json" 2>"$work/err"
     jq -e '.metrics["mysql.uptime"]' "$work/once.json" >/dev/null && break
     sleep 0.5
 done
+coord watch "$LAB_DOMAIN" --once >"$work/once" 2>&1
+is $? 0 "watch --once ends well"
+grep -q '^cbsnap.* live ' "$work/once" && grep -q '^MySQL' "$work/once" && grep -q '^disks' "$work/once"
+ok $? "and shows system, MySQL and disks" "$(cat "$work/once")"
 jq -e '.domain == "'"$LAB_DOMAIN"'" and .state == "live" and .metrics["system.cpu.idle"] >= 0 and
     .metrics["mysql.uptime"] > 0 and .metrics["innodb.lsn"] > 0 and
     (.transactions | type) == "array" and (.errors | type) == "array" and
     (.deleted | type) == "array" and (.texts | type) == "object" and
     (.server | startswith("9.")) and .agent and .metrics["volume.lab-data.used"] > 0' "$work/once.json" >/dev/null
 ok $? "--once --json is one document with rates, server and lists" "$(cat "$work/err" "$work/once.json")"
-timeout 6 "$LAB_COORD" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" --interval 0.5 >"$work/lines" 2>&1
+timeout 15 "$LAB_COORD" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" --interval 0.5 >"$work/lines" 2>&1
 n=$(jq -c .state "$work/lines" | wc -l)
-holds "--json alone prints a document a line, twice a second as asked ($n in 6 s)" "$n >= 6"
+holds "--json alone prints a document a line, twice a second as asked ($n in 15 s)" "$n >= 18"
 is "$(jq -c . "$work/lines" | wc -l)" "$(wc -l <"$work/lines")" "each on a line of its own"
 coord watch "$LAB_DOMAIN" >"$work/err" 2>&1 </dev/null
 is $? 2 "without a terminal it refuses" "$(cat "$work/err")"
@@ -81,13 +81,13 @@ done
 shows 10 ' live ' && shows 10 '^MySQL'
 ok $? "it lives through sizes from 5x2 to 200x60" "$(screen)"
 pane resize-window -x 40 -y 10
-shows 10 'running' && shows 5 'more lines'
+shows 10 'running' && shows 20 'more lines'
 ok $? "at 40x10 it keeps the server and says that there is more" "$(screen)"
 for _ in 1 2 3 4; do
     pane send-keys PageDown
     sleep 0.2
 done
-shows 5 'history\|deadlocks\|^disks'
+shows 20 'history\|deadlocks\|^disks'
 ok $? "and scrolls to the rest" "$(screen)"
 pane resize-window -x 120 -y 45
 
@@ -101,14 +101,14 @@ is $? 0 "the snapshot goes through" "$(cat "$work/run")"
 grep -q ': application,' "$work/run"
 ok $? "as an application-consistent set" "$(cat "$work/run")"
 link=$(awk '$1 == "link" {print $2}' "$work/run")
-holds "the link was there at once ($link ms)" "$link < 1000"
-shows 5 ' live '
+holds "the link was there at once ($link ms)" "$link < 4000"
+shows 20 ' live '
 ok $? "and watch comes back by itself" "$(screen)"
 coord check "$LAB_DOMAIN" >"$work/check" 2>&1
 is $? 0 "check gets the port from watch too" "$(cat "$work/check")"
 coord watch "$LAB_DOMAIN" --once >"$work/once" 2>&1
 is $? 0 "and so does watch --once" "$(cat "$work/once")"
-shows 5 ' live '
+shows 20 ' live '
 ok $? "watch is live again" "$(screen)"
 timeout 5 "$LAB_COORD" --config "$LAB_COORD_CONF" --json watch "$LAB_DOMAIN" >"$work/second" 2>&1
 is "$(grep -c '"live"' "$work/second")" 0 "a second watch waits for its turn" "$(cat "$work/second")"
@@ -116,7 +116,7 @@ is "$(grep -c '"live"' "$work/second")" 0 "a second watch waits for its turn" "$
 # ---- it does not touch a freeze ----------------------------------------------------------------
 virsh -q -c "$LAB_URI" domfsfreeze "$LAB_DOMAIN" >"$work/freeze" 2>&1
 ok $? "virsh domfsfreeze goes through while watch looks on" "$(cat "$work/freeze")"
-shows 5 'frozen'
+shows 20 'frozen'
 ok $? "and watch tells" "$(screen)"
 coord watch "$LAB_DOMAIN" --once >/dev/null 2>&1
 is "$("$LAB" sh 'cbsnap-agent status --json' | jq -r .lock_held)" true "a watch that came and went has not ended it"
@@ -125,9 +125,9 @@ ok $? "the thaw says that the freeze was held" "$(cat "$work/thaw")"
 
 # ---- ends --------------------------------------------------------------------------------------
 kill -9 "$(watch_pid)"
-shows 5 'Killed\|ended: 137'
+shows 20 'Killed\|ended: 137'
 pane send-keys 'clear; echo works-$((40 + 2))' Enter
-shows 5 'works-42'
+shows 20 'works-42'
 ok $? "killed, it leaves a terminal that can be used" "$(screen)"
 coord check "$LAB_DOMAIN" >"$work/check" 2>&1
 is $? 0 "and a free port" "$(cat "$work/check")"
@@ -135,12 +135,12 @@ start_watch
 shows 20 ' live '
 ok $? "started again it is live" "$(screen)"
 pane send-keys q
-shows 5 'ended: 0'
+shows 20 'ended: 0'
 ok $? "q ends it well" "$(screen)"
 start_watch
 shows 20 ' live '
 kill -TERM "$(watch_pid)"
-shows 5 'ended: 0'
+shows 20 'ended: 0'
 ok $? "SIGTERM too, and gives the terminal back" "$(screen)"
 
 # ---- elsewhere ---------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ remote="qemu+ext:///system?command=$work/transport"
 coord -c "$remote" --json watch "$LAB_DOMAIN" --once >"$work/remote.json" 2>"$work/err"
 jq -e '.state == "live" and .metrics["mysql.uptime"] > 0' "$work/remote.json" >/dev/null
 ok $? "watch works over a remote libvirt" "$(cat "$work/err" "$work/remote.json")"
-timeout 40 "$LAB_COORD" --config "$LAB_COORD_CONF" -c "$remote" --json watch "$LAB_DOMAIN" >"$work/lines" 2>&1 &
+timeout 600 "$LAB_COORD" --config "$LAB_COORD_CONF" -c "$remote" --json watch "$LAB_DOMAIN" >"$work/lines" 2>&1 &
 remote_watch=$!
 sleep 2
 coord snapshot "$LAB_DOMAIN" >"$work/run" 2>&1
@@ -168,9 +168,9 @@ coord snapshot "$LAB_DOMAIN" >"$work/run" 2>&1
 ok $? "and one whose lock watch cannot see" "$(cat "$work/run")"
 unset CONF
 was=$(wc -l <"$work/lines")
-sleep 6
-now=$(wc -l <"$work/lines")
-holds "the remote watch goes on ($was, then $now lines)" "$now > $was"
+longer() { [ "$(wc -l <"$work/lines")" -gt "$was" ]; }
+eventually 60 longer
+ok $? "the remote watch goes on ($was lines until then)"
 kill $remote_watch 2>/dev/null
 coord -c "$remote" thaw "$LAB_DOMAIN" >"$work/thaw" 2>&1
 grep -q 'agent: let go' "$work/thaw"
@@ -197,5 +197,5 @@ virsh -q -c "$LAB_URI" destroy "$LAB_DOMAIN"
 shows 20 'not running'
 ok $? "a domain that has ended is waited for" "$(screen)"
 pane send-keys q
-shows 5 'ended: 0'
+shows 20 'ended: 0'
 ok $? "q works then too" "$(screen)"

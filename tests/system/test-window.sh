@@ -21,9 +21,17 @@ window() { # window CONF VOLUMES: the freeze window of one set, in ms
     CONF=$1 coord --json snapshot "$LAB_DOMAIN" 2>>"$work/err" |
         jq -r "select((.volumes | length) == $2 and .verdict == \"application\") | .stall.freeze_ms"
 }
+# a busy machine may refuse one
+again() {
+    local try ms
+    for try in 1 2 3; do
+        ms=$(window "$@")
+        [ -z "$ms" ] || { echo "$ms"; return; }
+    done
+}
 for _ in $(seq "$ROUNDS"); do
-    window "$work/one.conf" 1 >>"$work/one"
-    window "$LAB_COORD_CONF" 3 >>"$work/three"
+    again "$work/one.conf" 1 >>"$work/one"
+    again "$LAB_COORD_CONF" 3 >>"$work/three"
 done
 is "$(cat "$work/one" "$work/three" | wc -l)" $((2 * ROUNDS)) "all sets are 'application'" "$(cat "$work/err")"
 median() {

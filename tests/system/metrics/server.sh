@@ -46,13 +46,13 @@ show_connections() {
     idle=$(fresh_value mysql.threads_connected)
     count=$(fresh_value mysql.aborted_connects)
     status_take before
-    guest_later 'for i in $(seq 15); do mysql -e "SELECT SLEEP(25)" & done; wait'
+    guest_later 'for i in $(seq 15); do mysql -e "SELECT SLEEP(600)" & done; wait'
     for i in 1 2 3; do
         mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" -pwrong -e 'SELECT 1' 2>/dev/null
     done
     near mysql.aborted_connects "$(grown mysql.aborted_connects "$count" 3)" 3 0 "3 wrong logins"
     for i in $(seq 30); do
-        [ "$(run_sql "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(25)'")" -lt 15 ] || break
+        [ "$(run_sql "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600)'")" -lt 15 ] || break
         sleep 0.5
     done
     near mysql.threads_connected "$(awk "BEGIN {print $(fresh_value mysql.threads_connected) - $idle}")" 15 0 "15 sessions more"
@@ -65,6 +65,8 @@ show_connections() {
     near mysql.max_used_connections "$(last mysql.max_used_connections)" \
         "$(status_of now Max_used_connections)" 1 "as the server says"
     above mysql.max_used_connections "$(last mysql.max_used_connections)" 16 "15 sessions more"
+    # the statements, not the sessions: no client aborts
+    run_sql "$(run_sql "SELECT CONCAT('KILL QUERY ', id, ';') FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600)'")"
     show_killed_clients
 }
 
@@ -78,7 +80,11 @@ show_killed_clients() {
 
 kill_clients() {
     guest 'mkfifo /run/idle; for i in 1 2; do mysql </run/idle >/dev/null & pids="$pids $!"; done
-        exec 3>/run/idle; sleep 2; kill -KILL $pids; rm /run/idle; sleep 1' 2>/dev/null
+        exec 3>/run/idle
+        for i in $(seq 100); do # until both are in
+            [ "$(mysql -NBe "SELECT COUNT(*) FROM information_schema.processlist WHERE command = \"Sleep\" AND user = \"root\"")" -lt 2 ] || break
+            sleep 0.2
+        done; kill -KILL $pids; rm /run/idle; sleep 1' 2>/dev/null
 }
 
 # A replica of nowhere, and clients that die: the server itself logs what it thinks of that.
