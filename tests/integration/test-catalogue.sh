@@ -151,6 +151,7 @@ for delay in 20 100 300 600 900; do
     kill -9 $! 2>/dev/null
     wait $! 2>/dev/null
 done
+rm -f "$state/index.db"
 printf 'half an index' >"$state/index.db.tmp" # as if it had died while writing
 same_answers "killed five times while it made the index: the same answers"
 [ ! -e "$state/index.db.tmp" ]
