@@ -33,8 +33,11 @@ struct err last_error;
 const struct lock_limits quick = {
     .try_ms = 300, .tries = 3, .victims = 1000, .guard_s = 60, .backoff_ms = 40};
 
-/* Long enough for something to happen while the request is pending. */
-#define ONCE_MS 1000
+/*
+ * Long enough for something to happen while the request is pending. The server's own limit is in
+ * whole seconds, rounded up: it is far enough behind for the cancel to be ours.
+ */
+#define ONCE_MS 1100
 static const struct lock_limits once = {
     .try_ms = ONCE_MS, .tries = 1, .victims = 100, .guard_s = 60, .backoff_ms = 10};
 
