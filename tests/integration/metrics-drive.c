@@ -107,6 +107,11 @@ pid_t reader_pid(const struct reader *r)
 
 /* ---- what the status tells ---- */
 
+/*
+ * A rate is that between the middles of two answers; a count made of it is off by as much as one
+ * answer took longer than the other. So one is told from none and from two here, not from one and a
+ * tenth.
+ */
 static bool near(double got, double want, double tolerance)
 {
     return got >= want - tolerance && got <= want + tolerance;
@@ -163,9 +168,9 @@ static void test_rates(struct reader *r)
         session_do(admin, "COMMIT");
     sleep_ms(700);
     reader_read(r);
-    check(near(reader_count(r, "mysql.writes"), 140, 2), "140 writes are %.1f",
+    check(near(reader_count(r, "mysql.writes"), 140, 14), "140 writes are %.1f",
           reader_count(r, "mysql.writes"));
-    check(near(reader_count(r, "mysql.commits"), 20, 0.5), "20 commits are %.1f",
+    check(near(reader_count(r, "mysql.commits"), 20, 2), "20 commits are %.1f",
           reader_count(r, "mysql.commits"));
     check(near(reader_count(r, "mysql.questions"), 160, 15), "160 statements are %.1f",
           reader_count(r, "mysql.questions"));
@@ -203,9 +208,9 @@ static void test_scans(struct reader *r)
           reader_count(r, "mysql.select_scan"));
     check(reader_count(r, "mysql.rows_read_rnd_next") >= 200 + scanned / 2,
           "the rows that they read are %.0f", reader_count(r, "mysql.rows_read_rnd_next"));
-    check(near(reader_count(r, "mysql.select_full_join"), 1, 0.1), "a join without index is %.2f",
+    check(near(reader_count(r, "mysql.select_full_join"), 1, 0.4), "a join without index is %.2f",
           reader_count(r, "mysql.select_full_join"));
-    check(reader_count(r, "mysql.tmp_disk_tables") > 0.9, "a table on disk is %.2f",
+    check(reader_count(r, "mysql.tmp_disk_tables") > 0.6, "a table on disk is %.2f",
           reader_count(r, "mysql.tmp_disk_tables"));
 }
 
@@ -233,7 +238,7 @@ static void test_counters(struct reader *r)
     check(reader_value(r, "mysql.aborted_connects") == connects + 1, "and is an aborted connect");
     check(reader_value(r, "mysql.aborted_clients") == clients + 1, "a killed session is counted");
     check(reader_value(r, "mysql.slow_queries.total") == slow + 1 &&
-              near(reader_count(r, "mysql.slow_queries"), 1, slowness() > 1 ? 0.4 : 0.05),
+              near(reader_count(r, "mysql.slow_queries"), 1, 0.4),
           "a slow statement is %.2f", reader_count(r, "mysql.slow_queries"));
 }
 
@@ -249,7 +254,7 @@ static void test_row_locks(struct reader *r)
     sleep_ms(400);
     reader_read(r);
     check(reader_value(r, "innodb.row_lock_current") == 1 &&
-              near(reader_count(r, "innodb.row_lock_waits"), 1, 0.05),
+              near(reader_count(r, "innodb.row_lock_waits"), 1, 0.4),
           "who waits for a row is seen: %.0f now", reader_value(r, "innodb.row_lock_current"));
     session_do(holder, "COMMIT");
     background_join(&waiter);
@@ -273,7 +278,7 @@ static void test_deadlock(struct reader *r)
     session_do(two, "BEGIN");
     session_do(one, "UPDATE t SET x = 0 WHERE id = 1");
     session_do(two, "UPDATE t SET x = 0 WHERE id = 2");
-    background_start_later(&waiter, one, 0, "UPDATE t SET x = 0 WHERE id = 2");
+    background_start_later(&waiter, one, NULL, "UPDATE t SET x = 0 WHERE id = 2");
     sleep_ms(300);
     (void)mysql_query(two, "UPDATE t SET x = 0 WHERE id = 1"); /* one of them is the victim */
     (void)mysql_query(two, "ROLLBACK");
@@ -283,7 +288,7 @@ static void test_deadlock(struct reader *r)
     sleep_ms(750);
     reader_read(r);
     check(reader_value(r, "innodb.deadlocks.total") == before + 1 &&
-              near(reader_count(r, "innodb.deadlocks"), 1, 0.05),
+              near(reader_count(r, "innodb.deadlocks"), 1, 0.4),
           "a deadlock is counted");
 }
 

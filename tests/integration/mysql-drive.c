@@ -33,6 +33,14 @@ struct err last_error;
 const struct lock_limits quick = {
     .try_ms = 300, .tries = 3, .victims = 1000, .guard_s = 60, .backoff_ms = 40};
 
+/*
+ * Long enough for something to happen while the request is pending. The server's own limit is in
+ * whole seconds, rounded up: it is far enough behind for the cancel to be ours.
+ */
+#define ONCE_MS 1100
+static const struct lock_limits once = {
+    .try_ms = ONCE_MS, .tries = 1, .victims = 100, .guard_s = 60, .backoff_ms = 10};
+
 void check(bool ok, const char *fmt, ...)
 {
     va_list ap;
@@ -76,6 +84,38 @@ static long pending(void)
 {
     return session_number(admin, "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
                                  " WHERE INFO LIKE 'FLUSH TABLES WITH READ%%'");
+}
+
+/*
+ * Waits until a statement that begins so is in that state. Which of two comes first is not left to
+ * time. Asks over `admin`: in another thread only while the first is in a call under test.
+ */
+static bool until_runs(const char *head, const char *state)
+{
+    for (int n = 0; n < 200; n++) {
+        if (session_number(admin,
+                           "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
+                           " WHERE INFO LIKE '%s%%' AND STATE LIKE '%s%%'",
+                           head, state) > 0)
+            return true;
+        sleep_ms(20);
+    }
+    printf("# '%s' did not come to be in state '%s'\n", head, state);
+    return false;
+}
+
+/* Our request waits for somebody. */
+static bool until_pending(void)
+{
+    return until_runs("FLUSH TABLES WITH READ", "Waiting for");
+}
+
+static const char long_update[] = "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1";
+
+static void start_long_update(struct background *b)
+{
+    background_start(b, sock, long_update);
+    (void)until_runs("UPDATE slow", "User sleep");
 }
 
 static bool write_works(int ms)
@@ -206,7 +246,7 @@ static void test_long_update(void)
     bool bounded = true;
     int rc;
 
-    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
+    start_long_update(&slow);
     (void)snprintf(blocker, sizeof(blocker), "thread %lu ", mysql_thread_id(slow.my));
     sleep_ms(1200); /* so that the server counts seconds */
     writer_start(&w, sock);
@@ -248,7 +288,7 @@ static void test_long_select(void)
     int rc;
 
     background_start(&slow, sock, "SELECT x, SLEEP(20) FROM slow WHERE id = 1");
-    sleep_ms(300);
+    (void)until_runs("SELECT x, SLEEP", "User sleep");
     writer_start(&w, sock);
     rc = take(l, &quick, &p, &r);
     if (rc == 0) { /* MariaDB 10.4 and later no longer waits for readers */
@@ -278,8 +318,7 @@ static void test_victims(void)
     struct lock_report r;
     int rc;
 
-    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
-    sleep_ms(200);
+    start_long_update(&slow);
     for (int n = 0; n < 3; n++)
         writer_start(&w[n], sock);
     rc = take(l, &limits, &p, &r);
@@ -300,8 +339,6 @@ static void test_victims(void)
  */
 static void test_wedge(void)
 {
-    struct lock_limits limits = {
-        .try_ms = 500, .tries = 1, .victims = 100, .guard_s = 60, .backoff_ms = 10};
     struct mysql_lock *l = new_lock();
     MYSQL *t1 = session_open(sock);
     struct background t2, late;
@@ -310,18 +347,19 @@ static void test_wedge(void)
     int64_t began, took_ms;
     int rc;
 
+    check(mysql_lock_ready(l, &last_error) == 0, "ready");
     session_do(t1, "BEGIN");
     session_do(t1, "UPDATE rows2 SET x = x + 1 WHERE id = 1");
     background_start(&t2, sock, "UPDATE rows2 SET x = x + 1 WHERE id = 1");
-    sleep_ms(200);
+    (void)until_runs("UPDATE rows2", "Updating");
     /* T1's next statement comes while our request is pending */
-    background_start_later(&late, t1, 150, "UPDATE rows2 SET x = x + 1 WHERE id = 2");
+    background_start_later(&late, t1, until_pending, "UPDATE rows2 SET x = x + 1 WHERE id = 2");
     began = mono_us();
-    rc = take(l, &limits, &p, &r);
+    rc = take(l, &once, &p, &r);
     took_ms = (mono_us() - began) / 1000;
     check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].victims >= 1,
           "the wedge ends by our cancel, after %lld ms", (long long)took_ms);
-    check(took_ms < 500 + SLACK_MS, "in bounded time");
+    check(took_ms < ONCE_MS + SLACK_MS, "in bounded time");
     check(background_wait(&late, 1000) && late.error == 0, "the first transaction goes on");
     background_join(&late);
     session_do(t1, "COMMIT");
@@ -343,6 +381,7 @@ static void test_guard(void)
     int rc;
 
     background_start(&slow, sock, "SELECT SLEEP(20)");
+    (void)until_runs("SELECT SLEEP(20)", "User sleep");
     sleep_ms(3100);
     limits.guard_s = 1;
     check(take(l, &limits, &p, &r) < 0 && last_error.code == ERR_LOCK && r.tries == 0 &&
@@ -354,10 +393,18 @@ static void test_guard(void)
     mysql_lock_free(l);
 }
 
-static void *cancel_soon(void *arg)
+struct canceller {
+    struct mysql_lock *lock;
+    int64_t cancelled_us;
+};
+
+static void *cancel_pending(void *arg)
 {
-    sleep_ms(250);
-    mysql_lock_cancel(arg);
+    struct canceller *c = arg;
+
+    (void)until_pending();
+    c->cancelled_us = mono_us();
+    mysql_lock_cancel(c->lock);
     return NULL;
 }
 
@@ -369,19 +416,20 @@ static void test_cancel(void)
     struct background slow;
     struct position p;
     struct lock_report r;
+    struct canceller canceller = {.lock = l};
     pthread_t thread;
-    int64_t began;
+    int64_t ended, took_us;
     int rc;
 
-    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
-    sleep_ms(100);
-    began = mono_us();
-    (void)pthread_create(&thread, NULL, cancel_soon, l);
+    start_long_update(&slow);
+    (void)pthread_create(&thread, NULL, cancel_pending, &canceller);
     rc = take(l, &limits, &p, &r);
-    check(rc < 0 && last_error.code == ERR_CANCELLED && mono_us() - began < (250 + SLACK_MS) * 1000,
-          "cancelled by another thread after %lld ms", (long long)(mono_us() - began) / 1000);
-    check(pending() == 0 && write_works(500), "no request of ours is left on the server");
+    ended = mono_us();
     (void)pthread_join(thread, NULL);
+    took_us = ended - canceller.cancelled_us;
+    check(rc < 0 && last_error.code == ERR_CANCELLED && took_us < SLACK_MS * 1000,
+          "cancelled by another thread, in %lld ms", (long long)took_us / 1000);
+    check(pending() == 0 && write_works(500), "no request of ours is left on the server");
     background_kill(&slow, admin);
     check(take(l, &quick, &p, &r) == 0, "a spent cancel does not hurt the next request");
     position_release(&p);
@@ -389,19 +437,16 @@ static void test_cancel(void)
     mysql_lock_free(l);
 }
 
-static const struct lock_limits once = {
-    .try_ms = 500, .tries = 1, .victims = 100, .guard_s = 60, .backoff_ms = 10};
-
 struct stall {
     struct proxy *proxy;
     int connection;
 };
 
-static void *stall_soon(void *arg)
+static void *stall_pending(void *arg)
 {
     struct stall *s = arg;
 
-    sleep_ms(200); /* the request is pending by now */
+    (void)until_pending();
     atomic_store(&s->proxy->stalled, s->connection);
     return NULL;
 }
@@ -414,7 +459,7 @@ static int take_stalling(struct mysql_lock *l, struct proxy *proxy, int connecti
     pthread_t thread;
     int rc;
 
-    if (pthread_create(&thread, NULL, stall_soon, &s) != 0)
+    if (pthread_create(&thread, NULL, stall_pending, &s) != 0)
         return 0;
     rc = take(l, &once, p, r);
     (void)pthread_join(thread, NULL);
@@ -442,14 +487,13 @@ static void test_stuck_watch(void)
     l = mysql_lock_new(&login);
     check(mysql_lock_ready(l, &last_error) == 0 && atomic_load(&proxy.accepted) == 2,
           "ready, through a proxy");
-    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
-    sleep_ms(100);
+    start_long_update(&slow);
     rc = take_stalling(l, &proxy, 0, &p, &r);
     opened = atomic_load(&proxy.accepted);
-    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < 500 + SLACK_MS,
+    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < ONCE_MS + SLACK_MS,
           "a stuck watch does not keep us from cancelling, after %u ms", r.try[0].waited_ms);
-    /* where all is slow the first of them may be given up too */
-    check(opened == 3 || (slowness() > 1 && opened > 3), "over a fresh connection");
+    /* the first of them may be given up too */
+    check(opened >= 3, "over a fresh connection");
     check(pending() == 0 && write_works(500), "no request of ours is left on the server");
     background_kill(&slow, admin);
     mysql_lock_free(l);
@@ -476,10 +520,9 @@ static void test_stuck_lock(void)
     login.socket = path;
     l = mysql_lock_new(&login);
     (void)mysql_lock_ready(l, NULL);
-    background_start(&slow, sock, "UPDATE slow SET x = x + SLEEP(30) WHERE id = 1");
-    sleep_ms(100);
+    start_long_update(&slow);
     rc = take_stalling(l, &proxy, 1, &p, &r);
-    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < 500 + 1000 + SLACK_MS,
+    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < ONCE_MS + 1000 + SLACK_MS,
           "a silent lock connection is given up after %u ms", r.try[0].waited_ms);
     check(pending() == 0 && write_works(500), "no request of ours is left on the server");
     background_kill(&slow, admin);

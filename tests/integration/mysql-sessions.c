@@ -97,7 +97,8 @@ static void *background_main(void *arg)
 {
     struct background *b = arg;
 
-    sleep_ms(b->delay_ms);
+    if (b->until)
+        (void)b->until();
     b->started_us = mono_us();
     if (mysql_real_query(b->my, b->sql, strlen(b->sql)) != 0) {
         b->error = mysql_errno(b->my);
@@ -113,11 +114,11 @@ static void *background_main(void *arg)
     return NULL;
 }
 
-void background_start_later(struct background *b, MYSQL *my, int delay_ms, const char *sql)
+void background_start_later(struct background *b, MYSQL *my, bool (*until)(void), const char *sql)
 {
     memset(b, 0, sizeof(*b));
     b->my = my;
-    b->delay_ms = delay_ms;
+    b->until = until;
     (void)snprintf(b->sql, sizeof(b->sql), "%s", sql);
     if (pthread_create(&b->thread, NULL, background_main, b) != 0)
         die(b->my, "cannot start a thread");
@@ -125,7 +126,7 @@ void background_start_later(struct background *b, MYSQL *my, int delay_ms, const
 
 void background_start(struct background *b, const char *socket, const char *sql)
 {
-    background_start_later(b, session_open(socket), 0, sql);
+    background_start_later(b, session_open(socket), NULL, sql);
     b->owns_session = true;
 }
 

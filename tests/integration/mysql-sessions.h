@@ -25,7 +25,7 @@ struct background {
     pthread_t thread;
     MYSQL *my;
     char sql[256];
-    int delay_ms;
+    bool (*until)(void);
     bool owns_session;
     atomic_bool done;
     unsigned error; /* the server's number; 0: it worked */
@@ -34,8 +34,8 @@ struct background {
 
 /* In a session of its own. */
 void background_start(struct background *b, const char *socket, const char *sql);
-/* In `my`, which nobody else may use until background_join(). */
-void background_start_later(struct background *b, MYSQL *my, int delay_ms, const char *sql);
+/* In `my`, which nobody else may use until background_join(); first `until`, where there is one. */
+void background_start_later(struct background *b, MYSQL *my, bool (*until)(void), const char *sql);
 /* True when it ended within ms times slowness(). */
 bool background_wait(struct background *b, int ms);
 void background_join(struct background *b);

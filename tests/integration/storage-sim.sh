@@ -99,7 +99,7 @@ make_volume() { # NAME
         member id)
     job=$(api "createVolume&tsmid=$tsm&datasetid=$dataset&qosgroupid=$group&name=$1&quotasize=1G&protocoltype=ISCSI" |
         member jobid)
-    for _ in $(seq $((20 * slow))); do
+    for _ in $(seq $((100 * slow))); do
         case $(api "queryAsyncJobResult&jobId=$job") in
         *'"jobstatus": 1'*) return 0 ;;
         esac
@@ -146,7 +146,7 @@ listFileSystem = 5
 END
     "$SIM" --config "$dir/sim.conf" --foreground >"$dir/sim.out" 2>&1 &
     sim_pid=$!
-    for _ in $(seq $((20 * slow))); do
+    for _ in $(seq $((100 * slow))); do
         [ -s "$dir/port" ] && break
         sleep 0.1
     done

@@ -9,7 +9,8 @@ sim=${ELASTISTOR_SIM:-${BUILD:-build}/elastistor-sim}
 dir=$(mktemp -d) || exit 1
 key=0123456789abcdef
 control=$((RANDOM % 20000 + 1000))
-portal=$((RANDOM % 20000 + 20000))
+# below the ports that the system gives to clients
+portal=$((RANDOM % 8000 + 24000))
 n=0 failed=0 pid='' tgtd=''
 export TGT_IPC_SOCKET=$dir/tgt
 

@@ -191,7 +191,7 @@ before=$(sim_count updateVolumeiSCSIService)
 "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" --deadline $((10000 * slow)) set-access data "$everybody" \
     >"$dir/out" 2>"$dir/err" &
 pid=$!
-for _ in $(seq $((20 * slow))); do
+for _ in $(seq $((100 * slow))); do
     asked updateVolumeiSCSIService 1 && break
     sleep 0.1
 done
@@ -269,10 +269,11 @@ sim clear
 
 # two remove the same volume: the job of one of them finds nothing
 drive clone s1 data c6
-sim "latency?command=deleteFileSystem&ms=$((400 * slow))"
+sim "latency?command=deleteFileSystem&ms=$((1500 * slow))"
 before=$(sim_count deleteFileSystem)
 for who in 1 2; do
-    "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" delete c6 >"$dir/out.$who" 2>&1 &
+    "$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" --deadline $((10000 * slow)) \
+        delete c6 >"$dir/out.$who" 2>&1 &
     eval "pid_$who=\$!"
 done
 # shellcheck disable=SC2154 # set by eval

@@ -77,8 +77,10 @@ until_true() { # until_true COMMAND..., for at most 10 s
     done
     return 1
 }
-# QEMU's part: whoever is at the host's end is joined with the agent, one after the other
-socat UNIX-LISTEN:"$dir/qemu/port",fork,unlink-early UNIX-LISTEN:"$dir/guest",unlink-early 2>/dev/null </dev/null &
+# QEMU's part: whoever is at the host's end is joined with the agent, one after the other. One that ends
+# late must not remove the path that the next has bound meanwhile.
+socat UNIX-LISTEN:"$dir/qemu/port",fork,unlink-early UNIX-LISTEN:"$dir/guest",unlink-early,unlink-close=0 \
+    2>/dev/null </dev/null &
 relay_pid=$!
 agent_start() {
     "$agent" -v --config "$dir/agent.conf" daemon >>"$dir/agent.log" 2>&1 </dev/null &
