@@ -89,7 +89,6 @@ static void describe_sample(const struct sampler *sampler, Cbsnap__State *to)
         MSG_SET(to, samples_missed, (uint64_t)*missed);
 }
 
-/* The session's part, and what the guest is; while held the mounts are the session's. */
 /* The kernel says so behind the name (proc_pid_exe(5)): an upgrade has put another file there,
  * maybe of the same version. */
 static bool program_replaced(void)
@@ -102,6 +101,7 @@ static bool program_replaced(void)
     return len > (ssize_t)tail && memcmp(name + len - tail, gone, tail) == 0;
 }
 
+/* The session's part, and what the guest is; while held the mounts are the session's. */
 void call_state(struct call *call)
 {
     struct daemon *d = call->daemon;
@@ -122,10 +122,12 @@ void call_state(struct call *call)
     MSG_SET(&view.state, host_connected, port_peer(d->port) != NULL);
     view.state.port_problem = describe_text(port_problem(d->port));
     describe_sample(d->sampler, &view.state);
-    if (call->client && !call->client->host) /* a person in the guest asks, not a run that waits */
+    if (call->client &&
+        !call->client->host) { /* a person in the guest asks, not a run that waits */
         evidence_describe(d->evidence, &view.state);
+        MSG_SET(&view.state, program_replaced, program_replaced());
+    }
     view.state.agent_version = (char *)CBSNAP_VERSION;
-    MSG_SET(&view.state, program_replaced, program_replaced());
     view.state.confine_problem = describe_text(d->confine_problem.msg);
     MSG_BODY(&m, state, STATE, &view.state);
     call_send(call, &m);

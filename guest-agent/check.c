@@ -62,18 +62,15 @@ static void check_version(struct report *r, const Cbsnap__State *s)
 {
     const char *running = s->agent_version;
 
-    if (running && strcmp(running, CBSNAP_VERSION) == 0) {
-        if (s->program_replaced)
-            say(r, LEVEL_WARN, "agent",
-                "the daemon runs a program file that has been replaced since: restart it "
-                "(systemctl "
-                "restart cbsnap-agent)");
-        return;
-    }
-    say(r, LEVEL_WARN, "agent",
-        "the daemon that runs is of version %s, this program of %s: restart it (systemctl restart "
-        "cbsnap-agent)",
-        running ? running : "0.1.0 or older", CBSNAP_VERSION);
+    if (!running || strcmp(running, CBSNAP_VERSION) != 0)
+        say(r, LEVEL_WARN, "agent",
+            "the daemon that runs is of version %s, this program of %s: restart it (systemctl "
+            "restart cbsnap-agent)",
+            running ? running : "0.1.0 or older", CBSNAP_VERSION);
+    else if (s->program_replaced)
+        say(r, LEVEL_WARN, "agent",
+            "the daemon runs a program file that has been replaced since: restart it (systemctl "
+            "restart cbsnap-agent)");
 }
 
 static void check_daemon(struct report *r, const struct agent_options *o)

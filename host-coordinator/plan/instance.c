@@ -90,14 +90,14 @@ static void add_earlier(struct record *manifest, const struct record *set)
         record_clear(record_at(to, "volumes", n), "history");
 }
 
-static void add_earlier_sets(struct run *r, struct record *manifest, size_t most)
+static void add_earlier_sets(struct run *r, struct record *manifest)
 {
     struct store_names names = {.count = 0};
     size_t told = 0;
 
     if (store_names(&names, r->conf->state_dir, r->ops->name(r->domain), NULL) < 0)
         return;
-    for (size_t n = 0; n < names.count && told < most; n++) {
+    for (size_t n = 0; n < names.count && told < EARLIER_SETS; n++) {
         AUTO_FREE char *path = xasprintf("%s/records/%s", r->conf->state_dir, names.names[n]);
         struct record *set = store_read(path, NULL);
         const char *id = set ? record_text(set, "set") : NULL;
@@ -125,13 +125,13 @@ static char *format_manifest(struct run *r)
     record_copy(manifest, r->record, "server");
     record_copy(manifest, r->record, "volumes");
     record_copy(manifest, r->record, "instance");
-    for (size_t most = EARLIER_SETS;; most /= 2) {
-        record_clear(manifest, "earlier");
-        add_earlier_sets(r, manifest, most);
-        text = record_format(manifest);
-        if (most == 0 || strlen(text) <= MANIFEST_MAX)
-            break;
+    add_earlier_sets(r, manifest);
+    text = record_format(manifest);
+    for (size_t most = EARLIER_SETS; most > 0 && strlen(text) > MANIFEST_MAX;) {
+        most /= 2;
+        record_cut(manifest, "earlier", most);
         free(text);
+        text = record_format(manifest);
     }
     record_free(manifest);
     return text;

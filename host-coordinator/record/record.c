@@ -242,6 +242,16 @@ void record_clear(struct record *r, const char *path)
         json_object_del(parent, key);
 }
 
+void record_cut(struct record *r, const char *path, size_t most)
+{
+    json_t *items = get(r, path);
+
+    while (json_array_size(items) > most)
+        json_array_remove(items, json_array_size(items) - 1);
+    if (most == 0)
+        record_clear(r, path);
+}
+
 const char *record_text(const struct record *r, const char *path)
 {
     return json_string_value(get(r, path));

@@ -61,6 +61,8 @@ void record_put(struct record *to, const char *path, const struct record *from);
 void record_append_copy(struct record *to, const char *path, const struct record *from);
 /* Removes what is at `path`, if anything. */
 void record_clear(struct record *r, const char *path);
+/* Of the array at `path` only the first `most` items stay; with 0 the array goes too. */
+void record_cut(struct record *r, const char *path, size_t most);
 
 const char *record_text(const struct record *r, const char *path); /* NULL when absent */
 bool record_int(const struct record *r, const char *path, int64_t *ret);
