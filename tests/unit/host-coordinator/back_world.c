@@ -165,10 +165,7 @@ void world_open(bool runs)
 {
     memset(&w, 0, sizeof(w));
     w.ran = runs;
-    /* hundreds of worlds sync every line of their journals: in memory where there is some */
-    strcpy(w.dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/cbsnap-back-XXXXXX"
-                                                : "/tmp/cbsnap-back-XXXXXX");
-    if (!mkdtemp(w.dir))
+    if (!make_state_dir(w.dir, "back"))
         give_up("mkdtemp", NULL);
     w.loop = loop_new();
     loop_catch_signals(w.loop);

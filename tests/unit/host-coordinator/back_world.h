@@ -15,6 +15,7 @@
 #include "host-coordinator/back/back.h"
 #include "tests/fake/domain_fake.h"
 #include "tests/fake/peer.h"
+#include "tests/fake/state_dir.h"
 #include "tests/fake/storage_memory.h"
 
 #define SET_ID      "20161104T101500Z-7f3a"
@@ -48,7 +49,7 @@ struct world {
     struct peer *peer;
     struct config conf;
     struct appliance_config appliances[1];
-    char dir[40];
+    char dir[STATE_DIR_SIZE];
     char *definition; /* of "db", as it was */
     bool ran;
     bool tampered; /* the test has edited a record */

@@ -227,10 +227,7 @@ void world_open(bool in_a_hurry)
     memset(&w, 0, sizeof(w));
     (void)pthread_mutex_init(&w.mutex, NULL);
     (void)pthread_cond_init(&w.call_main.changed, NULL);
-    /* hundreds of worlds sync every line of their journals: in memory where there is some */
-    strcpy(w.dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/cbsnap-faults-XXXXXX"
-                                                : "/tmp/cbsnap-faults-XXXXXX");
-    if (!mkdtemp(w.dir))
+    if (!make_state_dir(w.dir, "faults"))
         give_up("mkdtemp");
     w.loop = loop_new();
     loop_catch_signals(w.loop);

@@ -20,6 +20,7 @@
 #include "host-coordinator/plan/run.h"
 #include "tests/fake/domain_fake.h"
 #include "tests/fake/peer.h"
+#include "tests/fake/state_dir.h"
 #include "tests/fake/storage_memory.h"
 
 #define WORLD_VOLUMES 3
@@ -112,7 +113,7 @@ struct world {
     struct peer *peer;
     struct config conf;
     struct appliance_config appliances[1];
-    char dir[48];
+    char dir[STATE_DIR_SIZE];
     int64_t lease_ms; /* the longest that a run may ask for */
     bool after_death; /* this process is not the one that has the port's other end */
     char *xml;

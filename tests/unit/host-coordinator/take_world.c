@@ -81,10 +81,7 @@ int world_setup(void **state)
 {
     (void)state;
     memset(&w, 0, sizeof(w));
-    /* every line of a journal is synced: in memory where there is some */
-    strcpy(w.dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/cbsnap-snapshot-XXXXXX"
-                                                : "/tmp/cbsnap-snapshot-XXXXXX");
-    assert_non_null(mkdtemp(w.dir));
+    assert_true(make_state_dir(w.dir, "snapshot"));
     w.loop = loop_new();
     loop_catch_signals(w.loop);
     peer_set_patience(10 * PATIENCE_MS * (int)slowness());

@@ -17,6 +17,7 @@
 #include "host-coordinator/plan/run.h"
 #include "tests/fake/domain_fake.h"
 #include "tests/fake/peer.h"
+#include "tests/fake/state_dir.h"
 #include "tests/fake/storage_memory.h"
 
 /* What is wrong with the agent in this case. */
@@ -71,7 +72,7 @@ struct world {
     struct storage *array, *second; /* the second is NULL unless a case makes it */
     struct config conf;
     struct appliance_config appliances[2];
-    char dir[40];
+    char dir[STATE_DIR_SIZE];
     char *xml;
     _Atomic(enum agent_fault) fault;
     atomic_bool locked; /* what the agent holds, as it would say itself */

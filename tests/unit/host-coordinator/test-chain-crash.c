@@ -26,12 +26,13 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "tests/fake/state_dir.h"
 #include "tests/unit/host-coordinator/chain_trouble.h"
 
 #define A "20261101T000000Z-000a"
 #define B "20261102T000000Z-000b"
 
-static char dir[40];
+static char dir[STATE_DIR_SIZE];
 
 /* ---- calls that change the disk -------------------------------------------------------------- */
 
@@ -201,9 +202,7 @@ static void close_world(void)
 static void open_world(void)
 {
     broken.way = WELL;
-    strcpy(dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/cbsnap-chain-XXXXXX"
-                                              : "/tmp/cbsnap-chain-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    assert_true(make_state_dir(dir, "chain"));
     assert_int_equal(store_prepare(dir, "db", NULL), 0);
 }
 
