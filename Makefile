@@ -181,9 +181,9 @@ format:
 	clang-format -i $(C_FILES)
 
 lint: $(GEN)
-	clang-format --dry-run --Werror $(C_FILES)
+	@clang-format --dry-run --Werror $(C_FILES)
 	tests/lint/includes
-	! grep -n '\<assert_in_range(' $(filter-out tests/in_range.h,$(C_FILES)) # cmocka 2 warns of it
+	@! grep -n '\<assert_in_range(' $(filter-out tests/in_range.h,$(C_FILES)) # cmocka 2 warns of it
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability \
 	    --suppress=missingIncludeSystem --suppress='*:$(BUILD)/gen/*' -I. -I$(BUILD)/gen -D_GNU_SOURCE \
 	    proto guest-agent host-coordinator tests/elastistor-sim

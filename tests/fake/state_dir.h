@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A folder for the state of a made-up host. Every line of a journal is synced, by hundreds of worlds
- * in a row: in memory where there is some. */
+/* A folder for the state of a made-up host. Every line of a journal is synced, by hundreds of
+ * worlds in a row: in memory where there is some. */
 #ifndef CBSNAP_TESTS_STATE_DIR_H
 #define CBSNAP_TESTS_STATE_DIR_H
 
