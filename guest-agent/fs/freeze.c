@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -111,9 +112,31 @@ const struct mount *fs_set_mount(const struct fs_set *s, size_t n)
     return &s->items[n].mount;
 }
 
+const char *fs_result_problem(const struct fs_result *r)
+{
+    switch (r->answer) {
+    case FS_UNABLE:
+        return "this kind of filesystem cannot be frozen";
+    case FS_COVERED:
+        return "another filesystem is mounted over it";
+    case FS_FAILED:
+        return strerror(r->sys_errno);
+    case FS_FROZEN:
+    case FS_NOT_FROZEN:
+        break;
+    }
+    return NULL;
+}
+
 static bool cannot_freeze(int error)
 {
     return error == EOPNOTSUPP || error == ENOTTY;
+}
+
+static struct fs_result not_opened(const struct fs_entry *item)
+{
+    return (struct fs_result){.answer = item->open_errno == EXDEV ? FS_COVERED : FS_FAILED,
+                              .sys_errno = item->open_errno};
 }
 
 static struct fs_result thaw(int fd)
@@ -136,7 +159,7 @@ void fs_set_thaw(struct fs_set *s, struct fs_result *results)
      * device writes to the file, and waits for ever while the filesystem that holds it is frozen */
     for (size_t n = 0; n < s->count; n++) {
         const struct fs_entry *item = &s->items[n];
-        struct fs_result r = {.answer = FS_FAILED, .sys_errno = item->open_errno};
+        struct fs_result r = not_opened(item);
 
         if (item->fd >= 0)
             r = thaw(item->fd);
@@ -167,9 +190,7 @@ void fs_set_probe(struct fs_set *s, struct fs_result *results)
     for (size_t n = 0; n < s->count; n++) {
         const struct fs_entry *item = &s->items[n];
 
-        results[n] = (struct fs_result){.answer = FS_FAILED, .sys_errno = item->open_errno};
-        if (item->fd >= 0)
-            results[n] = probe(item->fd);
+        results[n] = item->fd >= 0 ? probe(item->fd) : not_opened(item);
     }
 }
 

@@ -18,8 +18,9 @@
 enum fs_answer {
     FS_FROZEN, /* probe: is frozen; thaw: was frozen until this call */
     FS_NOT_FROZEN,
-    FS_UNABLE, /* cannot be frozen at all (vfat, ...): EOPNOTSUPP, ENOTTY */
-    FS_FAILED, /* see sys_errno */
+    FS_UNABLE,  /* cannot be frozen at all (vfat, ...): EOPNOTSUPP, ENOTTY */
+    FS_COVERED, /* another one is mounted over its path, by which qemu-ga would freeze it too */
+    FS_FAILED,  /* see sys_errno */
 };
 
 struct fs_result {
@@ -27,10 +28,14 @@ struct fs_result {
     int sys_errno;
 };
 
+/* Why it was not frozen, or is not known to have been; NULL where there is nothing to say. For
+ * FS_FAILED it is strerror(3)'s, good until the next call. */
+const char *fs_result_problem(const struct fs_result *r);
+
 struct fs_set;
 
 /* Opens each mount of the table that is not read-only; keeps its own copy of the table. A mount
- * that cannot be opened keeps its place and answers FS_FAILED. */
+ * that cannot be opened keeps its place and answers FS_FAILED, or FS_COVERED. */
 struct fs_set *fs_set_open(const struct mount_table *t);
 void fs_set_close(struct fs_set *s); /* accepts NULL; thaws nothing */
 size_t fs_set_count(const struct fs_set *s);

@@ -2,8 +2,6 @@
 /* Positions, tries and mounts as messages; see describe.h. */
 #include "guest-agent/session/describe.h"
 
-#include <string.h>
-
 #include "proto/base/cleanup.h"
 
 char *describe_text(const char *s)
@@ -52,17 +50,7 @@ void describe_mount(Cbsnap__Mount *out, const struct mount *m)
 
 void describe_answer(Cbsnap__Mount *out, const struct fs_result *r)
 {
-    switch (r->answer) {
-    case FS_FROZEN:
-    case FS_NOT_FROZEN:
+    if (r->answer != FS_FAILED)
         MSG_SET(out, frozen, r->answer == FS_FROZEN);
-        break;
-    case FS_UNABLE:
-        MSG_SET(out, frozen, false);
-        out->problem = (char *)"this kind of filesystem cannot be frozen";
-        break;
-    case FS_FAILED:
-        out->problem = strerror(r->sys_errno);
-        break;
-    }
+    out->problem = (char *)fs_result_problem(r);
 }

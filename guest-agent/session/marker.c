@@ -114,10 +114,10 @@ static void thaw_named(const struct buf *marker, struct recovery *r)
 
         if (results[n].answer == FS_FROZEN) {
             r->thawed++;
-        } else if (results[n].answer == FS_FAILED) {
+        } else if (results[n].answer == FS_FAILED || results[n].answer == FS_COVERED) {
             r->failed++;
             log_error("cannot thaw '%s': %s; run fsfreeze -u '%s'", path,
-                      strerror(results[n].sys_errno), path);
+                      fs_result_problem(&results[n]), path);
         }
     }
     fs_set_close(set);

@@ -38,6 +38,9 @@ static int judge_counted(const struct session *s, const struct session_job *job,
 
     for (size_t n = 0; n < job->count; n++) {
         frozen += job->results[n].answer == FS_FROZEN;
+        if (job->results[n].answer == FS_COVERED)
+            return err_set(e, ERR_LOST, "filesystem '%s' was not frozen: %s", path_of(s, n),
+                           fs_result_problem(&job->results[n]));
         if (job->results[n].answer == FS_FAILED)
             return err_set_sys(e, ERR_LOST, job->results[n].sys_errno,
                                "nobody can tell whether filesystem '%s' was frozen until the "

@@ -65,6 +65,18 @@ static void test_count_decides(void **state)
     assert_non_null(strstr(w->reason, "frozen 3"));
 }
 
+/* Nobody could have frozen it: qemu-ga goes by the path, too. */
+static void test_a_covered_one_decides(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, "run", true);
+    w->out.fs[0] = FS_COVERED;
+    release_by_run(w);
+    assert_false(w->held);
+    assert_non_null(strstr(w->reason, "was not frozen: another filesystem is mounted over it"));
+}
+
 /* Neither frozen nor not frozen, says the kernel: then it is not known to have been. */
 static void test_a_thaw_that_fails_decides(void **state)
 {
@@ -197,6 +209,7 @@ int main(void)
         WORLD_TEST(test_held),
         WORLD_TEST(test_probe_decides),
         WORLD_TEST(test_count_decides),
+        WORLD_TEST(test_a_covered_one_decides),
         WORLD_TEST(test_a_thaw_that_fails_decides),
         WORLD_TEST(test_unlock_decides),
         WORLD_TEST(test_lease_during_release),
