@@ -20,7 +20,32 @@ struct mysql_login login_as(const char *user, const char *password_file);
 int take(struct mysql_lock *l, const struct lock_limits *limits, struct position *p,
          struct lock_report *r);
 
-void stop_server(void); /* it hangs until SIGCONT */
+struct mysql_lock *new_lock(void); /* root's; last_error cleared */
+/* Requests of ours that are still on the server: none may be, ever. */
+long pending(void);
+/*
+ * Waits until a statement that begins so is in that state. Which of two comes first is not left to
+ * time. Asks over `admin`: in another thread only while the first is in a call under test.
+ */
+bool until_runs(const char *head, const char *state);
+bool write_works(int ms);
+
+void stop_server(void); /* it hangs until SIGCONT: mysql-drive-lost.c */
+
+/* mysql-drive-refused.c */
+void test_long_update(void);
+void test_long_select(void);
+void test_victims(void);
+void test_wedge(void);
+void test_guard(void);
+void test_cancel(void);
+void test_stuck_watch(void);
+void test_stuck_lock(void);
+
+/* mysql-drive-lost.c */
+void test_lost(void);
+void test_stopped_server(void);
+void test_server_killed(void);
 
 /* mysql-drive-server.c */
 void test_accounts(void);

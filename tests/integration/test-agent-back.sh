@@ -5,23 +5,17 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/tap.sh
-. tests/integration/slow.sh
-agent=$PWD/${BUILD:-build}/cbsnap-agent
-host=$PWD/${BUILD:-build}/agent-host
 dir=$(mktemp -d /tmp/cbsnap-back.XXXXXX) || exit 1
-chmod 755 "$dir"
+. tests/integration/agent.sh
 mysqld=
 manager=
-daemon=
-hostpid=
 as=
 [ "$(id -u)" -ne 0 ] || as=--user=mysql
 set1=20161104T101500Z-7f3a
 set2=20161104T111500Z-0001
 
 stop_all() {
-    [ -z "$daemon" ] || { kill -9 "$daemon" && wait "$daemon"; }
-    [ -z "$hostpid" ] || { kill -9 "$hostpid" && wait "$hostpid"; }
+    kill_both
     [ -z "$manager" ] || { kill -9 "$manager" && wait "$manager"; }
     # the server may have been started anew by the stand-in for systemctl: it is no child of ours
     for p in $mysqld $(pgrep -f -- "--datadir=$dir/data "); do
@@ -32,22 +26,10 @@ stop_all() {
 trap 'stop_all; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
-explain() { tail -5 "$dir/agent.log" | sed 's/^/agent: /'; }
-
 sql_as() { # sql_as USER STATEMENT
     timeout 20 mariadb --no-defaults -u"$1" -pright -S "$dir/s" -N -e "$2"
 }
 sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/s" -N -e "$1"; }
-run() { "$agent" --config "$dir/agent.conf" "$@"; }
-logged() { grep -q -e "$1" "$dir/agent.log"; }
-until_true() { # until_true COMMAND..., for at most 10 s
-    for _ in $(seq $((100 * slow))); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.1
-    done
-    echo "not in time: $*"
-    return 1
-}
 
 # The options come in the way of a real guest: from $MYSQL_HOME, if at all.
 start_mysqld() { # start_mysqld [OPTION...]
@@ -93,50 +75,18 @@ END
     shift
     printf '%s\n' "$@" >>"$dir/agent.conf"
 }
-start_agent() {
-    : >"$dir/agent.log"
-    PATH="$dir/bin:$PATH" "$agent" --config "$dir/agent.conf" daemon >>"$dir/agent.log" 2>&1 3>&- 4>&- &
-    daemon=$!
-    until_true run status || { echo "Bail out! the agent did not start:"; cat "$dir/agent.log"; exit 1; }
-    say wait hello >/dev/null
-}
-stop_agent() {
-    kill -TERM "$daemon"
-    wait "$daemon" 2>/dev/null
-    code=$?
-    daemon=
-    return $code
-}
 
-# The host's end: say LINE writes a command and prints the answers to it.
-start_host() {
-    mkfifo "$dir/in" "$dir/out"
-    "$host" "$dir/port" <"$dir/in" >"$dir/out" &
-    hostpid=$!
-    exec 3>"$dir/in" 4<"$dir/out"
-}
-say() {
-    echo "$*" >&3
-    : >"$dir/said"
-    while IFS= read -r answer <&4 && [ "$answer" != . ]; do
-        echo "$answer" >>"$dir/said"
-    done
-    cat "$dir/said"
-}
-has() { # has PATTERN: the last answer has a line like that
-    grep -q -e "$1" "$dir/said" || { echo "wanted: $1; got:"; cat "$dir/said"; false; }
-}
-said() { # said PATTERN LINE
-    pattern=$1
-    shift
-    say "$*" >/dev/null
-    has "$pattern"
+agent_starts() { # with a log of its own
+    : >"$dir/agent.log"
+    start_agent
+    say wait hello >/dev/null
 }
 
 mariadb-install-db --no-defaults $as --datadir="$dir/data" --auth-root-authentication-method=normal \
     --skip-test-db >"$dir/install.log" 2>&1 || { cat "$dir/install.log"; exit 1; }
 [ -z "$as" ] || chown mysql "$dir"
 mkdir "$dir/bin" "$dir/own" # root's, in a directory that is the server's
+PATH=$dir/bin:$PATH # the agent finds our systemctl
 # Stands in for systemd: starts and stops the server as its unit would, and notes what was asked. As
 # with the real one it is another process that does so: the agent may neither start nor end a server.
 mkdir "$dir/manager"
@@ -191,7 +141,7 @@ start_host
 # ---- manifest and mark
 
 conf cbsnap
-start_agent
+agent_starts
 stored() {
     echo '{"format": 1}' >"$dir/document"
     said "^stored path=$dir/own/instance/$set1.json pruned=0 marked=0 mark-problem=-" \
@@ -221,7 +171,7 @@ ok 'nothing is written while a freeze is under way' not_while_frozen
 stop_agent
 
 conf cbsnap '[mark]' 'table = cbsnap.mark'
-start_agent
+agent_starts
 marked() {
     said '^stored .*marked=1 mark-problem=-' manifest $set1 "$dir/document" 8 mark &&
         [ "$(sql 'SELECT set_id FROM cbsnap.mark WHERE at_wall_us > 1e15')" = $set1 ]
@@ -293,7 +243,7 @@ replica() {
 ok 'nor on a replica that takes writes' replica
 stop_agent
 conf few '[mark]' 'table = cbsnap.mark'
-start_agent
+agent_starts
 ok 'an account without the right: stored, not marked, and why' \
     said "^stored path=/.*marked=0 mark-problem=.*'few'" manifest $set1 "$dir/document" 8 mark
 stop_agent
@@ -302,7 +252,7 @@ stop_agent
 
 conf cbsnap '[mark]' 'table = cbsnap.mark'
 sql 'DELETE FROM cbsnap.mark' # of tests above; and so that there is something to recover
-start_agent
+agent_starts
 say manifest $set1 "$dir/document" 8 mark >/dev/null
 stop_agent
 position=$(sql 'SHOW MASTER STATUS' | awk '{print $1 ":" $2}')
@@ -311,7 +261,7 @@ gtid=$(sql 'SELECT @@GLOBAL.gtid_binlog_pos')
 before_lsn=$(sql "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'Innodb_lsn_current'")
 kill_mysqld
 start_mysqld --log-warnings=3
-start_agent
+agent_starts
 certified() {
     say certificate $set1 "$binlog" >/dev/null
     has "^certificate ready=1 verifying=- version=10.* uuid=- gtid=$gtid at-start=$gtid " &&
@@ -344,7 +294,7 @@ not_certified_while_frozen() {
 ok 'no certificate while a freeze is under way' not_certified_while_frozen
 stop_agent
 conf few '[mark]' 'table = cbsnap.mark'
-start_agent
+agent_starts
 few_rights() {
     said '^certificate ready=1 .* at-start=- .* read-only=0 .* mark=- ' certificate $set1 "$binlog" &&
         has "mark-problem=.*'few'" && has ' binlogs= '
@@ -353,7 +303,7 @@ ok 'an account with no rights: absent what it may not read, and why' few_rights
 sql 'RENAME TABLE cbsnap.mark TO cbsnap.other'
 stop_agent
 conf cbsnap '[mark]' 'table = cbsnap.mark'
-start_agent
+agent_starts
 sql 'GRANT SELECT ON cbsnap.* TO cbsnap@localhost'
 ok 'no table for marks: no mark, and no complaint' said ' mark=- .* mark-problem=- ' certificate $set1 "$binlog"
 sql 'RENAME TABLE cbsnap.other TO cbsnap.mark'
@@ -399,7 +349,7 @@ ok 'and gives the server of a guest that verifies its options' verifying_boot
 export MYSQL_HOME="$dir/home" MARIADB_HOME="$dir/home"
 no_defaults=
 conf cbsnap '[mark]' 'table = cbsnap.mark' '[verify]' "asset_file = $dir/tag" 'unit = db.service'
-start_agent
+agent_starts
 ok 'the agent says that it verifies' logged "verify mode.*$set1"
 ok 'before the server is there: not ready, for which set' \
     said "^certificate ready=0 verifying=$set1 .*problem=no server runs\|^certificate ready=0 verifying=$set1 .*does not answer" \
@@ -431,7 +381,7 @@ all_right() {
         grep -qx 'stop db.service' "$dir/asked" && ! up 2>/dev/null
 }
 ok 'sound data: every table and file checked, no problem, the server stopped' all_right
-start_unit() { PATH="$dir/bin:$PATH" systemctl start db.service && until_true up; }
+start_unit() { systemctl start db.service && until_true up; }
 mysqld=
 start_unit
 ok 'tables by name, no checksums: the server stays up' \
@@ -504,7 +454,7 @@ ok 'a server that dies on a table: its problem, and the rest goes on' died_and_b
 ok 'one that does not come back: three tries, then it says so' died_for_good
 
 # a page of a table overwritten while the server is down, as a disk that lies would
-PATH="$dir/bin:$PATH" systemctl stop db.service
+systemctl stop db.service
 dd if=/dev/urandom of="$dir/data/t/t.ibd" bs=16384 seek=6 count=1 conv=notrunc 2>/dev/null
 start_unit
 page_is_found() {

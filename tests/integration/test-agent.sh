@@ -5,14 +5,9 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/tap.sh
-. tests/integration/slow.sh
-agent=$PWD/${BUILD:-build}/cbsnap-agent
-host=$PWD/${BUILD:-build}/agent-host
 dir=$(mktemp -d /tmp/cbsnap-agent.XXXXXX) || exit 1
-chmod 755 "$dir"
+. tests/integration/agent.sh
 mysqld=
-daemon=
-hostpid=
 as=
 [ "$(id -u)" -ne 0 ] || as=--user=mysql
 
@@ -21,14 +16,11 @@ stop_all() {
         fsfreeze -u "$dir/mnt"
         umount "$dir/mnt"
     fi 2>/dev/null
-    for p in $daemon $hostpid $mysqld; do
-        kill -9 "$p" && wait "$p"
-    done 2>/dev/null
+    kill_both
+    [ -z "$mysqld" ] || { kill -9 "$mysqld" && wait "$mysqld"; } 2>/dev/null
 }
 trap 'stop_all; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-
-explain() { tail -5 "$dir/agent.log" | sed 's/^/agent: /'; }
 
 sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/s" -N -e "$1"; }
 insert() { # insert SECONDS: a write from another session, given up after that time
@@ -36,19 +28,7 @@ insert() { # insert SECONDS: a write from another session, given up after that t
 }
 write_in() { insert "$(($1 * slow))"; }
 blocked() { ! insert 0.5 2>/dev/null; }
-run() { "$agent" --config "$dir/agent.conf" "$@"; }
 state_is() { run status >"$dir/status" && grep -q "^state  *$1" "$dir/status" || { cat "$dir/status"; false; }; }
-logged() { grep -q -e "$1" "$dir/agent.log"; }
-
-# until COMMAND..., for at most 5 s ($slow times that, as all times here)
-until_true() {
-    for _ in $(seq $((50 * slow))); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.1
-    done
-    echo "not in time: $*"
-    return 1
-}
 
 start_mysqld() {
     mariadbd --no-defaults $as --datadir="$dir/data" --socket="$dir/s" --skip-networking \
@@ -89,41 +69,6 @@ dir = $dir/own/instance
 run_dir = $dir/run
 port = $dir/port
 END
-}
-
-start_agent() {
-    "$agent" --config "$dir/agent.conf" daemon >>"$dir/agent.log" 2>&1 3>&- 4>&- &
-    daemon=$!
-    until_true run status || { echo "Bail out! the agent did not start:"; cat "$dir/agent.log"; exit 1; }
-}
-stop_agent() { # stop_agent [SIGNAL]
-    kill "-${1:-TERM}" "$daemon"
-    wait "$daemon" 2>/dev/null
-    code=$?
-    daemon=
-    return $code
-}
-
-# The host's end: say LINE writes a command and prints the answers to it.
-start_host() {
-    rm -f "$dir/in" "$dir/out"
-    mkfifo "$dir/in" "$dir/out"
-    "$host" "$dir/port" <"$dir/in" >"$dir/out" &
-    hostpid=$!
-    exec 3>"$dir/in" 4<"$dir/out"
-}
-say() {
-    echo "$*" >&3
-    : >"$dir/said"
-    while IFS= read -r answer <&4 && [ "$answer" != . ]; do
-        echo "$answer" >>"$dir/said"
-    done
-    cat "$dir/said"
-}
-said() { # said PATTERN LINE: the answer has a line like that
-    pattern=$1
-    shift
-    say "$*" | grep -q -e "$pattern" || { echo "wanted: $pattern; got:"; cat "$dir/said"; false; }
 }
 
 mariadb-install-db --no-defaults $as --datadir="$dir/data" --auth-root-authentication-method=normal \

@@ -5,51 +5,22 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/tap.sh
-. tests/integration/slow.sh
 [ "$(id -u)" -eq 0 ] || { echo "not ok 1 - giving up rights needs root, to have some"; exit 1; }
-agent=$PWD/${BUILD:-build}/cbsnap-agent
-host=$PWD/${BUILD:-build}/agent-host
 drive=$PWD/${BUILD:-build}/confine-drive
 dir=$(mktemp -d /tmp/cbsnap-rights.XXXXXX) || exit 1
-chmod 755 "$dir"
+. tests/integration/agent.sh
 mysqld=
-daemon=
-hostpid=
 
 stop_all() {
-    for p in $daemon $hostpid $mysqld; do
-        kill -9 "$p" && wait "$p"
-    done 2>/dev/null
+    kill_both
+    [ -z "$mysqld" ] || { kill -9 "$mysqld" && wait "$mysqld"; } 2>/dev/null
     fsfreeze -u "$dir/mnt" 2>/dev/null
     ! mountpoint -q "$dir/mnt" || umount "$dir/mnt"
 }
 trap 'stop_all; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
-explain() { tail -5 "$dir/agent.log" | sed 's/^/agent: /'; }
 sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/db/s" -N -e "$1"; }
-run() { "$agent" --config "$dir/agent.conf" "$@"; }
-until_true() { # until_true COMMAND..., for at most 10 s
-    for _ in $(seq $((100 * slow))); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.1
-    done
-    echo "not in time: $*"
-    return 1
-}
-say() {
-    echo "$*" >&3
-    : >"$dir/said"
-    while IFS= read -r answer <&4 && [ "$answer" != . ]; do
-        echo "$answer" >>"$dir/said"
-    done
-    cat "$dir/said"
-}
-said() { # said PATTERN LINE: the answer has a line like that
-    pattern=$1
-    shift
-    say "$*" | grep -q -e "$pattern" || { echo "wanted: $pattern; got:"; cat "$dir/said"; false; }
-}
 
 # ---- a server of another user, and a filesystem that can be frozen
 
@@ -133,22 +104,7 @@ kill $other
 
 # ---- the daemon
 
-mkfifo "$dir/in" "$dir/out"
-"$host" "$dir/port" <"$dir/in" >"$dir/out" &
-hostpid=$!
-exec 3>"$dir/in" 4<"$dir/out"
-start_agent() {
-    "$agent" --config "$dir/agent.conf" daemon >>"$dir/agent.log" 2>&1 3>&- 4>&- &
-    daemon=$!
-    until_true run status || { echo "Bail out! the agent did not start:"; cat "$dir/agent.log"; exit 1; }
-}
-stop_agent() {
-    kill -TERM "$daemon"
-    wait "$daemon" 2>/dev/null
-    code=$?
-    daemon=
-    return $code
-}
+start_host
 # as systemd does it, where the limit on locked memory is none
 ulimit -l unlimited 2>/dev/null
 start_agent
@@ -198,15 +154,17 @@ wrote() { # wrote NAME TENTHS: not under timeout(1), a writer on a frozen filesy
     return 1
 }
 held() {
+    said '^prepared epoch=.* server=10' prepare run-1 $((5000 * slow)) || return 1
     epoch=$(cat "$dir/run/epoch")
-    said '^prepared epoch=.* server=10' prepare run-1 $((5000 * slow)) && run hook freeze && fsfreeze -f "$dir/mnt" &&
+    run hook freeze && fsfreeze -f "$dir/mnt" &&
         said '^renewed' renew run-1 "$epoch" 1 && ! insert 0.5 && ! wrote 1 5 &&
         said "^released held=1 epoch=$epoch" release run-1 "$epoch" && insert $((2 * slow)) && wrote 2 20
 }
 ok 'lock, freeze, probe, thaw: held' held
 lease() {
+    said '^prepared' prepare run-2 $((1000 * slow)) || return 1
     epoch=$(cat "$dir/run/epoch")
-    said '^prepared' prepare run-2 $((1000 * slow)) && run hook freeze && fsfreeze -f "$dir/mnt" && wrote 3 20 &&
+    run hook freeze && fsfreeze -f "$dir/mnt" && wrote 3 20 &&
         said '^released held=0 .*(lease)' release run-2 "$epoch"
 }
 ok 'the watchdog thaws' lease

@@ -51,8 +51,7 @@ show_row_locks() {
     sleep 6
     near innodb.row_lock_current "$(fresh_value innodb.row_lock_current)" 2 0 "2 sessions wait for a row"
     show_transactions
-    # interrupted, a SELECT SLEEP() ends well
-    run_sql "$(run_sql "SELECT CONCAT('KILL QUERY ', id, ';') FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600)'")"
+    wake_sleepers
     sleep 3
     mark >/dev/null
     status_take after

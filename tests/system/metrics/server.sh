@@ -6,6 +6,12 @@ run_sql() {
     "$LAB" mysql "$*"
 }
 
+# The statements are interrupted, not the sessions: a SELECT SLEEP() ends well, and no client aborts.
+wake_sleepers() {
+    run_sql "$(run_sql "SELECT CONCAT('KILL QUERY ', id, ';') FROM information_schema.processlist
+        WHERE info = 'SELECT SLEEP(600)'")"
+}
+
 # A window around some statements, seen from both sides: the rates' integrals since $from, and how
 # far the server's own counters went ($work/before, $work/after). A rate is over the time between two
 # answers of the server, a sample tells when its reading began: an integral is exact only over
@@ -65,8 +71,7 @@ show_connections() {
     near mysql.max_used_connections "$(last mysql.max_used_connections)" \
         "$(status_of now Max_used_connections)" 1 "as the server says"
     above mysql.max_used_connections "$(last mysql.max_used_connections)" 16 "15 sessions more"
-    # the statements, not the sessions: no client aborts
-    run_sql "$(run_sql "SELECT CONCAT('KILL QUERY ', id, ';') FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600)'")"
+    wake_sleepers
     show_killed_clients
 }
 
