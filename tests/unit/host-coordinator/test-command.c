@@ -248,7 +248,7 @@ static void help_is_of_the_command_that_is_given(void **state)
         {"--help", 0, "\n  snapshot  DOMAIN"},
         {"--help", 0, "\n  6  verification, or show --check, found a difference\n"},
         {"prune --help", 0, "usage: cbsnap-coord prune [OPTION]... DOMAIN\n"},
-        {"-h prune", 0, "\n  --keep-within TIME    all as young as that"},
+        {"-h prune", 0, "\n  --keep-within TIME    all within TIME before the newest"},
         {"recover --help extra", 0, "usage: cbsnap-coord recover [OPTION]...\n"},
         {"nonsense --help", 2, ""},
         {"list --nonsense --help", 2, ""},
