@@ -140,14 +140,33 @@ struct record *record_make_object(struct record *r, const char *path)
     return (struct record *)object_at(r, path);
 }
 
+/* A member's name may come from the guest too: one that is no UTF-8 is none to jansson, which frees
+ * the value then. */
+static void set_member(json_t *object, const char *name, json_t *value)
+{
+    json_t *key = text_value(name);
+
+    json_object_set_new(object, json_string_value(key), value);
+    json_decref(key);
+}
+
+static json_t *get_member(const json_t *object, const char *name)
+{
+    json_t *key = text_value(name);
+    json_t *value = json_object_get(object, json_string_value(key));
+
+    json_decref(key);
+    return value;
+}
+
 struct record *record_make_member(struct record *r, const char *path, const char *name)
 {
     json_t *object = object_at(r, path);
-    json_t *child = json_object_get(object, name);
+    json_t *child = get_member(object, name);
 
     if (!json_is_object(child)) {
         child = json_object();
-        json_object_set_new(object, name, child);
+        set_member(object, name, child);
     }
     return (struct record *)child;
 }
@@ -155,12 +174,12 @@ struct record *record_make_member(struct record *r, const char *path, const char
 void record_set_member_text(struct record *r, const char *path, const char *name, const char *value)
 {
     if (value)
-        json_object_set_new(object_at(r, path), name, text_value(value));
+        set_member(object_at(r, path), name, text_value(value));
 }
 
 void record_set_member_number(struct record *r, const char *path, const char *name, double value)
 {
-    json_object_set_new(object_at(r, path), name, number(value));
+    set_member(object_at(r, path), name, number(value));
 }
 
 /* ---- arrays ---------------------------------------------------------------------------------- */

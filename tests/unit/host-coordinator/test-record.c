@@ -106,6 +106,31 @@ static void hostile_text_cannot_break_the_document(void **state)
     record_free(r);
 }
 
+/* A name from the guest is told as well as its text is, and what is under it is not lost. */
+static void a_hostile_name_is_a_member_like_any_other(void **state)
+{
+    struct record *r = record_new(), *again, *kept;
+    struct err e = ERR_INIT;
+    AUTO_FREE char *text = NULL;
+    int64_t value;
+
+    (void)state;
+    record_set_int(record_make_member(r, "v", "fs./mnt/d\xE9.size"), "count", 3);
+    record_set_int(record_make_member(r, "v", "fs./mnt/d\xE9.size"), "max", 5);
+    record_set_member_text(r, "t", "\xFF", "b");
+    record_set_member_number(r, "n", "\xC3", 1);
+    text = record_format(r);
+    again = record_parse(text, "here", &e);
+    assert_non_null(again);
+    kept = record_member(again, "v", "fs./mnt/d?.size");
+    assert_true(record_int(kept, "count", &value) && value == 3);
+    assert_true(record_int(kept, "max", &value) && value == 5);
+    assert_string_equal(record_text(again, "t.?"), "b");
+    assert_true(record_int(again, "n.?", &value) && value == 1);
+    record_free(again);
+    record_free(r);
+}
+
 static void save(const char *domain, const char *set)
 {
     struct record *r = record_new();
@@ -300,6 +325,7 @@ int main(void)
         cmocka_unit_test(no_document_moves_a_cursor),
         cmocka_unit_test(what_is_of_another_kind_is_absent_and_replaced),
         cmocka_unit_test(hostile_text_cannot_break_the_document),
+        cmocka_unit_test(a_hostile_name_is_a_member_like_any_other),
         cmocka_unit_test(sets_are_listed_newest_first_and_found_by_their_beginning),
         cmocka_unit_test(a_domain_name_cannot_leave_the_folder),
         cmocka_unit_test(a_vm_has_one_run_at_a_time),
