@@ -42,6 +42,13 @@ cases() {
 }
 
 
+# one that came when the step was over is another case
+struck() {
+    [ -z "$came" ] || return 0
+    came=yes
+    [ "${into#* }" = before ] || ! grep -q "^${into% *} .* ms$" "$work/err" || came_late=1
+}
+
 # The run, with its fault. Sets status; $at is when the fault came, in ms.
 run_with() { # STEP WHEN FAULT
     local how=ask:$work/fifo delay
@@ -69,10 +76,10 @@ run_with() { # STEP WHEN FAULT
             echo >"$work/fifo/go"
             sleep "$(awk "BEGIN {print $delay / 1000}")"
         fi
+        came='' into="$1 $2"
         "fault_$3"
         fault_status=$?
-        # one that came when the step was over is another case
-        [ "$2" = before ] || ! grep -q "^$1 .* ms$" "$work/err" || came_late=1
+        struck
         [ "$2" = during ] || echo >"$work/fifo/go"
     fi
     if blocks_by_nature "$3" && has "end_$3"; then

@@ -30,16 +30,16 @@ EOT
 # What a test does to a libvirtd of ours; the VMs live on.
 lab_libvirtd() {
     local pid
-    pid=$(pid_of libvirtd) || fail "libvirtd was not started by the lab"
+    pid=$(pid_of libvirtd) || [ "${1:-}" = start ] || fail "libvirtd was not started by the lab"
     case ${1:-} in
-    restart)
+    kill)
         kill -KILL "$pid"
         until_ok 10 "the end of libvirtd" eval '! pid_of libvirtd'
-        libvirt_up
         ;;
+    start) libvirt_up ;;
     stop) kill -STOP "$pid" ;;
     continue) kill -CONT "$pid" ;;
-    *) fail "usage: lab libvirtd restart|stop|continue" ;;
+    *) fail "usage: lab libvirtd kill|start|stop|continue" ;;
     esac
 }
 
