@@ -90,7 +90,9 @@ static int freeze_result(struct run *r, struct err *e)
     struct domain_call *c;
 
     if (freeze_call_result(r, &c, e) < 0) {
-        r->freeze.in_flight = e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED;
+        /* a connection that broke has lost the answer, not the freeze */
+        r->freeze.in_flight =
+            e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED || e->code == ERR_LIBVIRT;
         if (e->code == ERR_TIMEOUT)
             err_set(e, ERR_TIMEOUT,
                     "no answer of qemu-ga in domain '%s' to the freeze in %lld ms; look at its "
@@ -285,8 +287,10 @@ static int thaw_step(void *run, struct err *e)
                                                  : "the freeze came after the agent was asked",
                            libvirt.msg);
         run_note(r, "the agent let go, but qemu-ga could not be told: %s", libvirt.msg);
-    } else if (!told) {
-        wait_for_lease(r);
+    } else {
+        r->freeze.in_flight = false; /* qemu-ga takes one command after the other */
+        if (!told)
+            wait_for_lease(r);
     }
     r->freeze.thaw_done = true;
     return thaw_verdict(r, e);

@@ -191,6 +191,7 @@ static void answer_release(struct peer *p, const Cbsnap__Envelope *request)
     bool held = w.locked && w.fault != AGENT_NOT_HELD;
 
     w.releases++;
+    w.releases_of_none += !request->release->has_epoch;
     w.released_us = mono_us();
     if (w.signal_at == SIGNAL_THAW)
         kill(getpid(), SIGTERM);

@@ -49,6 +49,27 @@ static void a_freeze_that_hangs_needs_a_person(void **state)
     }
 }
 
+/* So it is when the connection breaks: the answer is lost, the freeze may come. The agent is to
+ * refuse it then, so it is not told that none will come. */
+static void a_freeze_whose_answer_is_lost_needs_a_person(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    domain_fake_script(FAKE_FREEZE, (struct fake_act){.fail = ERR_LIBVIRT});
+    domain_fake_script(FAKE_THAW, (struct fake_act){.fail = ERR_LIBVIRT});
+    out = take_with(AGENT_NEVER_ASKED);
+    assert_void(&out, 5, "run cbsnap-coord thaw db");
+    assert_int_equal(w.releases_of_none, 0);
+    assert_domain_closed();
+
+    world_again();
+    domain_fake_script(FAKE_FREEZE, (struct fake_act){.fail = ERR_LIBVIRT});
+    out = take_with(AGENT_NEVER_ASKED);
+    assert_void(&out, 4, "the fake says no");
+    assert_int_equal(w.releases_of_none, 1);
+}
+
 /* One way could not, the other did not answer: nobody may call this VM thawed. */
 static void a_filesystem_that_stays_frozen_needs_a_person(void **state)
 {
@@ -141,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TAKE_TEST(a_freeze_that_fails_or_is_late_is_let_go),
         TAKE_TEST(a_freeze_that_hangs_needs_a_person),
+        TAKE_TEST(a_freeze_whose_answer_is_lost_needs_a_person),
         TAKE_TEST(a_filesystem_that_stays_frozen_needs_a_person),
         TAKE_TEST(qemu_ga_that_cannot_be_told_does_not_spoil_a_held_set),
         TAKE_TEST(somebody_elses_freeze_is_not_thawed),
