@@ -66,8 +66,9 @@ static int announce_step(void *run, struct err *e)
         return -1;
     report_volumes(r);
     report_begun(r);
-    journal_note(r->journal, r->record, true);
-    if (store_save(r->conf->state_dir, r->ops->name(r->domain), r->set, r->record, e) < 0)
+    /* a journal without it names nothing that recover could remove */
+    if (journal_write(r->journal, r->record, true, e) < 0 ||
+        store_save(r->conf->state_dir, r->ops->name(r->domain), r->set, r->record, e) < 0)
         return -1;
     r->touched = true;
     return 0;

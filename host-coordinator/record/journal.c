@@ -76,24 +76,17 @@ int journal_write(struct journal *j, const struct record *r, bool sync, struct e
                        "cannot write the journal '%s'", j->path);
 }
 
-void journal_note(struct journal *j, const struct record *r, bool sync)
-{
-    struct err why = ERR_INIT;
-
-    /* A full disk must not keep a VM frozen: the run goes on, and the log says what is missing. */
-    if (journal_write(j, r, sync, &why) < 0)
-        log_warn("%s", why.msg);
-}
-
 void journal_step(struct journal *j, const char *step, const char *event, bool sync)
 {
     struct record *r = record_new();
+    struct err why = ERR_INIT;
     char at[32];
 
     record_set_text(r, "at", clock_iso(wall_us(), at));
     record_set_text(r, "step", step);
     record_set_text(r, "event", event);
-    journal_note(j, r, sync);
+    if (journal_write(j, r, sync, &why) < 0)
+        log_warn("%s", why.msg);
     record_free(r);
 }
 

@@ -65,10 +65,10 @@ bool store_run_has(int fd, long *ret_pid);
 struct journal;
 /* The file is locked while the run lives: one that is not locked is a dead run's. */
 int journal_open(struct journal **ret, const char *state_dir, const char *set, struct err *e);
+/* What cannot be written is only logged: a full disk must not keep a VM frozen. */
 void journal_step(struct journal *j, const char *step, const char *event, bool sync);
-/* A whole object as one line, such as the volumes and names that are about to be used. */
-void journal_note(struct journal *j, const struct record *r, bool sync);
-/* The same for who must not go on without it; journal_note() only logs. */
+/* A whole object as one line, such as the volumes and names that are about to be used: for who
+ * must not go on without it. */
 int journal_write(struct journal *j, const struct record *r, bool sync, struct err *e);
 /* `done`: the record tells all now, so the file is removed. Accepts NULL. */
 void journal_close(struct journal *j, bool done);

@@ -124,7 +124,7 @@ static void open_journal(const char *run, const char *set)
     assert_int_equal(journal_open(&j, w.dir, run, NULL), 0);
     record_set_text(r, "set", set);
     record_set_text(r, "id", run);
-    journal_note(j, r, false);
+    assert_int_equal(journal_write(j, r, false, NULL), 0);
     record_free(r);
     journal_close(j, false);
 }

@@ -206,7 +206,7 @@ static void a_journal_of_later_forbids_to_remove(void **state)
     assert_int_equal(journal_open(&journal, w.dir, NEWER_ID, &e), 0);
     record_set_text(head, "act", "verify");
     record_set_text(head, "set", SET_ID);
-    journal_note(journal, head, true);
+    assert_int_equal(journal_write(journal, head, true, NULL), 0);
     assert_int_equal(inventory_remove(&inv, inventory_set(&inv, SET_ID), &e), -1);
     assert_int_equal(e.code, ERR_REFUSED);
     journal_close(journal, true);
