@@ -54,9 +54,9 @@ check-tsan:
 check-under-tsan: all $(INTEGRATION_BIN) $(UNIT_BIN)
 	tests/sanitize/run thread $(UNIT_BIN) $(INTEGRATION)
 
-check-valgrind: all $(INTEGRATION_BIN) $(UNIT_BIN)
+check-valgrind: all $(INTEGRATION_BIN) $(UNIT_BIN) $(FUZZ_BIN)
 	tests/deps valgrind
-	tests/sanitize/run memcheck $(UNIT_BIN) $(INTEGRATION)
+	tests/sanitize/run memcheck $(UNIT_BIN) $(FUZZ_BIN) $(INTEGRATION)
 
 LAB_TOOLS := $(BUILD)/elastistor-sim $(BUILD)/stall-meter $(BUILD)/sample-tap $(BUILD)/floor
 
