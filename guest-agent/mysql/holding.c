@@ -29,7 +29,6 @@
 enum { SERVER_NO_SUCH_TABLE = 1146, SERVER_NO_SUCH_DB = 1049 };
 
 struct asker {
-    struct mysql_lock lock; /* its `lock` is the connection; for position_read() */
     struct conn *conn;
     int64_t until_us;
     const struct holding_query *query;
@@ -73,8 +72,9 @@ static void put_position(struct asker *a)
 {
     struct position p = {.source = NULL};
     struct err e = ERR_INIT;
+    unsigned way = 0;
 
-    if (position_read(&a->lock, &p, &e) < 0) {
+    if (position_read(a->conn, &way, &p, &e) < 0) {
         a->to->problem = xstrdup(e.msg);
         return;
     }
@@ -292,10 +292,10 @@ static void (*const parts[])(struct asker *a) = {
 int holding_read(const struct mysql_login *login, const struct holding_query *q,
                  Cbsnap__Certificate *c, struct err *e)
 {
-    struct asker a = {.query = q, .to = c};
+    struct conn conn;
+    struct asker a = {.conn = &conn, .query = q, .to = c};
     int rc = 0;
 
-    a.conn = &a.lock.lock;
     conn_init(a.conn, login);
     if (conn_open(a.conn, e) < 0) {
         conn_release(a.conn);

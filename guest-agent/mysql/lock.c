@@ -22,10 +22,8 @@
 const char *lock_outcome_name(enum lock_outcome o)
 {
     static const char *const names[] = {
-        [LOCK_GRANTED] = "granted",
-        [LOCK_TIMEOUT] = "timeout",
-        [LOCK_VICTIMS] = "victims",
-        [LOCK_ERROR] = "error",
+        [LOCK_GRANTED] = "granted", [LOCK_TIMEOUT] = "timeout", [LOCK_VICTIMS] = "victims",
+        [LOCK_BUSY] = "busy",       [LOCK_ERROR] = "error",
     };
 
     return (unsigned)o < ARRAY_SIZE(names) ? names[o] : "unknown";
@@ -76,21 +74,25 @@ static void note_lazy_redo(struct mysql_lock *l)
     l->lazy_redo = row && row[0] && strcmp(row[0], "0") == 0;
 }
 
-static int open_watch(struct mysql_lock *l, struct err *e)
-{
-    if (answers(&l->watch))
-        return 0;
-    if (conn_open(&l->watch, e) < 0)
-        return -1;
-    return watch_probe(l, e);
-}
-
 /* The position is read once without the lock: it finds the statement that works here, and warms it.
  */
-static int open_lock(struct mysql_lock *l, struct err *e)
+static int open_watch(struct mysql_lock *l, struct err *e)
 {
     struct position p = {.source = NULL};
 
+    if (answers(&l->watch))
+        return 0;
+    if (conn_open(&l->watch, e) < 0 || watch_probe(l, e) < 0)
+        return -1;
+    l->position_way = 0;
+    if (position_read(&l->watch, &l->position_way, &p, e) < 0)
+        return -1;
+    position_release(&p);
+    return 0;
+}
+
+static int open_lock(struct mysql_lock *l, struct err *e)
+{
     if (l->state == LOCK_HELD) {
         if (conn_is_quiet(&l->lock))
             return 0;
@@ -98,13 +100,7 @@ static int open_lock(struct mysql_lock *l, struct err *e)
     }
     if (answers(&l->lock))
         return 0;
-    if (conn_open(&l->lock, e) < 0)
-        return -1;
-    l->position_way = 0;
-    if (position_read(l, &p, e) < 0)
-        return -1;
-    position_release(&p);
-    return 0;
+    return conn_open(&l->lock, e);
 }
 
 int mysql_lock_ready(struct mysql_lock *l, struct err *e)
@@ -173,6 +169,11 @@ static int not_granted(const struct lock_limits *limits, const struct lock_repor
 
     if (b->found)
         blocker_text(b, text, sizeof(text));
+    if (last->outcome == LOCK_BUSY)
+        return err_set(e, ERR_LOCK,
+                       "the global read lock was not granted in %u %s of %d ms: it was not even "
+                       "asked for, as %s and has tables open",
+                       report->tries, noun, limits->try_ms, text);
     if (last->outcome == LOCK_VICTIMS)
         return err_set(e, ERR_LOCK,
                        "the global read lock was not granted in %u %s; the last one was given up "
@@ -200,7 +201,7 @@ static int tries(struct mysql_lock *l, const struct lock_limits *limits, struct 
                        (limits->try_ms + 999) / 1000) < 0)
             return -1;
         report->tries = n + 1;
-        switch (lock_try(l, limits, &report->try[n], report, e)) {
+        switch (lock_try(l, limits, &report->try[n], &b, report, e)) {
         case LOCK_GRANTED:
             return 0;
         case LOCK_ERROR:
@@ -209,6 +210,9 @@ static int tries(struct mysql_lock *l, const struct lock_limits *limits, struct 
         case LOCK_VICTIMS:
             if (conn_is_open(&l->watch))
                 watch_blocker(l, &b);
+            break;
+        case LOCK_BUSY:
+            break;
         }
     }
     return not_granted(limits, report, &b, e);
@@ -218,23 +222,19 @@ static int flush_under_lock(struct mysql_lock *l, struct err *e)
 {
     if (!l->lazy_redo)
         return 0;
-    return conn_query(&l->lock, POSITION_TIMEOUT_MS, NULL, e,
+    return conn_query(&l->watch, POSITION_TIMEOUT_MS, NULL, e,
                       "FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS");
 }
 
-/* What is done under the lock before anyone is told of it. A KILL QUERY of ours that lost the race
- * against the grant may hit the first statement here (error 1317): hence once more. */
+/* What is done under the lock before anyone is told of it: by the other session, see
+ * position_read(). It may have been given up while the request was pending. */
 static int under_lock(struct mysql_lock *l, struct position *ret, struct err *e)
 {
-    enum { SERVER_QUERY_INTERRUPTED = 1317 };
-
-    for (int n = 0; n < 2; n++) {
-        if (flush_under_lock(l, e) == 0 && position_read(l, ret, e) == 0)
-            return 0;
-        if (!conn_is_open(&l->lock) || l->lock.server_errno != SERVER_QUERY_INTERRUPTED)
-            break;
-    }
-    return -1;
+    if (!conn_is_open(&l->watch) && open_watch(l, e) < 0)
+        return -1;
+    if (flush_under_lock(l, e) < 0)
+        return -1;
+    return position_read(&l->watch, &l->position_way, ret, e);
 }
 
 int mysql_lock_take(struct mysql_lock *l, const struct lock_limits *limits,

@@ -3,9 +3,10 @@
  * The global read lock of one MySQL or MariaDB server, and the position read under it.
  *
  * Two connections, both opened ahead of need: the *lock* connection runs FLUSH TABLES WITH READ
- * LOCK and holds it; the *watch* connection counts who queues behind us and cancels on the server
- * (KILL QUERY). A client that merely stops waiting leaves its request pending, and a pending
- * global lock stops every writer, so a try always ends on the server.
+ * LOCK and holds it, and is idle from then on, so that its end is the lock's; the *watch*
+ * connection counts who queues behind us, cancels on the server (KILL QUERY) and reads the
+ * position. A client that merely stops waiting leaves its request pending, and a pending global
+ * lock stops every writer, so a try always ends on the server.
  *
  *     mysql_lock_new -> mysql_lock_ready -> mysql_lock_take -> mysql_lock_release
  *
@@ -30,8 +31,14 @@ struct mysql_login {
 };
 
 struct lock_limits {
-    /* How long one request may wait before it is cancelled on the server: the longest any writer
-     * queues behind us, and up to a second more where the server is slow to obey. */
+    /*
+     * How long one request may wait before it is cancelled on the server: the longest any writer
+     * queues behind us, and up to a second more where the server is slow to obey. But MySQL, and
+     * MariaDB before 10.4, keep new statements off a table until the old ones on it have ended,
+     * once a request has come that far, whether or not it is cancelled. So nothing is asked while a
+     * statement that has tables open is older than two seconds, where the server shows that
+     * (performance_schema.metadata_locks); a younger one that goes on can do it.
+     */
     int try_ms;
     int tries;      /* then give up with ERR_LOCK */
     int victims;    /* sessions queued behind us at which a try is given up early */
@@ -39,12 +46,12 @@ struct lock_limits {
     int backoff_ms; /* first pause between tries; doubles up to 8 times this, with +-50 % jitter */
 };
 
-enum lock_outcome { LOCK_GRANTED, LOCK_TIMEOUT, LOCK_VICTIMS, LOCK_ERROR };
+enum lock_outcome { LOCK_GRANTED, LOCK_TIMEOUT, LOCK_VICTIMS, LOCK_BUSY, LOCK_ERROR };
 const char *lock_outcome_name(enum lock_outcome o);
 
 struct lock_try {
-    uint32_t waited_ms;
-    uint32_t victims; /* most seen at once */
+    uint32_t waited_ms; /* for LOCK_BUSY: until it was given up, nothing having been asked */
+    uint32_t victims;   /* most seen at once */
     enum lock_outcome outcome;
 };
 

@@ -30,7 +30,7 @@ struct mysql_lock {
     enum lock_state state;
     const char *process_table; /* static; where sessions are listed; NULL: not yet known */
     bool has_metadata_locks;
-    unsigned position_way; /* index of the statements that worked last, see position.c */
+    unsigned position_way; /* for position_read() */
     bool lazy_redo;        /* innodb_flush_log_at_trx_commit was 0 when last looked */
 };
 
@@ -44,6 +44,10 @@ int watch_victims_send(struct mysql_lock *l, struct err *e);
 int watch_victims_read(struct mysql_lock *l, uint32_t *ret, struct err *e);
 /* The longest running statement of others. */
 int watch_longest(struct mysql_lock *l, struct blocker *ret, struct err *e);
+/* Who has had tables open in one statement for longer than WATCH_TABLES_S. Not found also where the
+ * server does not show it, or its global lock does not wait for readers. */
+#define WATCH_TABLES_S 2
+int watch_tables(struct mysql_lock *l, struct blocker *ret, struct err *e);
 /* Who most likely kept the lock from us; ret->found is false when it cannot be seen. */
 void watch_blocker(struct mysql_lock *l, struct blocker *ret);
 /* "thread 57 (user 'app') has been running a statement for 31 s" */
@@ -55,11 +59,13 @@ int watch_kill(struct mysql_lock *l, unsigned long id, bool query_only, struct e
 /* ---- try.c ---- */
 
 /*
- * Requests the lock once. LOCK_GRANTED: the server answered OK, it is held. Otherwise nothing of
- * ours is held or pending, and e is set for LOCK_ERROR (ERR_CANCELLED among them).
+ * Requests the lock once, unless somebody has had tables open for long: LOCK_BUSY. LOCK_GRANTED:
+ * the server answered OK, it is held. Otherwise nothing of ours is held or pending, and e is set
+ * for LOCK_ERROR (ERR_CANCELLED among them).
  */
 enum lock_outcome lock_try(struct mysql_lock *l, const struct lock_limits *limits,
-                           struct lock_try *ret, struct lock_report *report, struct err *e);
+                           struct lock_try *ret, struct blocker *ret_busy,
+                           struct lock_report *report, struct err *e);
 /* Makes sure that neither lock nor request of ours is left on the server, at any price. */
 void lock_abandon(struct mysql_lock *l);
 bool lock_is_cancelled(const struct mysql_lock *l);
@@ -67,7 +73,11 @@ bool lock_is_cancelled(const struct mysql_lock *l);
 /* ---- position.c ---- */
 
 #define POSITION_TIMEOUT_MS 2000
-/* On the lock connection. */
-int position_read(struct mysql_lock *l, struct position *ret, struct err *e);
+/*
+ * Never on a connection that holds the lock: a server that is in mid-statement does not notice that
+ * its client has gone, and keeps what the session holds. *way is the index of the statements that
+ * worked last, 0 at first.
+ */
+int position_read(struct conn *c, unsigned *way, struct position *ret, struct err *e);
 
 #endif

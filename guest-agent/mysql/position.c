@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where the binary log and InnoDB stand, read while the lock is held. MySQL 8 answers all of it in
- * one consistent row (performance_schema.log_status); elsewhere older statements are put together,
- * which is as good because the lock keeps everything still.
+ * Where the binary log and InnoDB stand, read while the lock is held, by another session. MySQL 8
+ * answers all of it in one consistent row (performance_schema.log_status); elsewhere older
+ * statements are put together, which is as good because the lock keeps everything still.
  *
  * Source: MySQL manual "The log_status Table", "SHOW BINARY LOG STATUS"; MariaDB "SHOW MASTER
  * STATUS", "gtid_binlog_pos", "InnoDB Status Variables".
@@ -81,12 +81,12 @@ static void set_server_id(struct position *p, const char *text)
         p->server_id = (uint32_t)id;
 }
 
-static int by_log_status(struct mysql_lock *l, struct position *p, struct err *e)
+static int by_log_status(struct conn *c, struct position *p, struct err *e)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
     MYSQL_ROW row;
 
-    if (conn_query(&l->lock, POSITION_TIMEOUT_MS, &res, e,
+    if (conn_query(c, POSITION_TIMEOUT_MS, &res, e,
                    "SELECT @@GLOBAL.version, @@GLOBAL.server_id, SERVER_UUID,"
                    " JSON_UNQUOTE(JSON_EXTRACT(LOCAL, '$.binary_log_file')),"
                    " JSON_UNQUOTE(JSON_EXTRACT(LOCAL, '$.binary_log_position')),"
@@ -109,12 +109,12 @@ static int by_log_status(struct mysql_lock *l, struct position *p, struct err *e
 }
 
 /* One value of one variable; absent when the server does not know it. */
-static char *variable(struct mysql_lock *l, const char *name)
+static char *variable(struct conn *c, const char *name)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
     MYSQL_ROW row;
 
-    if (conn_query(&l->lock, POSITION_TIMEOUT_MS, &res, NULL, "SELECT @@GLOBAL.%s", name) < 0)
+    if (conn_query(c, POSITION_TIMEOUT_MS, &res, NULL, "SELECT @@GLOBAL.%s", name) < 0)
         return NULL;
     row = res ? mysql_fetch_row(res) : NULL;
     return row ? copy_or_null(row[0]) : NULL;
@@ -136,12 +136,12 @@ static bool number_after(const char *text, const char *label, uint64_t *ret)
     return *end == '\n' || *end == '\r' || *end == '\0';
 }
 
-static int lsn_by_engine_status(struct mysql_lock *l, struct position *p, struct err *e)
+static int lsn_by_engine_status(struct conn *c, struct position *p, struct err *e)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
     MYSQL_ROW row;
 
-    if (conn_query(&l->lock, POSITION_TIMEOUT_MS, &res, e, "SHOW ENGINE INNODB STATUS") < 0)
+    if (conn_query(c, POSITION_TIMEOUT_MS, &res, e, "SHOW ENGINE INNODB STATUS") < 0)
         return -1;
     row = res ? mysql_fetch_row(res) : NULL;
     if (row && mysql_num_fields(res) >= 3 && row[2]) {
@@ -152,12 +152,12 @@ static int lsn_by_engine_status(struct mysql_lock *l, struct position *p, struct
 }
 
 /* MariaDB's and MySQL 8.0.30's status variables; older servers print it only in InnoDB's report. */
-static void read_lsn(struct mysql_lock *l, struct position *p)
+static void read_lsn(struct conn *c, struct position *p)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
     MYSQL_ROW row;
 
-    if (conn_query(&l->lock, POSITION_TIMEOUT_MS, &res, NULL,
+    if (conn_query(c, POSITION_TIMEOUT_MS, &res, NULL,
                    "SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_lsn_current',"
                    " 'Innodb_lsn_last_checkpoint', 'Innodb_redo_log_current_lsn',"
                    " 'Innodb_redo_log_checkpoint_lsn')") < 0)
@@ -168,8 +168,8 @@ static void read_lsn(struct mysql_lock *l, struct position *p)
         else
             p->has_checkpoint = number(row[1], &p->checkpoint);
     }
-    if (!p->has_lsn && conn_is_open(&l->lock))
-        (void)lsn_by_engine_status(l, p, NULL);
+    if (!p->has_lsn && conn_is_open(c))
+        (void)lsn_by_engine_status(c, p, NULL);
 }
 
 static const char *column(MYSQL_RES *res, MYSQL_ROW row, const char *name)
@@ -183,48 +183,48 @@ static const char *column(MYSQL_RES *res, MYSQL_ROW row, const char *name)
     return NULL;
 }
 
-static int by_statement(struct mysql_lock *l, const char *sql, struct position *p, struct err *e)
+static int by_statement(struct conn *c, const char *sql, struct position *p, struct err *e)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
     AUTO_FREE char *id = NULL;
     MYSQL_ROW row;
 
-    if (conn_query(&l->lock, POSITION_TIMEOUT_MS, &res, e, "%s", sql) < 0)
+    if (conn_query(c, POSITION_TIMEOUT_MS, &res, e, "%s", sql) < 0)
         return -1;
     row = res ? mysql_fetch_row(res) : NULL; /* no row: the binary log is off */
     if (row) {
         set_binlog(p, column(res, row, "File"), column(res, row, "Position"));
         p->gtid_set = copy_gtid_set(column(res, row, "Executed_Gtid_Set"));
     }
-    p->server_version = variable(l, "version");
-    id = variable(l, "server_id");
+    p->server_version = variable(c, "version");
+    id = variable(c, "server_id");
     set_server_id(p, id);
-    if (!l->lock.mariadb)
-        p->server_uuid = variable(l, "server_uuid");
-    if (!p->gtid_set && (p->binlog_file || !l->lock.mariadb)) {
-        AUTO_FREE char *set = variable(l, l->lock.mariadb ? "gtid_binlog_pos" : "gtid_executed");
+    if (!c->mariadb)
+        p->server_uuid = variable(c, "server_uuid");
+    if (!p->gtid_set && (p->binlog_file || !c->mariadb)) {
+        AUTO_FREE char *set = variable(c, c->mariadb ? "gtid_binlog_pos" : "gtid_executed");
 
         p->gtid_set = copy_gtid_set(set);
     }
-    read_lsn(l, p);
-    if (!conn_is_open(&l->lock))
+    read_lsn(c, p);
+    if (!conn_is_open(c))
         return err_set(e, ERR_MYSQL, "the connection was lost while the position was read");
     return 0;
 }
 
-static int by_binary_log_status(struct mysql_lock *l, struct position *p, struct err *e)
+static int by_binary_log_status(struct conn *c, struct position *p, struct err *e)
 {
-    return by_statement(l, "SHOW BINARY LOG STATUS", p, e);
+    return by_statement(c, "SHOW BINARY LOG STATUS", p, e);
 }
 
-static int by_master_status(struct mysql_lock *l, struct position *p, struct err *e)
+static int by_master_status(struct conn *c, struct position *p, struct err *e)
 {
-    return by_statement(l, "SHOW MASTER STATUS", p, e);
+    return by_statement(c, "SHOW MASTER STATUS", p, e);
 }
 
 static const struct way {
     const char *name;
-    int (*read)(struct mysql_lock *l, struct position *p, struct err *e);
+    int (*read)(struct conn *c, struct position *p, struct err *e);
     unsigned since, before; /* MySQL versions that have it; MariaDB has only the last one */
 } ways[] = {
     {"log_status", by_log_status, 80011, UINT_MAX},
@@ -232,30 +232,30 @@ static const struct way {
     {"SHOW MASTER STATUS", by_master_status, 0, 80400},
 };
 
-static bool way_exists(const struct mysql_lock *l, const struct way *w)
+static bool way_exists(const struct conn *c, const struct way *w)
 {
-    if (l->lock.mariadb)
+    if (c->mariadb)
         return w->since == 0;
-    return l->lock.version >= w->since && l->lock.version < w->before;
+    return c->version >= w->since && c->version < w->before;
 }
 
-int position_read(struct mysql_lock *l, struct position *ret, struct err *e)
+int position_read(struct conn *c, unsigned *way, struct position *ret, struct err *e)
 {
     struct err why = ERR_INIT;
 
     /* from the one that worked last, so that under the lock no refused statement costs time */
-    for (unsigned n = l->position_way; n < ARRAY_SIZE(ways); n++) {
+    for (unsigned n = *way; n < ARRAY_SIZE(ways); n++) {
         struct position p = {.source = ways[n].name};
 
-        if (!way_exists(l, &ways[n]))
+        if (!way_exists(c, &ways[n]))
             continue;
-        if (ways[n].read(l, &p, &why) == 0) {
-            l->position_way = n;
+        if (ways[n].read(c, &p, &why) == 0) {
+            *way = n;
             *ret = p;
             return 0;
         }
         position_release(&p);
-        if (!conn_is_open(&l->lock))
+        if (!conn_is_open(c))
             break;
     }
     if (!err_is_set(&why))

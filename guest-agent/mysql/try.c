@@ -16,6 +16,9 @@
 #define CANCEL_WAIT_US 1000000
 #define CANCEL_STEP_US 100000
 #define UNLOCK_WAIT_MS 500
+#define TABLES_STEP_US 100000
+
+enum { SERVER_LOCK_WAIT_TIMEOUT = 1205, SERVER_QUERY_INTERRUPTED = 1317 };
 
 enum wake { WAKE_ANSWER, WAKE_DUE, WAKE_VICTIMS, WAKE_CANCEL };
 
@@ -104,6 +107,21 @@ void lock_abandon(struct mysql_lock *l)
     conn_close(&l->lock);
 }
 
+/* The watch is needed for other things now: a count that is under way is awaited, but not for long.
+ */
+static void end_count(struct waiting *w)
+{
+    struct mysql_lock *l = w->l;
+
+    if (!w->asked)
+        return;
+    if (conn_poll(conn_fd(&l->watch), mono_us() + CANCEL_STEP_US))
+        take_count(w);
+    else
+        conn_close(&l->watch); /* stuck: what comes goes over a fresh one */
+    w->asked = false;
+}
+
 /*
  * Cancels the pending request on the server. True when its answer is there to be read; false when
  * it was abandoned. The kill is repeated: one that arrives between two phases of a statement can be
@@ -114,13 +132,7 @@ static bool cancel_request(struct waiting *w)
     struct mysql_lock *l = w->l;
     int64_t until = mono_us() + CANCEL_WAIT_US;
 
-    if (w->asked) {
-        if (conn_poll(conn_fd(&l->watch), mono_us() + CANCEL_STEP_US))
-            take_count(w);
-        else
-            conn_close(&l->watch); /* stuck: the kill goes over a fresh one */
-        w->asked = false;
-    }
+    end_count(w);
     while (mono_us() < until) {
         int64_t step = mono_us() + CANCEL_STEP_US;
 
@@ -164,7 +176,6 @@ static enum lock_outcome outcome_of(enum wake why, struct err *e)
 static enum lock_outcome refused(struct mysql_lock *l, enum wake why, unsigned long id,
                                  const struct err *answer, struct err *e)
 {
-    enum { SERVER_LOCK_WAIT_TIMEOUT = 1205, SERVER_QUERY_INTERRUPTED = 1317 };
     unsigned no = l->lock.server_errno;
 
     if (!conn_is_open(&l->lock))
@@ -180,8 +191,40 @@ static enum lock_outcome refused(struct mysql_lock *l, enum wake why, unsigned l
     return outcome_of(why, e);
 }
 
-enum lock_outcome lock_try(struct mysql_lock *l, const struct lock_limits *limits,
-                           struct lock_try *ret, struct lock_report *report, struct err *e)
+/* A cancel that lost the race against the grant hits the session's next statement: not one that
+ * counts. */
+static void absorb_cancel(struct mysql_lock *l)
+{
+    for (int n = 0; n < 2; n++) {
+        if (conn_query(&l->lock, UNLOCK_WAIT_MS, NULL, NULL, "DO 0") == 0 ||
+            l->lock.server_errno != SERVER_QUERY_INTERRUPTED)
+            return;
+    }
+}
+
+/* Waits within one try until nobody has had tables open for long: LOCK_GRANTED is only "go on". */
+static enum lock_outcome wait_for_tables(struct mysql_lock *l, const struct lock_limits *limits,
+                                         struct blocker *b, struct err *e)
+{
+    int64_t due_us = mono_us() + (int64_t)limits->try_ms * 1000;
+
+    for (;;) {
+        struct blocker now;
+
+        if (watch_tables(l, &now, e) < 0)
+            return LOCK_ERROR;
+        if (!now.found)
+            return LOCK_GRANTED;
+        *b = now;
+        if (mono_us() >= due_us)
+            return LOCK_BUSY;
+        if (conn_poll(l->cancel_fd, mono_us() + TABLES_STEP_US))
+            return outcome_of(WAKE_CANCEL, e);
+    }
+}
+
+static enum lock_outcome request(struct mysql_lock *l, const struct lock_limits *limits,
+                                 struct lock_try *ret, struct lock_report *report, struct err *e)
 {
     int64_t sent_us = mono_us();
     unsigned long id = l->lock.id;
@@ -189,7 +232,6 @@ enum lock_outcome lock_try(struct mysql_lock *l, const struct lock_limits *limit
     struct waiting w = {.l = l, .limits = limits};
     enum wake why;
 
-    *ret = (struct lock_try){.outcome = LOCK_ERROR};
     report->requested_us = sent_us;
     if (conn_send(&l->lock, "FLUSH TABLES WITH READ LOCK", e) < 0)
         return LOCK_ERROR;
@@ -207,8 +249,25 @@ enum lock_outcome lock_try(struct mysql_lock *l, const struct lock_limits *limit
         /* also when the grant overtook our cancel: what counts is that the server said OK */
         ret->outcome = LOCK_GRANTED;
         report->locked_us = mono_us();
+        if (why != WAKE_ANSWER)
+            absorb_cancel(l);
     }
-    ret->waited_ms = (uint32_t)((mono_us() - sent_us) / 1000);
+    end_count(&w);
     ret->victims = w.victims;
+    return ret->outcome;
+}
+
+enum lock_outcome lock_try(struct mysql_lock *l, const struct lock_limits *limits,
+                           struct lock_try *ret, struct blocker *ret_busy,
+                           struct lock_report *report, struct err *e)
+{
+    int64_t began_us = mono_us();
+
+    *ret = (struct lock_try){.outcome = wait_for_tables(l, limits, ret_busy, e)};
+    if (ret->outcome == LOCK_GRANTED) {
+        began_us = mono_us();
+        ret->outcome = request(l, limits, ret, report, e);
+    }
+    ret->waited_ms = (uint32_t)((mono_us() - began_us) / 1000);
     return ret->outcome;
 }

@@ -103,6 +103,29 @@ int watch_longest(struct mysql_lock *l, struct blocker *ret, struct err *e)
     return 0;
 }
 
+int watch_tables(struct mysql_lock *l, struct blocker *ret, struct err *e)
+{
+    AUTO_RESULT MYSQL_RES *res = NULL;
+
+    *ret = (struct blocker){.found = false};
+    if (l->watch.mariadb || !l->has_metadata_locks)
+        return 0;
+    if (conn_query(&l->watch, WATCH_TIMEOUT_MS, &res, e,
+                   "SELECT t.PROCESSLIST_ID, t.PROCESSLIST_USER, t.PROCESSLIST_TIME"
+                   " FROM performance_schema.metadata_locks m"
+                   " JOIN performance_schema.threads t ON t.THREAD_ID = m.OWNER_THREAD_ID"
+                   " WHERE m.OBJECT_TYPE = 'TABLE' AND m.LOCK_STATUS = 'GRANTED'"
+                   " AND t.PROCESSLIST_COMMAND NOT IN ('Sleep', 'Daemon')"
+                   " AND t.PROCESSLIST_USER NOT IN ('system user', 'event_scheduler')"
+                   " AND t.PROCESSLIST_TIME BETWEEN %d AND 100000000"
+                   " AND t.PROCESSLIST_ID NOT IN (%lu, %lu)"
+                   " ORDER BY t.PROCESSLIST_TIME DESC LIMIT 1",
+                   WATCH_TABLES_S, l->lock.id, l->watch.id) < 0)
+        return -1;
+    take_blocker(res, true, ret);
+    return 0;
+}
+
 /* Whoever holds what our lock conflicts with: exact, but only some servers show it. */
 static void blocker_by_lock(struct mysql_lock *l, struct blocker *ret)
 {

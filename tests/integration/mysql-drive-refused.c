@@ -302,6 +302,56 @@ void test_stuck_watch(void)
     proxy_stop(&proxy);
 }
 
+struct grant {
+    struct proxy *proxy;
+    struct background *blocker;
+};
+
+/* Who stands in the way goes while a count is under way on a watch that does not answer. */
+static void *stall_and_grant(void *arg)
+{
+    struct grant *g = arg;
+
+    (void)until_pending();
+    atomic_store(&g->proxy->stalled, 0);
+    sleep_ms(200);
+    background_kill(g->blocker, admin);
+    return NULL;
+}
+
+/* The position is not read on the lock's own connection, which would hold the lock for as long as
+ * the server takes, whatever becomes of us: so a stuck watch is replaced. */
+void test_stuck_watch_at_grant(void)
+{
+    AUTO_FREE char *path = NULL;
+    struct mysql_login login = login_as("root", "");
+    struct mysql_lock *l;
+    struct proxy proxy;
+    struct background slow;
+    struct grant g = {.proxy = &proxy, .blocker = &slow};
+    struct position p;
+    struct lock_report r;
+    pthread_t thread;
+
+    if (asprintf(&path, "%s/proxy3", dir) < 0 || proxy_start(&proxy, path, sock) < 0) {
+        check(false, "a proxy before the server");
+        return;
+    }
+    login.socket = path;
+    l = mysql_lock_new(&login);
+    (void)mysql_lock_ready(l, NULL);
+    start_long_update(&slow);
+    (void)pthread_create(&thread, NULL, stall_and_grant, &g);
+    check(take(l, &once, &p, &r) == 0 && p.binlog_file && p.has_lsn,
+          "granted beside a stuck watch, with a position");
+    (void)pthread_join(thread, NULL);
+    check(atomic_load(&proxy.accepted) == 3, "read over a fresh connection");
+    position_release(&p);
+    check(mysql_lock_release(l, &last_error) == 0, "held until the release");
+    mysql_lock_free(l);
+    proxy_stop(&proxy);
+}
+
 /* The lock connection never answers again: it is killed by name, and a new one made for the next.
  */
 void test_stuck_lock(void)

@@ -226,6 +226,7 @@ static int run_all(void)
     test_guard();
     test_cancel();
     test_stuck_watch();
+    test_stuck_watch_at_grant();
     test_stuck_lock();
     test_lost();
     test_accounts();

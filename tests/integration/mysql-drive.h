@@ -40,6 +40,7 @@ void test_wedge(void);
 void test_guard(void);
 void test_cancel(void);
 void test_stuck_watch(void);
+void test_stuck_watch_at_grant(void);
 void test_stuck_lock(void);
 
 /* mysql-drive-lost.c */
