@@ -75,7 +75,7 @@ struct world {
     char dir[STATE_DIR_SIZE];
     char *xml;
     _Atomic(enum agent_fault) fault;
-    atomic_bool locked; /* what the agent holds, as it would say itself */
+    atomic_bool locked;                    /* what the agent holds, as it would say itself */
     atomic_int releases, releases_of_none; /* of no epoch: none will come */
     char run_id[40];
     atomic_int subscriptions;
