@@ -23,7 +23,7 @@ lab_proof() {
     done
     # Mounts and server live and die with the namespaces, and these with us, even by SIGKILL. In the
     # background, since a shell that waits for a foreground command hears no signal.
-    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation private \
+    setpriv --pdeathsig KILL unshare --mount --pid --mount-proc --fork --kill-child --propagation private \
         "$here/lab" in-namespace-proof "$proof_dir" "$@" &
     proof_pid=$!
     wait "$proof_pid"
