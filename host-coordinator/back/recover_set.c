@@ -2,6 +2,8 @@
 /* recover, of a snapshot's journal: what a dead run took is removed, or the set is whole. */
 #include "host-coordinator/back/recover.h"
 
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
 #include <string.h>
@@ -32,6 +34,18 @@ static bool ask_missing(struct back *b, struct back_volume *v, int64_t deadline_
     return true;
 }
 
+/* It came behind the list that was read, and joins it: the next look takes the answer's place. */
+static void add_seen(const struct back *b, struct back_volume *v)
+{
+    v->snapshots = xrealloc(v->snapshots, (v->snapshot_count + 1) * sizeof(*v->snapshots));
+    v->at = (long)v->snapshot_count;
+    v->snapshots[v->snapshot_count++] = (struct volume_snapshot){
+        .name = xstrdup(b->id),
+        .path = STEAL_PTR(v->op.snapshot_path),
+        .clones = -1,
+    };
+}
+
 /* How many volumes do not have it. */
 static size_t look_for_missing(struct back *b)
 {
@@ -41,7 +55,7 @@ static size_t look_for_missing(struct back *b)
         struct back_volume *v = &b->volumes[n];
 
         if (v->listed && v->at < 0 && v->op.found)
-            v->at = 0; /* it is there, wherever in the list */
+            add_seen(b, v);
         missing += v->listed && v->at < 0;
     }
     return missing;
@@ -99,7 +113,7 @@ static int note_seen(struct back *b, struct err *e)
 
         if (v->at < 0 || record_text(rec, "snapshot.path"))
             continue;
-        record_set_text(rec, "snapshot.path", v->op.snapshot_path ?: v->snapshots[v->at].path);
+        record_set_text(rec, "snapshot.path", v->snapshots[v->at].path);
         news = true;
     }
     return news ? save_set(b, e) : 0;
