@@ -3,7 +3,7 @@
  * recover: what a dead act left is finished or undone, by what its journal says it was about to do
  * and what libvirt and the appliances say is there. See back.h.
  *
- *   a snapshot                 its snapshots are removed, unless its record says that it is whole
+ *   a snapshot                 its snapshots are removed, unless its record says that it is whole, and it is
  *   verify                     throw-away VM and clones are removed
  *   restore, not yet defined   clones are removed, and the VM is started if it had run
  *   restore, defined           the VM is as the set says; it is started

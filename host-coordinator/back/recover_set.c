@@ -126,16 +126,50 @@ static const char *state_of(const struct record *volume, bool asked)
     return asked ? "unknown" : "not taken";
 }
 
+static bool is_promised(const struct back *b)
+{
+    const char *verdict = record_text(b->set, "verdict");
+
+    return verdict && strcmp(verdict, "void") != 0;
+}
+
+static bool lacks_a_snapshot(const struct back *b)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        if (b->volumes[n].listed && b->volumes[n].at < 0)
+            return true;
+    }
+    return false;
+}
+
+/* A run whose record is in place, and whose disk then failed, has removed what it took and could not
+ * say so. A volume that is not told of is no proof of that: it may come back. */
+static int take_promise_back(struct back *b, const struct err *why, struct err *e)
+{
+    if (!lacks_a_snapshot(b))
+        return err_set(e, ERR_LOOK,
+                       "whether set '%s' is whole cannot be told: once the appliance lists it, "
+                       "cbsnap-coord recover looks again; if it never will, remove the journal "
+                       "(%.200s)",
+                       b->id, why->msg);
+    record_set_text(b->set, "verdict", "void");
+    record_clear(b->set, "reasons");
+    record_append_text(b->set, "reasons", "its run did not end well, and snapshots of it are gone");
+    return save_set(b, e);
+}
+
 /* The guest has let go by its lease since. */
 int recover_snapshot(struct back *b, const struct record *j, struct recovery *ret, struct err *e)
 {
-    const char *verdict = record_text(b->set, "verdict");
+    struct err why = ERR_INIT;
     size_t unseen = 0;
 
-    if (verdict && strcmp(verdict, "void") != 0) {
+    if (is_promised(b) && back_check_whole(b, &why) == 0) {
         recovery_told(ret, "set %s is whole", b->id);
         return 0;
     }
+    if (is_promised(b) && take_promise_back(b, &why, e) < 0)
+        return -1;
     if (wait_for_late(b, j, e) < 0 || note_seen(b, e) < 0 || remove_all(b, e) < 0)
         return -1;
     for (size_t n = 0; n < b->count; n++) {

@@ -319,6 +319,43 @@ static void a_set_that_is_whole_stays(void **state)
     assert_true(world_promises(SET_ID));
 }
 
+/* The record was put in place, the disk failed then, and the run removed what it had taken. */
+static void a_set_that_lacks_a_snapshot_is_not_believed(void **state)
+{
+    struct record *r;
+
+    (void)state;
+    leave_snapshot_journal("application", true);
+    remove_snapshot("id-log");
+    assert_null(world_recover());
+    assert_int_equal(world_journals(), 0);
+    assert_int_equal(storage_memory_snapshots(w.array), 0);
+    r = store_load(w.dir, SET_ID, NULL);
+    assert_string_equal(record_text(r, "verdict"), "void");
+    assert_non_null(strstr(record_text_at(r, "reasons", 0), "are gone"));
+    assert_string_equal(record_text(record_at(r, "volumes", 1), "snapshot.state"), "removed");
+    record_free(r);
+}
+
+/* An appliance that does not tell of a volume must not cost a set that is promised. */
+static void a_set_with_a_volume_that_is_not_told_of_waits(void **state)
+{
+    struct record *r = store_load(w.dir, SET_ID, NULL);
+    const char *problem;
+
+    (void)state;
+    record_set_text(record_at(r, "volumes", 1), "id", "id-elsewhere");
+    assert_int_equal(store_save(w.dir, "db", SET_ID, r, NULL), 0);
+    record_free(r);
+    leave_snapshot_journal("application", true);
+    problem = world_recover();
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, "cannot be told"));
+    assert_int_equal(world_journals(), 1);
+    assert_int_equal(storage_memory_snapshots(w.array), 3);
+    assert_true(world_promises(SET_ID));
+}
+
 /* What the dead run asked for shows after 50 ms on two volumes, on the third after the next look:
  * each is told by its own path, not by that of another snapshot of its volume. */
 static void late_snapshots_are_told_by_their_own_paths(void **state)
@@ -374,6 +411,8 @@ int main(void)
         T(a_vm_that_another_run_has_waits),
         T(snapshots_of_a_set_that_did_not_come_to_be_go),
         T(a_set_that_is_whole_stays),
+        T(a_set_that_lacks_a_snapshot_is_not_believed),
+        T(a_set_with_a_volume_that_is_not_told_of_waits),
         T(late_snapshots_are_told_by_their_own_paths),
     };
 
