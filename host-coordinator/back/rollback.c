@@ -8,6 +8,7 @@
  * how a restore is done by default, and why it can keep no safety set.
  */
 #include "host-coordinator/back/back.h"
+#include "host-coordinator/back/inventory.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -91,7 +92,8 @@ int step_fence_undo(void *back, struct err *e)
 
 /* ---- what is newer --------------------------------------------------------------------------- */
 
-/* A record must not promise what is about to go: it is told first. */
+/* A record must not promise what is about to go: it is told first, and only then, for a removal that
+ * fails must not cost the sets that it has not come to. */
 static int tell_record(struct back *b, const char *set, struct err *e)
 {
     struct err why = ERR_INIT;
@@ -105,7 +107,7 @@ static int tell_record(struct back *b, const char *set, struct err *e)
         *e = why;
         return -1;
     }
-    reason = xasprintf("its snapshots were removed when set %s was restored in place", b->id);
+    reason = xasprintf("its snapshots were removed to restore set %s in place", b->id);
     record_set_text(r, "verdict", "void");
     record_clear(r, "reasons");
     record_append_text(r, "reasons", reason);
@@ -116,20 +118,68 @@ static int tell_record(struct back *b, const char *set, struct err *e)
     return rc;
 }
 
-static int remove_newer(struct back *b, struct back_volume *v, struct err *e)
+static bool is_set_name(const char *name)
 {
-    int64_t deadline;
+    return inventory_is_id(name, strlen(name));
+}
 
-    for (size_t i = v->snapshot_count; i-- > (size_t)(v->at + 1);) {
-        storage_op_release(&v->op);
-        deadline = mono_in_ms(b->run.conf->clone_ms);
-        v->storage->ops->remove_snapshot(v->storage, &v->volume, v->snapshots[i].name, deadline,
-                                         &v->op);
-        if (back_wait(b, v, deadline, e) < 0)
-            return err_prefix(e, "remove the newer snapshot '%s' of disk '%s'",
-                              v->snapshots[i].name, v->target);
-        v->snapshot_count = i;
-        volume_snapshot_release(&v->snapshots[i]);
+/* The volume's last snapshot, if it is newer than the set's. */
+static const char *last_of(const struct back_volume *v)
+{
+    size_t kept = (size_t)(v->at + 1);
+
+    return v->snapshot_count > kept ? v->snapshots[v->snapshot_count - 1].name : NULL;
+}
+
+/* What is the last of a volume, and of the latest set; what is no set's is in the way of those. */
+static char *newest(const struct back *b)
+{
+    const char *found = NULL;
+
+    for (size_t n = 0; n < b->count; n++) {
+        const char *last = last_of(&b->volumes[n]);
+
+        if (last && !is_set_name(last))
+            return xstrdup(last);
+        if (last && (!found || strcmp(last, found) > 0)) /* ids sort by time */
+            found = last;
+    }
+    return found ? xstrdup(found) : NULL;
+}
+
+static void report_removed(struct back *b, const struct back_volume *v, const char *name)
+{
+    AUTO_FREE char *text =
+        is_set_name(name) ? xstrdup(name) : xasprintf("%s@%s", v->volume.name, name);
+
+    if (!record_has_text(b->run.record, "removed", text))
+        record_append_text(b->run.record, "removed", text);
+}
+
+static int remove_last(struct back *b, struct back_volume *v, struct err *e)
+{
+    struct volume_snapshot *last = &v->snapshots[v->snapshot_count - 1];
+    int64_t deadline = mono_in_ms(b->run.conf->clone_ms);
+
+    report_removed(b, v, last->name);
+    storage_op_release(&v->op);
+    v->storage->ops->remove_snapshot(v->storage, &v->volume, last->name, deadline, &v->op);
+    if (back_wait(b, v, deadline, e) < 0)
+        return err_prefix(e, "remove the newer snapshot '%s' of disk '%s'", last->name, v->target);
+    volume_snapshot_release(last);
+    v->snapshot_count--;
+    return 0;
+}
+
+static int remove_newest(struct back *b, const char *name, struct err *e)
+{
+    if (loop_check(b->run.loop, e) < 0 || (is_set_name(name) && tell_record(b, name, e) < 0))
+        return -1;
+    for (size_t n = 0; n < b->count; n++) {
+        const char *last = last_of(&b->volumes[n]);
+
+        if (last && strcmp(last, name) == 0 && remove_last(b, &b->volumes[n], e) < 0)
+            return -1;
     }
     return 0;
 }
@@ -137,20 +187,13 @@ static int remove_newer(struct back *b, struct back_volume *v, struct err *e)
 int step_newer(void *back, struct err *e)
 {
     struct back *b = back;
-    char **newer;
-    size_t count = back_newer(b, &newer);
     int rc = 0;
+    char *name;
 
-    for (size_t n = 0; n < count; n++) {
-        if (rc == 0 && !strchr(newer[n], '@'))
-            rc = tell_record(b, newer[n], e);
-        if (rc == 0)
-            record_append_text(b->run.record, "removed", newer[n]);
-        free(newer[n]);
+    while (rc == 0 && (name = newest(b))) {
+        rc = remove_newest(b, name, e);
+        free(name);
     }
-    free(newer);
-    for (size_t n = 0; n < b->count && rc == 0; n++)
-        rc = remove_newer(b, &b->volumes[n], e);
     return rc;
 }
 

@@ -16,6 +16,8 @@
 #include "proto/base/cleanup.h"
 #include "tests/unit/host-coordinator/back_world.h"
 
+#define NEWEST_ID "20161104T121500Z-0a0a"
+
 static const struct wanted in_place = {.method = BACK_IN_PLACE};
 static const struct wanted switching = {.method = BACK_SWITCH};
 static const struct wanted copying = {.method = BACK_COPY};
@@ -190,6 +192,39 @@ static void newer_sets_are_lost_in_place_only_when_agreed_to(void **state)
     record_free(newer);
     for (size_t n = 0; n < 3; n++)
         assert_false(storage_memory_has(w.array, volume_ids[n], NEWER_ID));
+}
+
+/* A removal that fails costs the newest set, and none that it had not come to. */
+static void newer_sets_are_lost_one_by_one(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    world_take_set(NEWER_ID);
+    world_take_set(NEWEST_ID);
+    storage_memory_fault(w.array, MEMORY_REMOVE, "id-log", MEMORY_REFUSES, 1);
+    t = world_run(in_place_forced);
+    expect(t, 4, "remove the newer snapshot '" NEWEST_ID "' of disk 'vdb'");
+    assert_false(world_promises(NEWEST_ID));
+    assert_true(world_promises(NEWER_ID));
+    expect(world_run(in_place_forced), 0, NULL);
+    assert_false(world_promises(NEWER_ID));
+}
+
+static void signal_at_newer(struct back *b, const char *event)
+{
+    (void)b;
+    if (strcmp(event, "begin newer") == 0)
+        kill(getpid(), SIGTERM);
+}
+
+static void a_signal_before_the_first_removal_costs_no_set(void **state)
+{
+    (void)state;
+    world_take_set(NEWER_ID);
+    w.hook = signal_at_newer;
+    expect(world_run(in_place_forced), 4, "cancelled");
+    assert_true(world_promises(NEWER_ID));
 }
 
 static void newer_sets_stay_when_the_vm_is_moved(void **state)
@@ -435,6 +470,8 @@ int main(void)
         T(a_signal_while_the_guest_goes_down_starts_it_again),
         T(a_signal_at_any_step_leaves_one_or_the_other),
         T(newer_sets_are_lost_in_place_only_when_agreed_to),
+        T(newer_sets_are_lost_one_by_one),
+        T(a_signal_before_the_first_removal_costs_no_set),
         T(newer_sets_stay_when_the_vm_is_moved),
         T(newer_snapshots_with_clones_are_not_rolled_past),
         T(newer_snapshots_of_others_are_named),
