@@ -233,8 +233,8 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
     return 0;
 }
 
-/* All volumes, then the definition; from "unfence" on the VM may have been started, and what it has
- * written since must not be rolled back. */
+/* All volumes, then the definition; once they are opened the VM may have been started, and what it
+ * has written since must not be rolled back. */
 static int finish_in_place(struct back *b, enum domain_state state, bool opened, struct err *e)
 {
     /* one that somebody has started meanwhile has no volumes that it could use */
@@ -255,7 +255,7 @@ static int recover_in_place(struct back *b, const struct record *j, struct recov
 {
     AUTO_FREE char *definition = NULL;
     enum domain_state state = DOMAIN_OFF;
-    bool start = b->start, opened = recover_begun(j, "unfence") && b->committed;
+    bool start = b->start, opened = b->committed && record_bool(j, "opened");
     int there = vm_look_at(b, b->run.domain_name, &definition, &state, e);
 
     if (there < 0)

@@ -64,14 +64,39 @@ int step_fence(void *back, struct err *e)
     return back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e);
 }
 
+static int note_true(struct back *b, const char *what, struct err *e)
+{
+    struct record *note = record_new();
+    int rc;
+
+    record_set_bool(note, what, true);
+    rc = journal_write(b->run.journal, note, true, e);
+    record_free(note);
+    return rc;
+}
+
+/* From here on the VM may write, and a recover that did not know would roll that back. */
+static int note_opened(struct back *b, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    loop_shield(b->run.loop, true);
+    if (note_true(b, "opened", &why) == 0)
+        return 0;
+    return err_set(e, ERR_LOOK,
+                   "domain '%s' stays off, and its volumes closed, for it cannot be written down "
+                   "that they are opened: once it can, cbsnap-coord recover finishes it (%.200s)",
+                   b->run.domain_name, why.msg);
+}
+
 int step_unfence(void *back, struct err *e)
 {
     struct back *b = back;
 
     if (!b->fenced)
         return 0;
-    if (b->committed)
-        loop_shield(b->run.loop, true);
+    if (b->committed && note_opened(b, e) < 0)
+        return -1;
     if (back_all(b, give_access, b->run.conf->clone_ms, "open a volume again", e) < 0)
         return -1;
     b->fenced = false;
@@ -207,18 +232,6 @@ static bool ask_rollback(struct back *b, struct back_volume *v, int64_t deadline
     return true;
 }
 
-/* Without it a recover would open the volumes as if none had been touched. */
-static int note_committed(struct back *b, struct err *e)
-{
-    struct record *note = record_new();
-    int rc;
-
-    record_set_bool(note, "committed", true);
-    rc = journal_write(b->run.journal, note, true, e);
-    record_free(note);
-    return rc;
-}
-
 int step_rollback(void *back, struct err *e)
 {
     struct back *b = back;
@@ -226,7 +239,8 @@ int step_rollback(void *back, struct err *e)
     int pause_ms = back_patience_ms(b) < PAUSE_MS ? back_patience_ms(b) : PAUSE_MS;
     bool never = false;
 
-    if (loop_check(b->run.loop, e) < 0 || (!b->committed && note_committed(b, e) < 0))
+    /* without that line a recover would open the volumes as if none had been touched */
+    if (loop_check(b->run.loop, e) < 0 || (!b->committed && note_true(b, "committed", e) < 0))
         return -1;
     b->committed = true;
     /* half of them rolled back serve nobody: a signal has to wait */

@@ -7,9 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proto/base/buf.h"
@@ -137,6 +139,43 @@ static void volumes_half_rolled_back_are_finished_and_not_started(void **state)
         assert_int_equal(world_journals(), 1);
         assert_true(n > 0 || world_recover() != NULL);
     }
+    assert_world(world_recovered_wrong(&t), "recovered");
+    assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
+}
+
+static void no_room(bool none)
+{
+    struct rlimit limit;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = none ? 1 : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void no_room_from_define_to_unfence(struct back *b, const char *event)
+{
+    (void)b;
+    if (strcmp(event, "end define") == 0)
+        no_room(true);
+    else if (strcmp(event, "end unfence") == 0)
+        no_room(false);
+}
+
+/* What a recover would not know of would be rolled back with all that was written since. */
+static void volumes_are_opened_only_when_that_is_written_down(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    w.hook = no_room_from_define_to_unfence;
+    t = world_run(in_place);
+    assert_int_equal(t.status, 5);
+    assert_non_null(strstr(t.e.msg, "cannot be written down"));
+    assert_false(domain_fake_runs("db"));
+    for (size_t v = 0; v < 3; v++)
+        assert_string_equal(storage_memory_access(w.array, volume_ids[v]), "");
+    assert_int_equal(world_journals(), 1);
     assert_world(world_recovered_wrong(&t), "recovered");
     assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
 }
@@ -402,6 +441,7 @@ int main(void)
         T(what_was_written_since_the_start_stays),
         T(a_vm_on_volumes_half_rolled_back_is_a_persons),
         T(volumes_half_rolled_back_are_finished_and_not_started),
+        T(volumes_are_opened_only_when_that_is_written_down),
         T(a_snapshot_that_is_gone_meanwhile_is_told),
         T(a_vm_that_runs_on_its_old_volumes_stays_there),
         T(a_vm_that_was_moved_and_is_off_is_started),
