@@ -7,8 +7,8 @@
  * ZFS destroys all snapshots that are newer than the one rolled back to, which is why this is not
  * how a restore is done by default, and why it can keep no safety set.
  */
-#include "host-coordinator/back/back.h"
 #include "host-coordinator/back/inventory.h"
+#include "host-coordinator/back/vm.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -61,7 +61,9 @@ int step_fence(void *back, struct err *e)
     if (loop_check(b->run.loop, e) < 0 || back_read_access(b, e) < 0 || note_access(b, e) < 0)
         return -1;
     b->fenced = true;
-    return back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e);
+    if (back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e) < 0)
+        return -1;
+    return vm_check_off(b, e); /* one that was started before keeps its sessions */
 }
 
 static int note_true(struct back *b, const char *what, struct err *e)
@@ -240,7 +242,8 @@ int step_rollback(void *back, struct err *e)
     bool never = false;
 
     /* without that line a recover would open the volumes as if none had been touched */
-    if (loop_check(b->run.loop, e) < 0 || (!b->committed && note_true(b, "committed", e) < 0))
+    if (loop_check(b->run.loop, e) < 0 ||
+        (!b->committed && (vm_check_off(b, e) < 0 || note_true(b, "committed", e) < 0)))
         return -1;
     b->committed = true;
     /* half of them rolled back serve nobody: a signal has to wait */

@@ -133,6 +133,54 @@ static void a_signal_while_the_guest_goes_down_starts_it_again(void **state)
     assert_int_equal(domain_fake_did("db", FAKE_START), 1);
 }
 
+/* ---- somebody starts it ---------------------------------------------------------------------- */
+
+static const char *started_at;
+
+static void start_at(struct back *b, const char *event)
+{
+    (void)b;
+    if (strcmp(event, started_at) == 0)
+        domain_fake_power("db", true);
+}
+
+/* It serves from its old volumes: they and it are left, and nothing is said of it that is not so. */
+static void a_vm_that_somebody_starts_meanwhile_keeps_what_it_has(void **state)
+{
+    const struct wanted not_started = {.method = BACK_SWITCH, .no_start = true};
+    const struct {
+        struct wanted wanted;
+        const char *at;
+    } cases[] = {
+        {switching, "end stop"},       {switching, "begin define"},
+        {not_started, "begin define"}, {in_place_forced, "end stop"},
+        {in_place_forced, "end newer"},
+    };
+
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        (void)teardown(state);
+        (void)setup(state);
+        world_take_set(NEWER_ID);
+        started_at = cases[n].at;
+        w.hook = start_at;
+        expect(world_run(cases[n].wanted), 4, "somebody else started domain 'db'");
+        assert_int_equal(domain_fake_did("db", FAKE_DESTROY), 0);
+        assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
+        assert_true(n == 4 || world_promises(NEWER_ID));
+        /* what was taken of it then is no set to be safe with */
+        assert_true(n > 0 || storage_memory_requests(w.array, MEMORY_CLONE) == 0);
+    }
+}
+
+static void a_vm_that_somebody_starts_from_the_set_is_left_running(void **state)
+{
+    (void)state;
+    started_at = "end define";
+    w.hook = start_at;
+    expect(world_run(switching), 0, NULL);
+    assert_int_equal(domain_fake_did("db", FAKE_START), 0);
+}
+
 /* ---- signals at every step ------------------------------------------------------------------- */
 
 static struct {
@@ -468,6 +516,8 @@ int main(void)
         T(a_guest_that_stays_up_is_ended_by_force),
         T(a_guest_without_qemu_ga_is_asked_by_acpi),
         T(a_signal_while_the_guest_goes_down_starts_it_again),
+        T(a_vm_that_somebody_starts_meanwhile_keeps_what_it_has),
+        T(a_vm_that_somebody_starts_from_the_set_is_left_running),
         T(a_signal_at_any_step_leaves_one_or_the_other),
         T(newer_sets_are_lost_in_place_only_when_agreed_to),
         T(newer_sets_are_lost_one_by_one),
