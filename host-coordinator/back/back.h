@@ -154,6 +154,8 @@ int step_check_data(void *back, struct err *e);
 
 /* ---- report.c: what is written down ---------------------------------------------------------- */
 
+/* The journal's member `act`, the report's `method`. */
+const char *back_method_name(enum back_method method);
 /* Opens the journal of this act, and says in it what is about to be done before anything is. */
 int step_journal(void *back, struct err *e);
 /* Completes the report, and puts it into the set's record: as its member `verify`, or as one more

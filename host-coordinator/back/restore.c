@@ -148,6 +148,44 @@ static int check_room(struct back *b, struct err *e)
     return 0;
 }
 
+/* Does that journal tell of a restore of this very VM? What else makes clones leaves the VM alone,
+ * and a set that did not come to be stands in nobody's way. */
+static bool went_back_with(const struct back *b, const struct record *journal)
+{
+    const char *act = record_text(journal, "act"), *uuid = record_text(journal, "domain.uuid");
+
+    return act && uuid && strcmp(uuid, b->run.ops->uuid(b->run.domain)) == 0 &&
+           (strcmp(act, back_method_name(BACK_SWITCH)) == 0 ||
+            strcmp(act, back_method_name(BACK_IN_PLACE)) == 0);
+}
+
+/* A restore that lives would have the VM's lock, which is ours. What a dead one has left is to be
+ * finished or undone first: its recover would take this one's work for its own. */
+static int check_left(struct back *b, struct err *e)
+{
+    const char *state_dir = b->run.conf->state_dir;
+    struct store_names ids = {.count = 0};
+    int rc = journal_names(&ids, state_dir, e);
+
+    for (size_t n = 0; n < ids.count && rc == 0; n++) {
+        struct err why = ERR_INIT;
+        struct record *journal = journal_read(state_dir, ids.names[n], &why);
+
+        if (!journal && why.code != ERR_NOT_FOUND) {
+            *e = why;
+            rc = -1;
+        }
+        if (journal && went_back_with(b, journal))
+            rc = err_set(e, ERR_REFUSED,
+                         "restore '%s' of domain '%s' died and is not over: cbsnap-coord recover "
+                         "finishes or undoes it, then try again",
+                         ids.names[n], b->run.domain_name);
+        record_free(journal);
+    }
+    store_names_release(&ids);
+    return rc;
+}
+
 /* Nova writes the definition anew, with the volumes that Cinder knows, whenever it starts the VM.
  */
 static int check_owner(struct back *b, struct err *e)
@@ -169,7 +207,7 @@ static int fits_step(void *back, struct err *e)
 {
     struct back *b = back;
 
-    if (check_owner(b, e) < 0 || check_added(b, e) < 0)
+    if (check_left(b, e) < 0 || check_owner(b, e) < 0 || check_added(b, e) < 0)
         return -1;
     return check_room(b, e);
 }
@@ -182,7 +220,7 @@ static int fits_in_place_step(void *back, struct err *e)
         return err_set(e, ERR_REFUSED,
                        "rolling back destroys what is newer than the set, a safety set too; leave "
                        "--in-place out, or go without one: --no-safety");
-    if (check_added(b, e) < 0 || check_same_volumes(b, e) < 0)
+    if (check_left(b, e) < 0 || check_added(b, e) < 0 || check_same_volumes(b, e) < 0)
         return -1;
     return check_newer(b, e);
 }

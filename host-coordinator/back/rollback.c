@@ -54,11 +54,27 @@ static int note_access(struct back *b, struct err *e)
     return rc;
 }
 
+/* Who is to be let in again must be known before anybody is shut out. */
+static int check_access(const struct back *b, struct err *e)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        const struct back_volume *v = &b->volumes[n];
+
+        if (!*v->access)
+            return err_set(e, ERR_REFUSED,
+                           "volume '%s' (disk '%s') may be used by nobody, so it could not be opened "
+                           "again; give it an initiator group on appliance '%s'",
+                           v->volume.name, v->target, v->appliance);
+    }
+    return 0;
+}
+
 int step_fence(void *back, struct err *e)
 {
     struct back *b = back;
 
-    if (loop_check(b->run.loop, e) < 0 || back_read_access(b, e) < 0 || note_access(b, e) < 0)
+    if (loop_check(b->run.loop, e) < 0 || back_read_access(b, e) < 0 || check_access(b, e) < 0 ||
+        note_access(b, e) < 0)
         return -1;
     b->fenced = true;
     if (back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e) < 0)

@@ -308,6 +308,49 @@ static void a_vm_that_another_run_has_waits(void **state)
     close(fd);
 }
 
+static void expect_refused(struct wanted wanted)
+{
+    struct tale t = world_run(wanted);
+
+    assert_int_equal(t.status, 3);
+    assert_non_null(strstr(t.e.msg, "is not over: cbsnap-coord recover"));
+    assert_int_equal(world_journals(), 1);
+}
+
+/* Behind a fence that only the dead run's journal can open. */
+static void a_restore_waits_for_the_recover_of_one_in_place(void **state)
+{
+    (void)state;
+    (void)die_late(in_place, "end fence");
+    domain_fake_define("db", w.definition, false);
+    all_write(volume_ids, NOW_CONTENT);
+    for (size_t n = 0; n < 3; n++)
+        storage_memory_allow(w.array, volume_ids[n], "");
+    expect_refused(in_place);
+    expect_refused(switching);
+    assert_null(world_recover());
+    assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
+    assert_int_equal(world_run(in_place).status, 0);
+}
+
+/* The VM serves from clones that only the dead run's journal names. */
+static void a_restore_waits_for_the_recover_of_one_onto_clones(void **state)
+{
+    (void)state;
+    (void)die_late(switching, "end start");
+    expect_refused((struct wanted){.method = BACK_SWITCH, .no_safety = true});
+    assert_null(world_recover());
+    assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
+}
+
+static void what_leaves_the_vm_alone_is_not_waited_for(void **state)
+{
+    (void)state;
+    (void)die_late((struct wanted){.method = BACK_VERIFY}, "end clone");
+    assert_int_equal(world_run(switching).status, 0);
+    assert_int_equal(world_journals(), 1);
+}
+
 /* ---- a snapshot's journal -------------------------------------------------------------------- */
 
 static void leave_snapshot_journal(const char *verdict, bool with_record)
@@ -356,6 +399,13 @@ static void a_set_that_is_whole_stays(void **state)
     assert_int_equal(world_journals(), 0);
     assert_int_equal(storage_memory_snapshots(w.array), 3);
     assert_true(world_promises(SET_ID));
+}
+
+static void a_dead_snapshot_does_not_keep_the_vm_from_going_back(void **state)
+{
+    (void)state;
+    leave_snapshot_journal("application", true);
+    assert_int_equal(world_run(switching).status, 0);
 }
 
 /* The record was put in place, the disk failed then, and the run removed what it had taken. */
@@ -449,8 +499,12 @@ int main(void)
         T(a_vm_that_is_gone_is_told),
         T(a_live_run_is_left_alone),
         T(a_vm_that_another_run_has_waits),
+        T(a_restore_waits_for_the_recover_of_one_in_place),
+        T(a_restore_waits_for_the_recover_of_one_onto_clones),
+        T(what_leaves_the_vm_alone_is_not_waited_for),
         T(snapshots_of_a_set_that_did_not_come_to_be_go),
         T(a_set_that_is_whole_stays),
+        T(a_dead_snapshot_does_not_keep_the_vm_from_going_back),
         T(a_set_that_lacks_a_snapshot_is_not_believed),
         T(a_set_with_a_volume_that_is_not_told_of_waits),
         T(late_snapshots_are_told_by_their_own_paths),

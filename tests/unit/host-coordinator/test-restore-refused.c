@@ -436,6 +436,22 @@ static void a_pool_that_is_full_is_refused(void **state)
     expect(world_run(copying), 3, "no room left");
 }
 
+/* Nobody would know to whom it is to be opened again. */
+static void a_volume_that_is_closed_is_not_closed_again(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    storage_memory_allow(w.array, "id-log", "");
+    t = world_run(in_place);
+    assert_int_equal(t.status, 4);
+    assert_non_null(strstr(t.e.msg, "volume 'lab-log' (disk 'vdb') may be used by nobody"));
+    assert_int_equal(storage_memory_requests(w.array, MEMORY_SET_ACCESS), 0);
+    assert_int_equal(world_journals(), 0);
+    storage_memory_allow(w.array, "id-log", "all");
+    assert_world(world_ended_wrong(&t), t.e.msg);
+}
+
 /* ---- what came back -------------------------------------------------------------------------- */
 
 static void what_differs_is_told_by_the_exit_status(void **state)
@@ -534,6 +550,7 @@ int main(void)
         T(a_vm_that_another_run_has_is_left_alone),
         T(a_set_that_is_not_whole_is_refused),
         T(a_pool_that_is_full_is_refused),
+        T(a_volume_that_is_closed_is_not_closed_again),
         T(what_differs_is_told_by_the_exit_status),
         T(data_that_is_broken_is_told),
         T(without_an_answer_the_vm_runs_and_a_person_must_look),
