@@ -106,6 +106,8 @@ static void take_state(struct back *b, const struct record *j)
         if (clone && record_text(clone, "name")) {
             v->clone_name = xstrdup(record_text(clone, "name"));
             v->clone_asked = true; /* and nobody knows whether it was made */
+            v->clone_unsure =
+                record_int(clone, "until_wall_us", &v->clone_until_us) && wall_us() < v->clone_until_us;
         }
         if (word) {
             v->access = xstrdup(word);
