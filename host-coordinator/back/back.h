@@ -39,8 +39,8 @@ struct back_volume {
     bool clone_made;
     bool clone_unsure;      /* not heard of: it may come yet, */
     int64_t clone_until_us; /* until then (wall clock) */
-    struct volume clone; /* when made */
-    bool safety_asked;   /* a snapshot of the present state */
+    struct volume clone;    /* when made */
+    bool safety_asked;      /* a snapshot of the present state */
 
     struct storage_op op; /* the request under way */
 };
@@ -157,6 +157,8 @@ int step_check_data(void *back, struct err *e);
 const char *back_method_name(enum back_method method);
 /* Opens the journal of this act, and says in it what is about to be done before anything is. */
 int step_journal(void *back, struct err *e);
+/* From here on the journal's VM is not its own any more: whoever recovers leaves it alone. */
+void back_note_as_before(struct back *b);
 /* Completes the report, and puts it into the set's record: as its member `verify`, or as one more
  * of `restores[]`. */
 int step_report(void *back, struct err *e);

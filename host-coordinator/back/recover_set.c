@@ -142,8 +142,8 @@ static bool lacks_a_snapshot(const struct back *b)
     return false;
 }
 
-/* A run whose record is in place, and whose disk then failed, has removed what it took and could not
- * say so. A volume that is not told of is no proof of that: it may come back. */
+/* A run whose record is in place, and whose disk then failed, has removed what it took and could
+ * not say so. A volume that is not told of is no proof of that: it may come back. */
 static int take_promise_back(struct back *b, const struct err *why, struct err *e)
 {
     if (!lacks_a_snapshot(b))

@@ -76,6 +76,15 @@ int step_journal(void *back, struct err *e)
     return -1;
 }
 
+void back_note_as_before(struct back *b)
+{
+    struct record *note = record_new();
+
+    record_set_bool(note, "vm_as_before", true);
+    journal_note(b->run.journal, note, true);
+    record_free(note);
+}
+
 static void report_volumes(struct back *b)
 {
     for (size_t n = 0; n < b->count; n++) {

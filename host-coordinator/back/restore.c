@@ -148,13 +148,14 @@ static int check_room(struct back *b, struct err *e)
     return 0;
 }
 
-/* Does that journal tell of a restore of this very VM? What else makes clones leaves the VM alone,
- * and a set that did not come to be stands in nobody's way. */
+/* Does that journal tell of a restore that has this very VM in hand? What else makes clones leaves
+ * the VM alone, and a set that did not come to be stands in nobody's way. */
 static bool went_back_with(const struct back *b, const struct record *journal)
 {
     const char *act = record_text(journal, "act"), *uuid = record_text(journal, "domain.uuid");
 
-    return act && uuid && strcmp(uuid, b->run.ops->uuid(b->run.domain)) == 0 &&
+    return act && uuid && !record_bool(journal, "vm_as_before") &&
+           strcmp(uuid, b->run.ops->uuid(b->run.domain)) == 0 &&
            (strcmp(act, back_method_name(BACK_SWITCH)) == 0 ||
             strcmp(act, back_method_name(BACK_IN_PLACE)) == 0);
 }
@@ -327,6 +328,14 @@ static void unproven(struct back *b, struct err *e)
             b->safety && b->method == BACK_SWITCH ? b->run.set : "");
 }
 
+/* What is left are clones or a safety set: no other restore need wait for them to go. */
+static void note_left(struct back *b)
+{
+    if (b->method == BACK_SWITCH && !b->stopped && !b->defined && !b->define_unsure &&
+        !b->started_vm)
+        back_note_as_before(b);
+}
+
 int restore_run(struct back *b, int *ret_exit, struct err *e)
 {
     struct plan_result result =
@@ -351,6 +360,8 @@ int restore_run(struct back *b, int *ret_exit, struct err *e)
     *ret_exit = b->committed ? 5 : back_exit(b, &result, e);
     if (b->committed && e->code != ERR_LOOK)
         err_hint(e, "cbsnap-coord recover finishes the restore");
+    if (*ret_exit == 5)
+        note_left(b);
     journal_close(b->run.journal, *ret_exit != 5);
     b->run.journal = NULL;
     return result.rc;

@@ -61,10 +61,11 @@ static int check_access(const struct back *b, struct err *e)
         const struct back_volume *v = &b->volumes[n];
 
         if (!*v->access)
-            return err_set(e, ERR_REFUSED,
-                           "volume '%s' (disk '%s') may be used by nobody, so it could not be opened "
-                           "again; give it an initiator group on appliance '%s'",
-                           v->volume.name, v->target, v->appliance);
+            return err_set(
+                e, ERR_REFUSED,
+                "volume '%s' (disk '%s') may be used by nobody, so it could not be opened "
+                "again; give it an initiator group on appliance '%s'",
+                v->volume.name, v->target, v->appliance);
     }
     return 0;
 }
@@ -135,8 +136,8 @@ int step_fence_undo(void *back, struct err *e)
 
 /* ---- what is newer --------------------------------------------------------------------------- */
 
-/* A record must not promise what is about to go: it is told first, and only then, for a removal that
- * fails must not cost the sets that it has not come to. */
+/* A record must not promise what is about to go: it is told first, and only then, for a removal
+ * that fails must not cost the sets that it has not come to. */
 static int tell_record(struct back *b, const char *set, struct err *e)
 {
     struct err why = ERR_INIT;

@@ -324,6 +324,34 @@ static void a_clone_that_comes_late_is_still_somebody_s(void **state)
     }
 }
 
+/* The VM is as before, and only a clone may still come: another restore does not wait for that, and
+ * the recover of the first leaves the VM to it. */
+static void a_clone_that_may_come_keeps_no_restore_waiting(void **state)
+{
+    struct tale first, second;
+    AUTO_FREE char *name = NULL;
+
+    (void)state;
+    w.conf.clone_ms = 600000;
+    storage_memory_latency(w.array, MEMORY_CLONE, 300000);
+    storage_memory_on(w.array, signal_at_clone, NULL);
+    first = world_run(switching);
+    assert_int_equal(first.status, 5);
+    storage_memory_on(w.array, NULL, NULL);
+    storage_memory_latency(w.array, MEMORY_CLONE, 0);
+    loop_free(w.loop); /* the signal was the first one's */
+    w.loop = loop_new();
+    storage_memory_use(w.array, w.loop);
+    second = world_run((struct wanted){.method = BACK_SWITCH, .no_start = true});
+    assert_int_equal(second.status, 0);
+    name = xasprintf("lab-log-%s", first.run);
+    make_clone("id-log", name);
+    assert_non_null(world_recover());
+    assert_null(storage_memory_id(w.array, name));
+    assert_false(domain_fake_runs("db"));
+    assert_int_equal(world_content(domain_fake_definition("db")), SET_CONTENT);
+}
+
 /* ---- who else is there ----------------------------------------------------------------------- */
 
 static void a_live_run_is_left_alone(void **state)
@@ -552,6 +580,7 @@ int main(void)
         T(a_vm_that_cannot_be_ended_keeps_what_it_runs_from),
         T(a_vm_that_is_gone_is_told),
         T(a_clone_that_comes_late_is_still_somebody_s),
+        T(a_clone_that_may_come_keeps_no_restore_waiting),
         T(a_live_run_is_left_alone),
         T(a_vm_that_another_run_has_waits),
         T(a_restore_waits_for_the_recover_of_one_in_place),

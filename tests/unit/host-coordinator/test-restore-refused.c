@@ -144,7 +144,8 @@ static void start_at(struct back *b, const char *event)
         domain_fake_power("db", true);
 }
 
-/* It serves from its old volumes: they and it are left, and nothing is said of it that is not so. */
+/* It serves from its old volumes: they and it are left, and nothing is said of it that is not so.
+ */
 static void a_vm_that_somebody_starts_meanwhile_keeps_what_it_has(void **state)
 {
     const struct wanted not_started = {.method = BACK_SWITCH, .no_start = true};
@@ -152,8 +153,8 @@ static void a_vm_that_somebody_starts_meanwhile_keeps_what_it_has(void **state)
         struct wanted wanted;
         const char *at;
     } cases[] = {
-        {switching, "end stop"},       {switching, "begin define"},
-        {not_started, "begin define"}, {in_place_forced, "end stop"},
+        {switching, "end stop"},        {switching, "begin define"},
+        {not_started, "begin define"},  {in_place_forced, "end stop"},
         {in_place_forced, "end newer"},
     };
 
