@@ -3,12 +3,12 @@
  * recover: what a dead act left is finished or undone, by what its journal says it was about to do
  * and what libvirt and the appliances say is there. See back.h.
  *
- *   a snapshot                 its snapshots are removed, unless its record says that it is whole,
- * and it is verify                     throw-away VM and clones are removed restore, not yet
- * defined   clones are removed, and the VM is started if it had run restore, defined           the
- * VM is as the set says; it is started in place, not committed    the volumes are opened again, and
- * the VM is started if it had run in place, committed        all volumes are rolled back, and the
- * rest of the plan is done
+ *   a snapshot                 its snapshots are removed, unless record and appliance have it whole
+ *   verify                     throw-away VM and clones are removed
+ *   restore, not yet defined   clones are removed, and the VM is started if it had run
+ *   restore, defined           the VM is as the set says; it is started
+ *   in place, not committed    the volumes are opened again, and the VM is started if it had run
+ *   in place, committed        all volumes are rolled back, and the rest of the plan is done
  *
  * Each outcome may be reached again by a second recover that follows one that was killed.
  */
