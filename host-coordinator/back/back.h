@@ -37,8 +37,10 @@ struct back_volume {
     char *clone_name;
     bool clone_asked;
     bool clone_made;
-    struct volume clone; /* when made */
-    bool safety_asked;   /* a snapshot of the present state */
+    bool clone_unsure;      /* not heard of: it may come yet, */
+    int64_t clone_until_us; /* until then (wall clock) */
+    struct volume clone;    /* when made */
+    bool safety_asked;      /* a snapshot of the present state */
 
     struct storage_op op; /* the request under way */
 };
@@ -115,11 +117,8 @@ int back_wait(struct back *b, struct back_volume *v, int64_t deadline_us, struct
 /* ---- clones.c ------------------------------------------------------------------------------- */
 
 int step_clone(void *back, struct err *e); /* a clone of each snapshot, usable like its parent */
+/* ERR_LOOK also where one did not show that may yet come to be: the journal has to name it. */
 int step_clone_undo(void *back, struct err *e);
-/* Removes the volume called `name` if it is there: of a clone that nobody knows to have been made.
- * Waits until then for one that may yet come to be. */
-int back_remove_volume(struct back *b, struct back_volume *v, const char *name, int64_t until_us,
-                       struct err *e);
 /* Fills v->clone of each clone that was asked for, where the appliances have it. */
 int back_find_clones(struct back *b, struct err *e);
 
@@ -154,8 +153,12 @@ int step_check_data(void *back, struct err *e);
 
 /* ---- report.c: what is written down ---------------------------------------------------------- */
 
+/* The journal's member `act`, the report's `method`. */
+const char *back_method_name(enum back_method method);
 /* Opens the journal of this act, and says in it what is about to be done before anything is. */
 int step_journal(void *back, struct err *e);
+/* From here on the journal's VM is not its own any more: whoever recovers leaves it alone. */
+void back_note_as_before(struct back *b);
 /* Completes the report, and puts it into the set's record: as its member `verify`, or as one more
  * of `restores[]`. */
 int step_report(void *back, struct err *e);

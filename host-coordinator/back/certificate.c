@@ -251,9 +251,8 @@ void certificate_compare(struct certificate_result *r, const struct record *set,
         equal(r, "error log since the start");
     else
         note(r, "the server's error log could not be read: whether it complained is not known");
-    if (!verifying)
-        return;
-    compare_stillness(r, c);
+    if (verifying)
+        compare_stillness(r, c);
     r->unproven = !r->data;
     if (r->unproven && r->position)
         note(r,

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Clones of a set's snapshots, which become a throw-away VM's volumes, another VM's, or the VM's
- * own. A clone that was asked for and not heard of again may still come to be: the undo waits for
- * it to show, so that none is made behind our back after it was "removed".
+ * own. A clone that was asked for and not heard of again may still come to be, minutes later: the
+ * undo looks whether it shows, and if not, the journal stays and names it for as long as the array
+ * was given to make it.
  */
 #include "host-coordinator/back/back.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 
 #include <string.h>
 
@@ -47,23 +49,47 @@ static bool give_access(struct back *b, struct back_volume *v, int64_t deadline_
     return true;
 }
 
-/* Written down before they are asked for: whoever recovers must know what to look for. */
-static int note_names(struct back *b, struct err *e)
+/* Written down before they are asked for: whoever recovers must know what to look for. And again
+ * when it is known of which none can come any more. */
+static int note_clones(struct back *b, struct err *e)
 {
-    struct record *names = record_new();
+    struct record *note = record_new();
     int rc;
 
     for (size_t n = 0; n < b->count; n++) {
-        struct record *one = record_append(names, "clones");
+        const struct back_volume *v = &b->volumes[n];
+        struct record *one = record_append(note, "clones");
 
-        free(b->volumes[n].clone_name);
-        b->volumes[n].clone_name = clone_name(b, &b->volumes[n]);
-        record_set_text(one, "target", b->volumes[n].target);
-        record_set_text(one, "name", b->volumes[n].clone_name);
+        record_set_text(one, "target", v->target);
+        record_set_text(one, "name", v->clone_name);
+        if (v->clone_unsure)
+            record_set_int(one, "until_wall_us", v->clone_until_us);
     }
-    rc = journal_write(b->run.journal, names, true, e);
-    record_free(names);
+    rc = journal_write(b->run.journal, note, true, e);
+    record_free(note);
     return rc;
+}
+
+static int note_names(struct back *b, struct err *e)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        struct back_volume *v = &b->volumes[n];
+
+        free(v->clone_name);
+        v->clone_name = clone_name(b, v);
+        v->clone_unsure = true;
+        v->clone_until_us = wall_us() + b->run.conf->clone_ms * INT64_C(1000);
+    }
+    return note_clones(b, e);
+}
+
+/* Without that line a recover waits for them in vain, no more. */
+static void note_settled(struct back *b)
+{
+    struct err why = ERR_INIT;
+
+    if (note_clones(b, &why) < 0)
+        log_warn("%s", why.msg);
 }
 
 static void keep_clones(struct back *b)
@@ -71,11 +97,13 @@ static void keep_clones(struct back *b)
     for (size_t n = 0; n < b->count; n++) {
         struct back_volume *v = &b->volumes[n];
 
+        v->clone_unsure = v->op.unsure;
         if (v->op.done && !err_is_set(&v->op.err) && v->op.volume_count == 1) {
             volume_copy(&v->clone, &v->op.volumes[0]);
             v->clone_made = true;
         }
     }
+    note_settled(b);
 }
 
 /* Fenced volumes have an access of "": a clone of them would serve nobody. */
@@ -159,25 +187,43 @@ int back_find_clones(struct back *b, struct err *e)
     return 0;
 }
 
-int back_remove_volume(struct back *b, struct back_volume *v, const char *name, int64_t until_us,
-                       struct err *e)
+/* Looks until then for one that may yet come to be. */
+static int wait_to_show(struct back *b, struct back_volume *v, int64_t until_us, struct volume *ret,
+                        bool *ret_found, struct err *e)
 {
-    struct volume found = {.id = NULL};
-    bool there = false, never = false;
-    int rc;
+    bool never = false;
 
     for (;;) {
         int64_t again = mono_in_ms(LOOK_AGAIN_MS);
 
-        if (find_volume(b, v, name, &found, &there, e) < 0)
+        if (find_volume(b, v, v->clone_name, ret, ret_found, e) < 0)
             return -1;
-        if (there || mono_us() >= until_us)
-            break;
+        if (*ret_found || mono_us() >= until_us)
+            return 0;
         (void)loop_wait(b->run.loop, &never, again < until_us ? again : until_us, NULL);
     }
-    rc = there ? remove_found(b, v, &found, e) : 0;
-    if (there)
-        volume_release(&found);
+}
+
+static int remove_clone(struct back *b, struct back_volume *v, int64_t until_us, struct err *e)
+{
+    struct volume found = {.id = NULL};
+    bool there = false;
+    char at[32];
+    int rc;
+
+    if (wait_to_show(b, v, until_us, &found, &there, e) < 0)
+        return -1;
+    if (!there && v->clone_unsure)
+        return err_set(e, ERR_TIMEOUT, "it has not shown; the appliance may make it until %s",
+                       clock_iso(v->clone_until_us, at));
+    if (!there)
+        return 0;
+    if (v->clone_unsure) {
+        v->clone_unsure = false;
+        note_settled(b); /* whoever follows us when we die does not find it any more */
+    }
+    rc = remove_found(b, v, &found, e);
+    volume_release(&found);
     return rc;
 }
 
@@ -195,7 +241,7 @@ int step_clone_undo(void *back, struct err *e)
 
         if (!v->clone_asked)
             continue;
-        if (back_remove_volume(b, v, v->clone_name, v->clone_made ? 0 : late, &why) == 0) {
+        if (remove_clone(b, v, v->clone_made ? 0 : late, &why) == 0) {
             v->clone_asked = v->clone_made = false;
             continue;
         }

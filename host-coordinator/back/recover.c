@@ -3,7 +3,7 @@
  * recover: what a dead act left is finished or undone, by what its journal says it was about to do
  * and what libvirt and the appliances say is there. See back.h.
  *
- *   a snapshot                 its snapshots are removed, unless its record says that it is whole
+ *   a snapshot                 its snapshots are removed, unless record and appliance have it whole
  *   verify                     throw-away VM and clones are removed
  *   restore, not yet defined   clones are removed, and the VM is started if it had run
  *   restore, defined           the VM is as the set says; it is started
@@ -106,6 +106,8 @@ static void take_state(struct back *b, const struct record *j)
         if (clone && record_text(clone, "name")) {
             v->clone_name = xstrdup(record_text(clone, "name"));
             v->clone_asked = true; /* and nobody knows whether it was made */
+            v->clone_unsure = record_int(clone, "until_wall_us", &v->clone_until_us) &&
+                              wall_us() < v->clone_until_us;
         }
         if (word) {
             v->access = xstrdup(word);
@@ -194,21 +196,28 @@ static int is_set(struct back *b, const char *definition, enum domain_state stat
     return 0;
 }
 
+static int remove_left(struct back *b, const struct record *j, struct recovery *ret, struct err *e)
+{
+    if (step_clone_undo(b, e) < 0 || remove_safety(b, j, e) < 0)
+        return -1;
+    if (b->method == BACK_COPY)
+        recovery_told(ret, "no domain '%s' was made, and its clones are gone", b->to);
+    else
+        recovery_told(ret, "domain '%s' is as before%s", b->run.domain_name,
+                      b->ran ? ", and runs" : "");
+    return 0;
+}
+
 /* First the VM serves again, then what is left over goes. */
 static int undo_switch(struct back *b, const struct record *j, enum domain_state state, bool there,
                        struct recovery *ret, struct err *e)
 {
-    const char *name = b->method == BACK_COPY ? b->to : b->run.domain_name;
-
     if ((there && step_define_undo(b, e) < 0) ||
-        (b->method == BACK_SWITCH && start_if(b, b->ran, state, e) < 0) ||
-        step_clone_undo(b, e) < 0 || remove_safety(b, j, e) < 0)
+        (b->method == BACK_SWITCH && start_if(b, b->ran, state, e) < 0))
         return -1;
-    if (b->method == BACK_COPY)
-        recovery_told(ret, "no domain '%s' was made, and its clones are gone", name);
-    else
-        recovery_told(ret, "domain '%s' is as before%s", name, b->ran ? ", and runs" : "");
-    return 0;
+    if (b->method == BACK_SWITCH)
+        back_note_as_before(b);
+    return remove_left(b, j, ret, e);
 }
 
 static int recover_switch(struct back *b, const struct record *j, struct recovery *ret,
@@ -220,10 +229,18 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
     bool is = false, start = b->start;
     int there = vm_look_at(b, name, &definition, &state, e);
 
-    if (there < 0 || (there > 0 && is_set(b, definition, state, &is, e) < 0))
+    if (there < 0)
         return -1;
     if (there == 0 && b->method == BACK_SWITCH)
         return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
+    if (record_bool(j, "vm_as_before")) { /* another restore may have had it since */
+        if (remove_left(b, j, ret, e) < 0)
+            return -1;
+        recovery_told(ret, "clones and safety set are gone; domain '%s' was as before", name);
+        return 0;
+    }
+    if (there > 0 && is_set(b, definition, state, &is, e) < 0)
+        return -1;
     if (!is)
         return undo_switch(b, j, state, there > 0, ret, e);
     if (start_if(b, start, state, e) < 0 || back_report_recovered(b, j, e) < 0)
@@ -233,8 +250,8 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
     return 0;
 }
 
-/* All volumes, then the definition; from "unfence" on the VM may have been started, and what it has
- * written since must not be rolled back. */
+/* All volumes, then the definition; once they are opened the VM may have been started, and what it
+ * has written since must not be rolled back. */
 static int finish_in_place(struct back *b, enum domain_state state, bool opened, struct err *e)
 {
     /* one that somebody has started meanwhile has no volumes that it could use */
@@ -255,7 +272,7 @@ static int recover_in_place(struct back *b, const struct record *j, struct recov
 {
     AUTO_FREE char *definition = NULL;
     enum domain_state state = DOMAIN_OFF;
-    bool start = b->start, opened = recover_begun(j, "unfence") && b->committed;
+    bool start = b->start, opened = b->committed && record_bool(j, "opened");
     int there = vm_look_at(b, b->run.domain_name, &definition, &state, e);
 
     if (there < 0)

@@ -2,6 +2,8 @@
 /* recover, of a snapshot's journal: what a dead run took is removed, or the set is whole. */
 #include "host-coordinator/back/recover.h"
 
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
 #include <string.h>
@@ -32,6 +34,18 @@ static bool ask_missing(struct back *b, struct back_volume *v, int64_t deadline_
     return true;
 }
 
+/* It came behind the list that was read, and joins it: the next look takes the answer's place. */
+static void add_seen(const struct back *b, struct back_volume *v)
+{
+    v->snapshots = xrealloc(v->snapshots, (v->snapshot_count + 1) * sizeof(*v->snapshots));
+    v->at = (long)v->snapshot_count;
+    v->snapshots[v->snapshot_count++] = (struct volume_snapshot){
+        .name = xstrdup(b->id),
+        .path = STEAL_PTR(v->op.snapshot_path),
+        .clones = -1,
+    };
+}
+
 /* How many volumes do not have it. */
 static size_t look_for_missing(struct back *b)
 {
@@ -41,7 +55,7 @@ static size_t look_for_missing(struct back *b)
         struct back_volume *v = &b->volumes[n];
 
         if (v->listed && v->at < 0 && v->op.found)
-            v->at = 0; /* it is there, wherever in the list */
+            add_seen(b, v);
         missing += v->listed && v->at < 0;
     }
     return missing;
@@ -99,7 +113,7 @@ static int note_seen(struct back *b, struct err *e)
 
         if (v->at < 0 || record_text(rec, "snapshot.path"))
             continue;
-        record_set_text(rec, "snapshot.path", v->op.snapshot_path ?: v->snapshots[v->at].path);
+        record_set_text(rec, "snapshot.path", v->snapshots[v->at].path);
         news = true;
     }
     return news ? save_set(b, e) : 0;
@@ -112,16 +126,50 @@ static const char *state_of(const struct record *volume, bool asked)
     return asked ? "unknown" : "not taken";
 }
 
+static bool is_promised(const struct back *b)
+{
+    const char *verdict = record_text(b->set, "verdict");
+
+    return verdict && strcmp(verdict, "void") != 0;
+}
+
+static bool lacks_a_snapshot(const struct back *b)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        if (b->volumes[n].listed && b->volumes[n].at < 0)
+            return true;
+    }
+    return false;
+}
+
+/* A run whose record is in place, and whose disk then failed, has removed what it took and could
+ * not say so. A volume that is not told of is no proof of that: it may come back. */
+static int take_promise_back(struct back *b, const struct err *why, struct err *e)
+{
+    if (!lacks_a_snapshot(b))
+        return err_set(e, ERR_LOOK,
+                       "whether set '%s' is whole cannot be told: once the appliance lists it, "
+                       "cbsnap-coord recover looks again; if it never will, remove the journal "
+                       "(%.200s)",
+                       b->id, why->msg);
+    record_set_text(b->set, "verdict", "void");
+    record_clear(b->set, "reasons");
+    record_append_text(b->set, "reasons", "its run did not end well, and snapshots of it are gone");
+    return save_set(b, e);
+}
+
 /* The guest has let go by its lease since. */
 int recover_snapshot(struct back *b, const struct record *j, struct recovery *ret, struct err *e)
 {
-    const char *verdict = record_text(b->set, "verdict");
+    struct err why = ERR_INIT;
     size_t unseen = 0;
 
-    if (verdict && strcmp(verdict, "void") != 0) {
+    if (is_promised(b) && back_check_whole(b, &why) == 0) {
         recovery_told(ret, "set %s is whole", b->id);
         return 0;
     }
+    if (is_promised(b) && take_promise_back(b, &why, e) < 0)
+        return -1;
     if (wait_for_late(b, j, e) < 0 || note_seen(b, e) < 0 || remove_all(b, e) < 0)
         return -1;
     for (size_t n = 0; n < b->count; n++) {

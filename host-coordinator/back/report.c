@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static const char *method_name(enum back_method method)
+const char *back_method_name(enum back_method method)
 {
     static const char *const names[] = {
         [BACK_SWITCH] = "switch",
@@ -28,7 +28,7 @@ static void report_begun(struct back *b)
 
     record_set_text(rec, "id", b->run.set);
     record_set_text(rec, "set", b->id);
-    record_set_text(rec, "method", method_name(b->method));
+    record_set_text(rec, "method", back_method_name(b->method));
     record_set_text(rec, "to", b->to);
     record_set_text(rec, "cbsnap", CBSNAP_VERSION);
     record_set_text(rec, "started", clock_iso(b->run.started_wall_us, at));
@@ -47,7 +47,7 @@ int step_journal(void *back, struct err *e)
     report_begun(b);
     head = record_new();
     record_copy(head, b->run.record, "started");
-    record_set_text(head, "act", method_name(b->method));
+    record_set_text(head, "act", back_method_name(b->method));
     record_set_text(head, "id", b->run.set);
     record_set_text(head, "set", b->id);
     record_set_text(head, "uri", b->run.uri);
@@ -74,6 +74,17 @@ int step_journal(void *back, struct err *e)
     journal_close(b->run.journal, true);
     b->run.journal = NULL;
     return -1;
+}
+
+void back_note_as_before(struct back *b)
+{
+    struct record *note = record_new();
+    struct err why = ERR_INIT;
+
+    record_set_bool(note, "vm_as_before", true);
+    if (journal_write(b->run.journal, note, true, &why) < 0)
+        log_warn("%s", why.msg); /* other restores wait for a recover, then */
+    record_free(note);
 }
 
 static void report_volumes(struct back *b)

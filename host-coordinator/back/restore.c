@@ -148,6 +148,45 @@ static int check_room(struct back *b, struct err *e)
     return 0;
 }
 
+/* Does that journal tell of a restore that has this very VM in hand? What else makes clones leaves
+ * the VM alone, and a set that did not come to be stands in nobody's way. */
+static bool went_back_with(const struct back *b, const struct record *journal)
+{
+    const char *act = record_text(journal, "act"), *uuid = record_text(journal, "domain.uuid");
+
+    return act && uuid && !record_bool(journal, "vm_as_before") &&
+           strcmp(uuid, b->run.ops->uuid(b->run.domain)) == 0 &&
+           (strcmp(act, back_method_name(BACK_SWITCH)) == 0 ||
+            strcmp(act, back_method_name(BACK_IN_PLACE)) == 0);
+}
+
+/* A restore that lives would have the VM's lock, which is ours. What a dead one has left is to be
+ * finished or undone first: its recover would take this one's work for its own. */
+static int check_left(struct back *b, struct err *e)
+{
+    const char *state_dir = b->run.conf->state_dir;
+    struct store_names ids = {.count = 0};
+    int rc = journal_names(&ids, state_dir, e);
+
+    for (size_t n = 0; n < ids.count && rc == 0; n++) {
+        struct err why = ERR_INIT;
+        struct record *journal = journal_read(state_dir, ids.names[n], &why);
+
+        if (!journal && why.code != ERR_NOT_FOUND) {
+            *e = why;
+            rc = -1;
+        }
+        if (journal && went_back_with(b, journal))
+            rc = err_set(e, ERR_REFUSED,
+                         "restore '%s' of domain '%s' died and is not over: cbsnap-coord recover "
+                         "finishes or undoes it, then try again",
+                         ids.names[n], b->run.domain_name);
+        record_free(journal);
+    }
+    store_names_release(&ids);
+    return rc;
+}
+
 /* Nova writes the definition anew, with the volumes that Cinder knows, whenever it starts the VM.
  */
 static int check_owner(struct back *b, struct err *e)
@@ -169,7 +208,7 @@ static int fits_step(void *back, struct err *e)
 {
     struct back *b = back;
 
-    if (check_owner(b, e) < 0 || check_added(b, e) < 0)
+    if (check_left(b, e) < 0 || check_owner(b, e) < 0 || check_added(b, e) < 0)
         return -1;
     return check_room(b, e);
 }
@@ -182,7 +221,7 @@ static int fits_in_place_step(void *back, struct err *e)
         return err_set(e, ERR_REFUSED,
                        "rolling back destroys what is newer than the set, a safety set too; leave "
                        "--in-place out, or go without one: --no-safety");
-    if (check_added(b, e) < 0 || check_same_volumes(b, e) < 0)
+    if (check_left(b, e) < 0 || check_added(b, e) < 0 || check_same_volumes(b, e) < 0)
         return -1;
     return check_newer(b, e);
 }
@@ -289,6 +328,14 @@ static void unproven(struct back *b, struct err *e)
             b->safety && b->method == BACK_SWITCH ? b->run.set : "");
 }
 
+/* What is left are clones or a safety set: no other restore need wait for them to go. */
+static void note_left(struct back *b)
+{
+    if (b->method == BACK_SWITCH && !b->stopped && !b->defined && !b->define_unsure &&
+        !b->started_vm)
+        back_note_as_before(b);
+}
+
 int restore_run(struct back *b, int *ret_exit, struct err *e)
 {
     struct plan_result result =
@@ -313,6 +360,8 @@ int restore_run(struct back *b, int *ret_exit, struct err *e)
     *ret_exit = b->committed ? 5 : back_exit(b, &result, e);
     if (b->committed && e->code != ERR_LOOK)
         err_hint(e, "cbsnap-coord recover finishes the restore");
+    if (*ret_exit == 5)
+        note_left(b);
     journal_close(b->run.journal, *ret_exit != 5);
     b->run.journal = NULL;
     return result.rc;

@@ -7,7 +7,8 @@
  * ZFS destroys all snapshots that are newer than the one rolled back to, which is why this is not
  * how a restore is done by default, and why it can keep no safety set.
  */
-#include "host-coordinator/back/back.h"
+#include "host-coordinator/back/inventory.h"
+#include "host-coordinator/back/vm.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -53,14 +54,58 @@ static int note_access(struct back *b, struct err *e)
     return rc;
 }
 
+/* Who is to be let in again must be known before anybody is shut out. */
+static int check_access(const struct back *b, struct err *e)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        const struct back_volume *v = &b->volumes[n];
+
+        if (!*v->access)
+            return err_set(
+                e, ERR_REFUSED,
+                "volume '%s' (disk '%s') may be used by nobody, so it could not be opened "
+                "again; give it an initiator group on appliance '%s'",
+                v->volume.name, v->target, v->appliance);
+    }
+    return 0;
+}
+
 int step_fence(void *back, struct err *e)
 {
     struct back *b = back;
 
-    if (loop_check(b->run.loop, e) < 0 || back_read_access(b, e) < 0 || note_access(b, e) < 0)
+    if (loop_check(b->run.loop, e) < 0 || back_read_access(b, e) < 0 || check_access(b, e) < 0 ||
+        note_access(b, e) < 0)
         return -1;
     b->fenced = true;
-    return back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e);
+    if (back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e) < 0)
+        return -1;
+    return vm_check_off(b, e); /* one that was started before keeps its sessions */
+}
+
+static int note_true(struct back *b, const char *what, struct err *e)
+{
+    struct record *note = record_new();
+    int rc;
+
+    record_set_bool(note, what, true);
+    rc = journal_write(b->run.journal, note, true, e);
+    record_free(note);
+    return rc;
+}
+
+/* From here on the VM may write, and a recover that did not know would roll that back. */
+static int note_opened(struct back *b, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    loop_shield(b->run.loop, true);
+    if (note_true(b, "opened", &why) == 0)
+        return 0;
+    return err_set(e, ERR_LOOK,
+                   "domain '%s' stays off, and its volumes closed, for it cannot be written down "
+                   "that they are opened: once it can, cbsnap-coord recover finishes it (%.200s)",
+                   b->run.domain_name, why.msg);
 }
 
 int step_unfence(void *back, struct err *e)
@@ -69,8 +114,8 @@ int step_unfence(void *back, struct err *e)
 
     if (!b->fenced)
         return 0;
-    if (b->committed)
-        loop_shield(b->run.loop, true);
+    if (b->committed && note_opened(b, e) < 0)
+        return -1;
     if (back_all(b, give_access, b->run.conf->clone_ms, "open a volume again", e) < 0)
         return -1;
     b->fenced = false;
@@ -91,7 +136,8 @@ int step_fence_undo(void *back, struct err *e)
 
 /* ---- what is newer --------------------------------------------------------------------------- */
 
-/* A record must not promise what is about to go: it is told first. */
+/* A record must not promise what is about to go: it is told first, and only then, for a removal
+ * that fails must not cost the sets that it has not come to. */
 static int tell_record(struct back *b, const char *set, struct err *e)
 {
     struct err why = ERR_INIT;
@@ -105,7 +151,7 @@ static int tell_record(struct back *b, const char *set, struct err *e)
         *e = why;
         return -1;
     }
-    reason = xasprintf("its snapshots were removed when set %s was restored in place", b->id);
+    reason = xasprintf("its snapshots were removed to restore set %s in place", b->id);
     record_set_text(r, "verdict", "void");
     record_clear(r, "reasons");
     record_append_text(r, "reasons", reason);
@@ -116,20 +162,68 @@ static int tell_record(struct back *b, const char *set, struct err *e)
     return rc;
 }
 
-static int remove_newer(struct back *b, struct back_volume *v, struct err *e)
+static bool is_set_name(const char *name)
 {
-    int64_t deadline;
+    return inventory_is_id(name, strlen(name));
+}
 
-    for (size_t i = v->snapshot_count; i-- > (size_t)(v->at + 1);) {
-        storage_op_release(&v->op);
-        deadline = mono_in_ms(b->run.conf->clone_ms);
-        v->storage->ops->remove_snapshot(v->storage, &v->volume, v->snapshots[i].name, deadline,
-                                         &v->op);
-        if (back_wait(b, v, deadline, e) < 0)
-            return err_prefix(e, "remove the newer snapshot '%s' of disk '%s'",
-                              v->snapshots[i].name, v->target);
-        v->snapshot_count = i;
-        volume_snapshot_release(&v->snapshots[i]);
+/* The volume's last snapshot, if it is newer than the set's. */
+static const char *last_of(const struct back_volume *v)
+{
+    size_t kept = (size_t)(v->at + 1);
+
+    return v->snapshot_count > kept ? v->snapshots[v->snapshot_count - 1].name : NULL;
+}
+
+/* What is the last of a volume, and of the latest set; what is no set's is in the way of those. */
+static char *newest(const struct back *b)
+{
+    const char *found = NULL;
+
+    for (size_t n = 0; n < b->count; n++) {
+        const char *last = last_of(&b->volumes[n]);
+
+        if (last && !is_set_name(last))
+            return xstrdup(last);
+        if (last && (!found || strcmp(last, found) > 0)) /* ids sort by time */
+            found = last;
+    }
+    return found ? xstrdup(found) : NULL;
+}
+
+static void report_removed(struct back *b, const struct back_volume *v, const char *name)
+{
+    AUTO_FREE char *text =
+        is_set_name(name) ? xstrdup(name) : xasprintf("%s@%s", v->volume.name, name);
+
+    if (!record_has_text(b->run.record, "removed", text))
+        record_append_text(b->run.record, "removed", text);
+}
+
+static int remove_last(struct back *b, struct back_volume *v, struct err *e)
+{
+    struct volume_snapshot *last = &v->snapshots[v->snapshot_count - 1];
+    int64_t deadline = mono_in_ms(b->run.conf->clone_ms);
+
+    report_removed(b, v, last->name);
+    storage_op_release(&v->op);
+    v->storage->ops->remove_snapshot(v->storage, &v->volume, last->name, deadline, &v->op);
+    if (back_wait(b, v, deadline, e) < 0)
+        return err_prefix(e, "remove the newer snapshot '%s' of disk '%s'", last->name, v->target);
+    volume_snapshot_release(last);
+    v->snapshot_count--;
+    return 0;
+}
+
+static int remove_newest(struct back *b, const char *name, struct err *e)
+{
+    if (loop_check(b->run.loop, e) < 0 || (is_set_name(name) && tell_record(b, name, e) < 0))
+        return -1;
+    for (size_t n = 0; n < b->count; n++) {
+        const char *last = last_of(&b->volumes[n]);
+
+        if (last && strcmp(last, name) == 0 && remove_last(b, &b->volumes[n], e) < 0)
+            return -1;
     }
     return 0;
 }
@@ -137,20 +231,13 @@ static int remove_newer(struct back *b, struct back_volume *v, struct err *e)
 int step_newer(void *back, struct err *e)
 {
     struct back *b = back;
-    char **newer;
-    size_t count = back_newer(b, &newer);
     int rc = 0;
+    char *name;
 
-    for (size_t n = 0; n < count; n++) {
-        if (rc == 0 && !strchr(newer[n], '@'))
-            rc = tell_record(b, newer[n], e);
-        if (rc == 0)
-            record_append_text(b->run.record, "removed", newer[n]);
-        free(newer[n]);
+    while (rc == 0 && (name = newest(b))) {
+        rc = remove_newest(b, name, e);
+        free(name);
     }
-    free(newer);
-    for (size_t n = 0; n < b->count && rc == 0; n++)
-        rc = remove_newer(b, &b->volumes[n], e);
     return rc;
 }
 
@@ -164,18 +251,6 @@ static bool ask_rollback(struct back *b, struct back_volume *v, int64_t deadline
     return true;
 }
 
-/* Without it a recover would open the volumes as if none had been touched. */
-static int note_committed(struct back *b, struct err *e)
-{
-    struct record *note = record_new();
-    int rc;
-
-    record_set_bool(note, "committed", true);
-    rc = journal_write(b->run.journal, note, true, e);
-    record_free(note);
-    return rc;
-}
-
 int step_rollback(void *back, struct err *e)
 {
     struct back *b = back;
@@ -183,7 +258,9 @@ int step_rollback(void *back, struct err *e)
     int pause_ms = back_patience_ms(b) < PAUSE_MS ? back_patience_ms(b) : PAUSE_MS;
     bool never = false;
 
-    if (loop_check(b->run.loop, e) < 0 || (!b->committed && note_committed(b, e) < 0))
+    /* without that line a recover would open the volumes as if none had been touched */
+    if (loop_check(b->run.loop, e) < 0 ||
+        (!b->committed && (vm_check_off(b, e) < 0 || note_true(b, "committed", e) < 0)))
         return -1;
     b->committed = true;
     /* half of them rolled back serve nobody: a signal has to wait */

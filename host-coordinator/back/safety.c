@@ -4,7 +4,7 @@
  * that nothing need be frozen and nothing is between it and the restore. It is a set like others:
  * it is listed, and can be gone back to. See back.h.
  */
-#include "host-coordinator/back/back.h"
+#include "host-coordinator/back/vm.h"
 
 #include "host-coordinator/plan/report.h"
 
@@ -105,6 +105,8 @@ static int make_set(struct back *b, struct err *e)
         if (look_up(b, &r->volumes[n], e) < 0)
             return -1;
     }
+    if (vm_check_off(b, e) < 0) /* what they hold is what a running VM left */
+        return -1;
     judge(b);
     return save(b, e);
 }

@@ -179,6 +179,25 @@ static bool shut_down(struct back *b, enum domain_shutdown how, struct err *e)
     return wait_off(b, 0, e);
 }
 
+/* It is theirs from now on, and stays as they have it. */
+static int started_by_others(struct back *b, struct err *e)
+{
+    b->stopped = b->started_vm = false;
+    return err_set(e, ERR_LIBVIRT,
+                   "somebody else started domain '%s' from its old volumes meanwhile; keep HA "
+                   "managers and people from it, and try again",
+                   b->run.domain_name);
+}
+
+int vm_check_off(struct back *b, struct err *e)
+{
+    enum domain_state state;
+
+    if (read_state(b, &state, e) < 0)
+        return -1;
+    return state == DOMAIN_OFF ? 0 : started_by_others(b, e);
+}
+
 int step_stop(void *back, struct err *e)
 {
     struct back *b = back;
@@ -247,8 +266,21 @@ int vm_read_live(struct back *b, struct err *e)
         return -1;
     domain_xml_release(&b->run.xml);
     rc = domain_xml_parse(&b->run.xml, c->xml, e);
+    if (rc == 0 && b->defined && b->method != BACK_IN_PLACE && !vm_names_clone(b, c->xml))
+        rc = started_by_others(b, e); /* before it was defined anew */
     domain_call_free(c);
     return rc;
+}
+
+static int check_not_started(struct back *b, struct err *e)
+{
+    enum domain_state state;
+
+    if (b->method != BACK_SWITCH)
+        return 0;
+    if (read_state(b, &state, e) < 0)
+        return -1;
+    return state == DOMAIN_OFF ? 0 : vm_read_live(b, e);
 }
 
 int step_start(void *back, struct err *e)
@@ -256,7 +288,7 @@ int step_start(void *back, struct err *e)
     struct back *b = back;
 
     if (!b->start)
-        return 0;
+        return check_not_started(b, e);
     if (b->committed)
         loop_shield(b->run.loop, true);
     else if (loop_check(b->run.loop, e) < 0)

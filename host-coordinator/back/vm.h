@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the steps that change a domain share: vm.c, define.c, throwaway.c, recover.c. Private to
- * this folder. Main thread. */
+/* What the steps that change a domain, or work while it is off, share. Private to this folder. Main
+ * thread. */
 #ifndef CBSNAP_BACK_VM_H
 #define CBSNAP_BACK_VM_H
 
@@ -14,7 +14,10 @@
 int vm_call(struct back *b, domain_call_fn *fn, const char *text, enum domain_shutdown how,
             int patience_ms, const char *what, struct err *e);
 domain_call_fn vm_call_destroy;
-/* The live XML of the run's domain, which tells where the agent's port is. */
+/* Still off? Whoever starts it meanwhile, an administrator or an HA manager, does not ask us. */
+int vm_check_off(struct back *b, struct err *e);
+/* The live XML of the run's domain, which tells where the agent's port is. Once it is defined with
+ * clones it must run from them. */
 int vm_read_live(struct back *b, struct err *e);
 
 /* 1: it is there, and is the run's domain now; 0: there is none of that name; -1: nobody knows. */

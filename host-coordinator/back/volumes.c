@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the appliances still have of a set; requests for all of its volumes at once. See back.h. */
 #include "host-coordinator/back/back.h"
+#include "host-coordinator/back/inventory.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -251,11 +252,6 @@ int back_read_access(struct back *b, struct err *e)
 
 /* ---- what is newer --------------------------------------------------------------------------- */
 
-static bool looks_like_set(const char *name)
-{
-    return strlen(name) == 21 && name[8] == 'T' && name[15] == 'Z' && name[16] == '-';
-}
-
 static bool has(char **texts, size_t count, const char *text)
 {
     for (size_t n = 0; n < count; n++) {
@@ -275,8 +271,9 @@ size_t back_newer(const struct back *b, char ***ret)
 
         for (size_t i = (size_t)(v->at + 1); v->at >= 0 && i < v->snapshot_count; i++) {
             const char *name = v->snapshots[i].name;
-            char *text =
-                looks_like_set(name) ? xstrdup(name) : xasprintf("%s@%s", v->volume.name, name);
+            char *text = inventory_is_id(name, strlen(name))
+                             ? xstrdup(name)
+                             : xasprintf("%s@%s", v->volume.name, name);
 
             if (has(list, count, text)) {
                 free(text);

@@ -61,6 +61,17 @@ void world_snapshot(const char *volume_id, const char *name)
     storage_op_release(&op);
 }
 
+void world_unsnap(const char *volume_id, const char *name)
+{
+    struct storage_op op = {.done = false};
+    struct volume v = {.id = (char *)volume_id};
+
+    w.array->ops->remove_snapshot(w.array, &v, name, INT64_MAX, &op);
+    if (loop_wait(w.loop, &op.done, INT64_MAX, NULL) < 0 || err_is_set(&op.err))
+        give_up("unsnap", &op.err);
+    storage_op_release(&op);
+}
+
 static void add_position(struct record *r, const char *id)
 {
     record_set_text(r, "position.server_uuid", "uuid-of-the-server");

@@ -71,6 +71,7 @@ void world_remove(const char *folder);
 /* Snapshots of all three volumes, with the record of an `application` set. */
 void world_take_set(const char *id);
 void world_snapshot(const char *volume_id, const char *name);
+void world_unsnap(const char *volume_id, const char *name); /* removes it */
 
 struct tale { /* what the run itself says */
     int status, rc;

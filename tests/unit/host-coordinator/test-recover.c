@@ -7,9 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proto/base/buf.h"
@@ -131,18 +133,51 @@ static void volumes_half_rolled_back_are_finished_and_not_started(void **state)
     assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
 }
 
+static void no_room(bool none)
+{
+    struct rlimit limit;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = none ? 1 : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void no_room_from_define_to_unfence(struct back *b, const char *event)
+{
+    (void)b;
+    if (strcmp(event, "end define") == 0)
+        no_room(true);
+    else if (strcmp(event, "end unfence") == 0)
+        no_room(false);
+}
+
+/* What a recover would not know of would be rolled back with all that was written since. */
+static void volumes_are_opened_only_when_that_is_written_down(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    w.hook = no_room_from_define_to_unfence;
+    t = world_run(in_place);
+    assert_int_equal(t.status, 5);
+    assert_non_null(strstr(t.e.msg, "cannot be written down"));
+    assert_false(domain_fake_runs("db"));
+    for (size_t v = 0; v < 3; v++)
+        assert_string_equal(storage_memory_access(w.array, volume_ids[v]), "");
+    assert_int_equal(world_journals(), 1);
+    assert_world(world_recovered_wrong(&t), "recovered");
+    assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
+}
+
 static void a_snapshot_that_is_gone_meanwhile_is_told(void **state)
 {
-    struct storage_op op = {.done = false};
-    struct volume v = {.id = (char *)"id-log"};
     const char *problem;
 
     (void)state;
     (void)die_late(in_place, "end roll back");
     domain_fake_power("db", false);
-    w.array->ops->remove_snapshot(w.array, &v, SET_ID, INT64_MAX, &op);
-    assert_int_equal(loop_wait(w.loop, &op.done, INT64_MAX, NULL), 0);
-    storage_op_release(&op);
+    world_unsnap("id-log", SET_ID);
     problem = world_recover();
     assert_non_null(problem);
     assert_non_null(strstr(problem, "no snapshot"));
@@ -225,6 +260,88 @@ static void a_vm_that_is_gone_is_told(void **state)
     assert_int_equal(storage_memory_volumes(w.array), 6);
 }
 
+static void signal_at_clone(void *arg, enum memory_command command, const char *volume_id,
+                            bool doing)
+{
+    (void)arg;
+    if (command == MEMORY_CLONE && !doing && strcmp(volume_id, "id-data") == 0)
+        kill(getpid(), SIGTERM);
+}
+
+static void make_clone(const char *volume_id, const char *name)
+{
+    struct storage_op op = {.done = false};
+    struct volume v = {.id = (char *)volume_id};
+
+    storage_memory_latency(w.array, MEMORY_CLONE, 0);
+    w.array->ops->clone(w.array, &v, SET_ID, name, INT64_MAX, &op);
+    loop_shield(w.loop, true);
+    assert_int_equal(loop_wait(w.loop, &op.done, INT64_MAX, NULL), 0);
+    storage_op_release(&op);
+}
+
+/* The clones are given up on by a signal, and one is made long after it: the journal names it until
+ * none can come any more. */
+static void a_clone_that_comes_late_is_still_somebody_s(void **state)
+{
+    const struct wanted plans[] = {switching, {.method = BACK_COPY}, {.method = BACK_VERIFY}};
+
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        AUTO_FREE char *name = NULL;
+        const char *problem;
+        struct tale t;
+
+        (void)teardown(state);
+        (void)setup(state);
+        w.conf.clone_ms = 600000;
+        storage_memory_latency(w.array, MEMORY_CLONE, 300000);
+        storage_memory_on(w.array, signal_at_clone, NULL);
+        t = world_run(plans[n]);
+        storage_memory_on(w.array, NULL, NULL);
+        assert_int_equal(t.status, 5);
+        assert_non_null(strstr(t.e.msg, "may be left on appliance"));
+        assert_world(world_ended_wrong(&t), "given up");
+        name = n < 2 ? xasprintf("lab-log-%s", t.run)
+                     : xasprintf("%s%s-vdb", BACK_VERIFY_PREFIX, t.run);
+        make_clone("id-log", name);
+        for (int again = 0; again < 2; again++) {
+            problem = world_recover();
+            assert_non_null(problem);
+            assert_non_null(strstr(problem, "it has not shown; the appliance may make it until"));
+            assert_int_equal(storage_memory_volumes(w.array), 3);
+            assert_int_equal(world_journals(), 1);
+        }
+    }
+}
+
+/* The VM is as before, and only a clone may still come: another restore does not wait for that, and
+ * the recover of the first leaves the VM to it. */
+static void a_clone_that_may_come_keeps_no_restore_waiting(void **state)
+{
+    struct tale first, second;
+    AUTO_FREE char *name = NULL;
+
+    (void)state;
+    w.conf.clone_ms = 600000;
+    storage_memory_latency(w.array, MEMORY_CLONE, 300000);
+    storage_memory_on(w.array, signal_at_clone, NULL);
+    first = world_run(switching);
+    assert_int_equal(first.status, 5);
+    storage_memory_on(w.array, NULL, NULL);
+    storage_memory_latency(w.array, MEMORY_CLONE, 0);
+    loop_free(w.loop); /* the signal was the first one's */
+    w.loop = loop_new();
+    storage_memory_use(w.array, w.loop);
+    second = world_run((struct wanted){.method = BACK_SWITCH, .no_start = true});
+    assert_int_equal(second.status, 0);
+    name = xasprintf("lab-log-%s", first.run);
+    make_clone("id-log", name);
+    assert_non_null(world_recover());
+    assert_null(storage_memory_id(w.array, name));
+    assert_false(domain_fake_runs("db"));
+    assert_int_equal(world_content(domain_fake_definition("db")), SET_CONTENT);
+}
+
 /* ---- who else is there ----------------------------------------------------------------------- */
 
 static void a_live_run_is_left_alone(void **state)
@@ -263,54 +380,47 @@ static void a_vm_that_another_run_has_waits(void **state)
     close(fd);
 }
 
-/* ---- a snapshot's journal -------------------------------------------------------------------- */
-
-static void leave_snapshot_journal(const char *verdict, bool with_record)
+static void expect_refused(struct wanted wanted)
 {
-    struct record *r = store_load(w.dir, SET_ID, NULL);
-    struct journal *j;
+    struct tale t = world_run(wanted);
 
-    record_set_text(r, "verdict", "void");
-    assert_int_equal(journal_open(&j, w.dir, SET_ID, NULL), 0);
-    assert_int_equal(journal_write(j, r, true, NULL), 0);
-    journal_step(j, "snapshots", "begin", true);
-    journal_close(j, false);
-    record_set_text(r, "verdict", verdict);
-    assert_int_equal(store_save(w.dir, "db", SET_ID, r, NULL), 0);
-    if (!with_record)
-        assert_int_equal(store_remove(w.dir, "db", SET_ID, NULL), 0);
-    record_free(r);
+    assert_int_equal(t.status, 3);
+    assert_non_null(strstr(t.e.msg, "is not over: cbsnap-coord recover"));
+    assert_int_equal(world_journals(), 1);
 }
 
-static void snapshots_of_a_set_that_did_not_come_to_be_go(void **state)
-{
-    for (int with_record = 0; with_record < 2; with_record++) {
-        struct record *r;
-
-        (void)teardown(state);
-        (void)setup(state);
-        leave_snapshot_journal("void", with_record);
-        storage_memory_fault(w.array, MEMORY_REMOVE, "id-log", MEMORY_REFUSES, 1);
-        assert_non_null(world_recover());
-        assert_int_equal(world_journals(), 1);
-        assert_null(world_recover());
-        assert_int_equal(world_journals(), 0);
-        assert_int_equal(storage_memory_snapshots(w.array), 0);
-        r = store_load(w.dir, SET_ID, NULL);
-        assert_string_equal(record_text(r, "verdict"), "void");
-        assert_string_equal(record_text(record_at(r, "volumes", 2), "snapshot.state"), "removed");
-        record_free(r);
-    }
-}
-
-static void a_set_that_is_whole_stays(void **state)
+/* Behind a fence that only the dead run's journal can open. */
+static void a_restore_waits_for_the_recover_of_one_in_place(void **state)
 {
     (void)state;
-    leave_snapshot_journal("application", true);
+    (void)die_late(in_place, "end fence");
+    domain_fake_define("db", w.definition, false);
+    all_write(volume_ids, NOW_CONTENT);
+    for (size_t n = 0; n < 3; n++)
+        storage_memory_allow(w.array, volume_ids[n], "");
+    expect_refused(in_place);
+    expect_refused(switching);
     assert_null(world_recover());
-    assert_int_equal(world_journals(), 0);
-    assert_int_equal(storage_memory_snapshots(w.array), 3);
-    assert_true(world_promises(SET_ID));
+    assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
+    assert_int_equal(world_run(in_place).status, 0);
+}
+
+/* The VM serves from clones that only the dead run's journal names. */
+static void a_restore_waits_for_the_recover_of_one_onto_clones(void **state)
+{
+    (void)state;
+    (void)die_late(switching, "end start");
+    expect_refused((struct wanted){.method = BACK_SWITCH, .no_safety = true});
+    assert_null(world_recover());
+    assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
+}
+
+static void what_leaves_the_vm_alone_is_not_waited_for(void **state)
+{
+    (void)state;
+    (void)die_late((struct wanted){.method = BACK_VERIFY}, "end clone");
+    assert_int_equal(world_run(switching).status, 0);
+    assert_int_equal(world_journals(), 1);
 }
 
 int main(void)
@@ -320,15 +430,19 @@ int main(void)
         T(what_was_written_since_the_start_stays),
         T(a_vm_on_volumes_half_rolled_back_is_a_persons),
         T(volumes_half_rolled_back_are_finished_and_not_started),
+        T(volumes_are_opened_only_when_that_is_written_down),
         T(a_snapshot_that_is_gone_meanwhile_is_told),
         T(a_vm_that_runs_on_its_old_volumes_stays_there),
         T(a_vm_that_was_moved_and_is_off_is_started),
         T(a_vm_that_cannot_be_ended_keeps_what_it_runs_from),
         T(a_vm_that_is_gone_is_told),
+        T(a_clone_that_comes_late_is_still_somebody_s),
+        T(a_clone_that_may_come_keeps_no_restore_waiting),
         T(a_live_run_is_left_alone),
         T(a_vm_that_another_run_has_waits),
-        T(snapshots_of_a_set_that_did_not_come_to_be_go),
-        T(a_set_that_is_whole_stays),
+        T(a_restore_waits_for_the_recover_of_one_in_place),
+        T(a_restore_waits_for_the_recover_of_one_onto_clones),
+        T(what_leaves_the_vm_alone_is_not_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,8 @@
 #include "proto/base/cleanup.h"
 #include "tests/unit/host-coordinator/back_world.h"
 
+#define NEWEST_ID "20161104T121500Z-0a0a"
+
 static const struct wanted in_place = {.method = BACK_IN_PLACE};
 static const struct wanted switching = {.method = BACK_SWITCH};
 static const struct wanted copying = {.method = BACK_COPY};
@@ -131,6 +133,55 @@ static void a_signal_while_the_guest_goes_down_starts_it_again(void **state)
     assert_int_equal(domain_fake_did("db", FAKE_START), 1);
 }
 
+/* ---- somebody starts it ---------------------------------------------------------------------- */
+
+static const char *started_at;
+
+static void start_at(struct back *b, const char *event)
+{
+    (void)b;
+    if (strcmp(event, started_at) == 0)
+        domain_fake_power("db", true);
+}
+
+/* It serves from its old volumes: they and it are left, and nothing is said of it that is not so.
+ */
+static void a_vm_that_somebody_starts_meanwhile_keeps_what_it_has(void **state)
+{
+    const struct wanted not_started = {.method = BACK_SWITCH, .no_start = true};
+    const struct {
+        struct wanted wanted;
+        const char *at;
+    } cases[] = {
+        {switching, "end stop"},        {switching, "begin define"},
+        {not_started, "begin define"},  {in_place_forced, "end stop"},
+        {in_place_forced, "end newer"},
+    };
+
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        (void)teardown(state);
+        (void)setup(state);
+        world_take_set(NEWER_ID);
+        started_at = cases[n].at;
+        w.hook = start_at;
+        expect(world_run(cases[n].wanted), 4, "somebody else started domain 'db'");
+        assert_int_equal(domain_fake_did("db", FAKE_DESTROY), 0);
+        assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
+        assert_true(n == 4 || world_promises(NEWER_ID));
+        /* what was taken of it then is no set to be safe with */
+        assert_true(n > 0 || storage_memory_requests(w.array, MEMORY_CLONE) == 0);
+    }
+}
+
+static void a_vm_that_somebody_starts_from_the_set_is_left_running(void **state)
+{
+    (void)state;
+    started_at = "end define";
+    w.hook = start_at;
+    expect(world_run(switching), 0, NULL);
+    assert_int_equal(domain_fake_did("db", FAKE_START), 0);
+}
+
 /* ---- signals at every step ------------------------------------------------------------------- */
 
 static struct {
@@ -190,6 +241,39 @@ static void newer_sets_are_lost_in_place_only_when_agreed_to(void **state)
     record_free(newer);
     for (size_t n = 0; n < 3; n++)
         assert_false(storage_memory_has(w.array, volume_ids[n], NEWER_ID));
+}
+
+/* A removal that fails costs the newest set, and none that it had not come to. */
+static void newer_sets_are_lost_one_by_one(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    world_take_set(NEWER_ID);
+    world_take_set(NEWEST_ID);
+    storage_memory_fault(w.array, MEMORY_REMOVE, "id-log", MEMORY_REFUSES, 1);
+    t = world_run(in_place_forced);
+    expect(t, 4, "remove the newer snapshot '" NEWEST_ID "' of disk 'vdb'");
+    assert_false(world_promises(NEWEST_ID));
+    assert_true(world_promises(NEWER_ID));
+    expect(world_run(in_place_forced), 0, NULL);
+    assert_false(world_promises(NEWER_ID));
+}
+
+static void signal_at_newer(struct back *b, const char *event)
+{
+    (void)b;
+    if (strcmp(event, "begin newer") == 0)
+        kill(getpid(), SIGTERM);
+}
+
+static void a_signal_before_the_first_removal_costs_no_set(void **state)
+{
+    (void)state;
+    world_take_set(NEWER_ID);
+    w.hook = signal_at_newer;
+    expect(world_run(in_place_forced), 4, "cancelled");
+    assert_true(world_promises(NEWER_ID));
 }
 
 static void newer_sets_stay_when_the_vm_is_moved(void **state)
@@ -353,6 +437,22 @@ static void a_pool_that_is_full_is_refused(void **state)
     expect(world_run(copying), 3, "no room left");
 }
 
+/* Nobody would know to whom it is to be opened again. */
+static void a_volume_that_is_closed_is_not_closed_again(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    storage_memory_allow(w.array, "id-log", "");
+    t = world_run(in_place);
+    assert_int_equal(t.status, 4);
+    assert_non_null(strstr(t.e.msg, "volume 'lab-log' (disk 'vdb') may be used by nobody"));
+    assert_int_equal(storage_memory_requests(w.array, MEMORY_SET_ACCESS), 0);
+    assert_int_equal(world_journals(), 0);
+    storage_memory_allow(w.array, "id-log", "all");
+    assert_world(world_ended_wrong(&t), t.e.msg);
+}
+
 /* ---- what came back -------------------------------------------------------------------------- */
 
 static void what_differs_is_told_by_the_exit_status(void **state)
@@ -433,8 +533,12 @@ int main(void)
         T(a_guest_that_stays_up_is_ended_by_force),
         T(a_guest_without_qemu_ga_is_asked_by_acpi),
         T(a_signal_while_the_guest_goes_down_starts_it_again),
+        T(a_vm_that_somebody_starts_meanwhile_keeps_what_it_has),
+        T(a_vm_that_somebody_starts_from_the_set_is_left_running),
         T(a_signal_at_any_step_leaves_one_or_the_other),
         T(newer_sets_are_lost_in_place_only_when_agreed_to),
+        T(newer_sets_are_lost_one_by_one),
+        T(a_signal_before_the_first_removal_costs_no_set),
         T(newer_sets_stay_when_the_vm_is_moved),
         T(newer_snapshots_with_clones_are_not_rolled_past),
         T(newer_snapshots_of_others_are_named),
@@ -447,6 +551,7 @@ int main(void)
         T(a_vm_that_another_run_has_is_left_alone),
         T(a_set_that_is_not_whole_is_refused),
         T(a_pool_that_is_full_is_refused),
+        T(a_volume_that_is_closed_is_not_closed_again),
         T(what_differs_is_told_by_the_exit_status),
         T(data_that_is_broken_is_told),
         T(without_an_answer_the_vm_runs_and_a_person_must_look),
