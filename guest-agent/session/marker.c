@@ -75,15 +75,15 @@ int epoch_write(const char *run_dir, uint64_t epoch, struct err *e)
     return rc;
 }
 
-/* Keeps in `all` only the mounts that a line "mount MAJ:MIN PATH" names; both must agree, or the
- * path is another filesystem by now. */
+/* Keeps in `all` only the filesystems that a line "mount MAJ:MIN PATH" names. By number: what
+ * is mounted on the path, or nearest the root, may have changed; fs_set_open() sees to that. */
 static void keep_named(struct mount_table *all, const struct buf *names)
 {
     size_t kept = 0;
 
     for (size_t n = 0; n < all->count; n++) {
         struct mount m = all->items[n];
-        AUTO_FREE char *line = xasprintf("\nmount %u:%u %s\n", m.dev_major, m.dev_minor, m.path);
+        AUTO_FREE char *line = xasprintf("\nmount %u:%u ", m.dev_major, m.dev_minor);
 
         if (strstr(buf_text(names), line)) {
             all->items[n] = all->items[kept];
