@@ -144,7 +144,7 @@ void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
         log_warn("%s", e.msg);
         frozen(arg, &e, NULL);
         /* a runner that ignores our answer freezes all the same */
-        if (!s->sweep_until_us)
+        if (!s->sweep_until_us && !s->sweep_job.busy) /* else they are open, and in use */
             s->ops->open_mounts(s->arg);
         session_sweep(s);
         return;

@@ -103,7 +103,10 @@ static void op_forget(void *arg)
 
 static void op_open_mounts(void *arg)
 {
-    ((struct outside *)arg)->opens++;
+    struct outside *o = arg;
+
+    MUST(o->queued == 0);
+    o->opens++;
 }
 
 /* ---- on any thread -----------------------------------------------------------------------------

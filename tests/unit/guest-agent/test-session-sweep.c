@@ -120,6 +120,32 @@ static void test_sweep(void **state)
     assert_let_go(w);
 }
 
+/* The worker may still be at the last of a sweep that has ended: its mounts serve the next one. */
+static void test_refused_while_the_last_sweep_runs(void **state)
+{
+    struct world *w = *state;
+    struct session_job *last;
+
+    hold(w, NULL, false);
+    fire(w);
+    work(w);
+    session_tick(w->session);
+    last = run_job(w); /* thaws, and the loop does not know yet */
+    by_hook(w);
+    assert_int_equal(session_prepare(w->session, "gone", 4000, NULL), 0);
+    session_host_gone(w->session);
+    session_freeze(w->session, on_frozen, w);
+    assert_int_equal(w->frozen_code, ERR_REFUSED);
+    assert_int_equal(w->out.opens, 0);
+    assert_int_equal(w->out.forgets, 0);
+    session_job_done(last);
+    assert_int_equal(w->out.forgets, 0);
+    assert_int_equal(w->out.tick_ms, 250);
+    sweep_out(w);
+    assert_int_equal(w->out.forgets, 1);
+    assert_let_go(w);
+}
+
 /* Nor does an agent that is to stop leave while qemu-ga can still be freezing, unless the thaw hook
  * says that it is over, or time runs out. */
 static void test_stop_waits_for_sweep(void **state)
@@ -182,6 +208,7 @@ int main(void)
         WORLD_TEST(test_thaw_by_hook_is_no_loss),
         WORLD_TEST(test_thaw_hook_hears_of_loss_once),
         WORLD_TEST(test_sweep),
+        WORLD_TEST(test_refused_while_the_last_sweep_runs),
         WORLD_TEST(test_stop_waits_for_sweep),
         WORLD_TEST(test_thaw_hook_lets_the_agent_stop),
         WORLD_TEST(test_no_freeze_while_stopping),
