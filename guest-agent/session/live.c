@@ -32,7 +32,7 @@ struct live {
     int open_handles;       /* while closing */
     char *rcu_marker;
     struct session *session;
-    struct worker *worker;
+    struct worker *worker, *sweeper;
     struct watchdog *watchdog;
     struct live_job jobs[4]; /* by enum session_work */
     uv_async_t fired;
@@ -103,7 +103,7 @@ static void live_submit(void *arg, struct session_job *work)
     j->job.run = job_run;
     j->job.done = job_done;
     j->work = work;
-    worker_submit(l->worker, &j->job);
+    worker_submit(work->work == WORK_SWEEP ? l->sweeper : l->worker, &j->job);
 }
 
 static void live_cancel(void *arg)
@@ -460,6 +460,7 @@ struct live *live_new(uv_loop_t *loop, const struct live_config *config,
     uv_timer_init(loop, &l->tick);
     l->tick.data = l;
     l->worker = worker_new(loop);
+    l->sweeper = worker_new(loop);
     sweep_recovered(l);
     return l;
 }
@@ -475,7 +476,8 @@ static void on_handle_closed(uv_handle_t *handle)
 int live_free(struct live *l)
 {
     live_watch(l, false);
-    if (worker_free(l->worker, 3000) < 0 || watchdog_free(l->watchdog, 1000) < 0)
+    if (worker_free(l->worker, 3000) < 0 || worker_free(l->sweeper, 3000) < 0 ||
+        watchdog_free(l->watchdog, 1000) < 0)
         return -1;
     l->watchdog = NULL;
     fs_set_close(atomic_exchange(&l->set, NULL));

@@ -69,9 +69,22 @@ void session_sweep_end(struct session *s)
     answer_stop(s);
 }
 
+/* A freeze that began meanwhile has waited. The wish to end it, which came too early to strike, is
+ * said again. */
+static void go_on_locking(struct session *s)
+{
+    session_submit(s, &s->lock_job);
+    if (session_end_wanted(s))
+        s->ops->cancel(s->arg);
+}
+
 void session_swept(struct session *s, const struct session_job *job)
 {
-    for (size_t n = 0; n < job->count && s->state == SESSION_IDLE; n++) {
+    if (s->state != SESSION_IDLE) {
+        go_on_locking(s);
+        return;
+    }
+    for (size_t n = 0; n < job->count; n++) {
         if (job->results[n].answer != FS_FROZEN)
             continue;
         log_warn("'%s' was frozen after the freeze had ended, and was thawed: qemu-ga was late",
@@ -80,8 +93,6 @@ void session_swept(struct session *s, const struct session_job *job)
         if (s->sweep_until_us && !s->stopped)
             session_sweep_due(s);
     }
-    if (s->state != SESSION_IDLE)
-        return; /* the next freeze has the mounts now */
     if (s->sweep_until_us && s->ops->now_us(s->arg) < s->sweep_until_us) {
         s->ops->tick_in(s->arg, SWEEP_EVERY_MS);
         return;

@@ -120,6 +120,45 @@ static void test_sweep(void **state)
     assert_let_go(w);
 }
 
+/* A freeze waits for the sweep that is under way: the mounts that it opens take the place of those.
+ */
+static void test_freeze_waits_for_the_last_sweep(void **state)
+{
+    struct world *w = *state;
+    struct session_job *last;
+
+    hold(w, NULL, false);
+    fire(w);
+    work(w);
+    session_tick(w->session);
+    last = run_job(w);
+    w->out.trace[0] = '\0';
+    session_freeze(w->session, on_frozen, w);
+    assert_int_equal(session_state(w->session), SESSION_LOCKING);
+    assert_int_equal(w->out.queued, 0);
+    session_job_done(last);
+    assert_int_equal(w->out.queued, 1);
+    work(w);
+    assert_true(w->frozen_ok);
+    assert_int_equal(session_state(w->session), SESSION_LOCKED);
+    by_hook(w);
+    work(w);
+    assert_string_equal(w->out.trace, "enter take thaw unlock disarm leave ");
+
+    /* called off while it waits */
+    hold(w, NULL, false);
+    fire(w);
+    work(w);
+    session_tick(w->session);
+    session_freeze(w->session, on_frozen, w);
+    by_person(w);
+    w->out.trace[0] = '\0';
+    work(w);
+    assert_int_equal(w->frozen_code, ERR_CANCELLED);
+    assert_null(strstr(w->out.trace, "unlock")); /* never granted */
+    assert_let_go(w);
+}
+
 /* The worker may still be at the last of a sweep that has ended: its mounts serve the next one. */
 static void test_refused_while_the_last_sweep_runs(void **state)
 {
@@ -208,6 +247,7 @@ int main(void)
         WORLD_TEST(test_thaw_by_hook_is_no_loss),
         WORLD_TEST(test_thaw_hook_hears_of_loss_once),
         WORLD_TEST(test_sweep),
+        WORLD_TEST(test_freeze_waits_for_the_last_sweep),
         WORLD_TEST(test_refused_while_the_last_sweep_runs),
         WORLD_TEST(test_stop_waits_for_sweep),
         WORLD_TEST(test_thaw_hook_lets_the_agent_stop),
