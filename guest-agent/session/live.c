@@ -26,7 +26,7 @@ struct live {
     struct live_callbacks callbacks;
     void *arg;
     uv_loop_t *loop;
-    bool recovered; /* the agent before this one died in a freeze */
+    bool sweep_first; /* the agent before this one died in a freeze, or in a sweep */
     const char
         *configured_socket; /* "" is looked for anew each time: config.login has the finding */
     int open_handles;       /* while closing */
@@ -187,6 +187,15 @@ static void live_keep_epoch(void *arg, uint64_t epoch)
 
     if (epoch_write(l->config.run_dir, epoch, &e) < 0)
         log_error("%s: a restarted agent would count anew", e.msg);
+}
+
+static void live_keep_sweep(void *arg, bool due)
+{
+    struct live *l = arg;
+    struct err e = ERR_INIT;
+
+    if (sweep_keep(l->config.run_dir, due, &e) < 0)
+        log_error("%s: a restarted agent would not know whether qemu-ga may be freezing", e.msg);
 }
 
 static void live_event(void *arg, const Cbsnap__FreezeEvent *event)
@@ -378,6 +387,7 @@ static const struct session_ops live_ops = {
     .quiet = live_quiet,
     .tick_in = live_tick_in,
     .keep_epoch = live_keep_epoch,
+    .keep_sweep = live_keep_sweep,
     .event = live_event,
     .forget = live_forget,
     .open_mounts = live_open_mounts,
@@ -418,13 +428,13 @@ static void recover(struct live *l, const struct session_limits *limits)
     if (past.found)
         session_recovered(l->session, past.run_id,
                           "cbsnap-agent died while it held the freeze; its successor thawed");
-    l->recovered = past.found;
+    l->sweep_first = past.sweep;
 }
 
-/* The one before may have died while qemu-ga was still freezing, one filesystem after another. */
+/* The one before may have ended while qemu-ga was still freezing, one filesystem after another. */
 static void sweep_recovered(struct live *l)
 {
-    if (!l->recovered)
+    if (!l->sweep_first)
         return;
     live_open_mounts(l);
     session_sweep(l->session);

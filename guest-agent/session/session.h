@@ -82,6 +82,8 @@ struct session_ops {
     /* session_tick() once after so many milliseconds; 0 takes it back. */
     void (*tick_in)(void *arg, int ms);
     void (*keep_epoch)(void *arg, uint64_t epoch);
+    /* A sweep is due, or no more: a successor would have to go on with it. */
+    void (*keep_sweep)(void *arg, bool due);
     void (*event)(void *arg, const Cbsnap__FreezeEvent *event);
     /* The mounts of the present freeze are no longer needed. */
     void (*forget)(void *arg);

@@ -2,7 +2,8 @@
 /*
  * After an end that qemu-ga may not know of (it can still be freezing, filesystem by filesystem)
  * the mounts are thawed again for a while, so that none stays frozen without anybody on guard. The
- * thaw hook or the next freeze ends it; an agent that is to stop stays until it is over.
+ * thaw hook or the next freeze ends it; an agent that is to stop stays for a while. A mark on tmpfs
+ * tells a successor to go on.
  *
  * It has a thread of its own: what else is idle work (asking the server, reading /proc/PID/cmdline)
  * can wait for a filesystem that was frozen late, and would keep it frozen.

@@ -171,15 +171,28 @@ static void test_marker(void **state)
     assert_int_equal(epoch_read(dir), 41);
 
     marker_recover(dir, &r);
-    assert_false(r.found);
+    assert_false(r.found || r.sweep);
     assert_int_equal(marker_write(dir, 41, "20161104T101500Z-7f3a", set, &e), 0);
     marker_recover(dir, &r);
-    assert_true(r.found);
+    assert_true(r.found && r.sweep);
     assert_int_equal(r.epoch, 41);
     assert_string_equal(r.run_id, "20161104T101500Z-7f3a");
     assert_int_equal(r.thawed, 0);
     marker_recover(dir, &r);
     assert_false(r.found);
+
+    /* of a sweep, until it is over */
+    assert_int_equal(sweep_keep(dir, true, &e), 0);
+    marker_recover(dir, &r);
+    assert_true(r.sweep);
+    marker_recover(dir, &r);
+    assert_true(r.sweep);
+    assert_false(r.found);
+    assert_int_equal(r.epoch, 0);
+    assert_int_equal(sweep_keep(dir, false, &e), 0);
+    assert_int_equal(sweep_keep(dir, false, &e), 0);
+    marker_recover(dir, &r);
+    assert_false(r.sweep);
 
     assert_int_equal(marker_write(dir, 42, "", set, &e), 0);
     marker_recover(dir, &r);
