@@ -37,6 +37,8 @@ static struct mount copy_mount(const struct mount *m)
     struct mount c = *m;
 
     c.path = xstrdup(m->path);
+    c.others = NULL; /* it is open by now */
+    c.other_count = 0;
     c.device = xstrdup(m->device);
     c.disk = xstrdup(m->disk);
     c.serial = xstrdup(m->serial);
@@ -44,10 +46,17 @@ static struct mount copy_mount(const struct mount *m)
     return c;
 }
 
-/* Another filesystem mounted over the path would be thawed in its stead: not opened then. */
-static int open_mount(const struct mount *m, int *ret_errno)
+/* By device number; where each subvolume has one of its own (btrfs), that it is no disk's. */
+static bool is_on(const struct stat *st, const struct mount *m)
 {
-    int fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return major(st->st_dev) == m->dev_major &&
+           (m->dev_major == 0 || minor(st->st_dev) == m->dev_minor);
+}
+
+/* Another filesystem mounted over the path would be thawed in its stead: not opened then. */
+static int open_place(const struct mount *m, const char *path, int *ret_errno)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
 
     if (fd < 0) {
@@ -56,14 +65,22 @@ static int open_mount(const struct mount *m, int *ret_errno)
     }
     if (fstat(fd, &st) < 0) {
         *ret_errno = errno;
-    } else if (m->dev_major != 0 &&
-               (major(st.st_dev) != m->dev_major || minor(st.st_dev) != m->dev_minor)) {
+    } else if (!is_on(&st, m)) {
         *ret_errno = EXDEV;
     } else {
         return fd;
     }
     close(fd);
     return -1;
+}
+
+static int open_mount(const struct mount *m, int *ret_errno)
+{
+    int fd = open_place(m, m->path, ret_errno), ignored;
+
+    for (size_t n = 0; fd < 0 && n < m->other_count; n++)
+        fd = open_place(m, m->others[n], &ignored);
+    return fd;
 }
 
 struct fs_set *fs_set_open(const struct mount_table *t)
@@ -77,7 +94,7 @@ struct fs_set *fs_set_open(const struct mount_table *t)
         if (t->items[n].read_only)
             continue;
         item->mount = copy_mount(&t->items[n]);
-        item->fd = open_mount(&item->mount, &item->open_errno);
+        item->fd = open_mount(&t->items[n], &item->open_errno);
         s->count++;
     }
     return s;

@@ -19,7 +19,7 @@ enum fs_answer {
     FS_FROZEN, /* probe: is frozen; thaw: was frozen until this call */
     FS_NOT_FROZEN,
     FS_UNABLE,  /* cannot be frozen at all (vfat, ...): EOPNOTSUPP, ENOTTY */
-    FS_COVERED, /* another one is mounted over its path, by which qemu-ga would freeze it too */
+    FS_COVERED, /* others are mounted over all its paths: nobody reaches it, qemu-ga neither */
     FS_FAILED,  /* see sys_errno */
 };
 
@@ -34,8 +34,10 @@ const char *fs_result_problem(const struct fs_result *r);
 
 struct fs_set;
 
-/* Opens each mount of the table that is not read-only; keeps its own copy of the table. A mount
- * that cannot be opened keeps its place and answers FS_FAILED, or FS_COVERED. */
+/* Opens each mount of the table that is not read-only; keeps its own copy of the table. One whose
+ * path shows another filesystem is opened by another of its paths, as qemu-ga, which goes through
+ * all, reaches it. A mount that cannot be opened keeps its place and answers FS_FAILED, or
+ * FS_COVERED. */
 struct fs_set *fs_set_open(const struct mount_table *t);
 void fs_set_close(struct fs_set *s); /* accepts NULL; thaws nothing */
 size_t fs_set_count(const struct fs_set *s);

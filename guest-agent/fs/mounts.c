@@ -239,6 +239,9 @@ static bool nearer(const char *a, const char *b)
 
 static void mount_clear(struct mount *m)
 {
+    for (size_t n = 0; n < m->other_count; n++)
+        free(m->others[n]);
+    free(m->others);
     free(m->path);
     free(m->device);
     free(m->disk);
@@ -251,6 +254,18 @@ static bool same_device(const struct mount *m, unsigned dev_major, unsigned dev_
     return m->dev_major == dev_major && m->dev_minor == dev_minor;
 }
 
+/* One more place of a filesystem that is known already. */
+static void add_place(struct mount *m, const char *path)
+{
+    m->others = xrealloc(m->others, (m->other_count + 1) * sizeof(*m->others));
+    if (nearer(path, m->path)) {
+        m->others[m->other_count++] = m->path;
+        m->path = xstrdup(path);
+    } else {
+        m->others[m->other_count++] = xstrdup(path);
+    }
+}
+
 static void add(struct mount_table *t, const struct line *line, const char *sys_root)
 {
     struct mount m = {.dev_major = line->dev_major, .dev_minor = line->dev_minor};
@@ -260,10 +275,7 @@ static void add(struct mount_table *t, const struct line *line, const char *sys_
     for (size_t n = 0; n < t->count; n++) {
         if (!same_device(&t->items[n], dev_major, dev_minor))
             continue;
-        if (nearer(line->path, t->items[n].path)) {
-            free(t->items[n].path);
-            t->items[n].path = xstrdup(line->path);
-        }
+        add_place(&t->items[n], line->path);
         return;
     }
     /* btrfs has a device number of its own; its source names one of its disks */

@@ -13,7 +13,9 @@
 #include "proto/base/err.h"
 
 struct mount {
-    char *path;   /* where; for a filesystem mounted several times, the one nearest the root */
+    char *path;    /* where; for a filesystem mounted several times, the one nearest the root */
+    char **others; /* where else */
+    size_t other_count;
     char *device; /* kernel name: "vda1", "dm-0" */
     char *disk;   /* whole disk below: "vda"; comma-separated when it lies on several */
     char *serial; /* of the disk, comma-separated likewise; "" when it has none */

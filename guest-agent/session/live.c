@@ -26,13 +26,13 @@ struct live {
     struct live_callbacks callbacks;
     void *arg;
     uv_loop_t *loop;
-    bool recovered; /* the agent before this one died in a freeze */
+    bool sweep_first; /* the agent before this one died in a freeze, or in a sweep */
     const char
         *configured_socket; /* "" is looked for anew each time: config.login has the finding */
     int open_handles;       /* while closing */
     char *rcu_marker;
     struct session *session;
-    struct worker *worker;
+    struct worker *worker, *sweeper;
     struct watchdog *watchdog;
     struct live_job jobs[4]; /* by enum session_work */
     uv_async_t fired;
@@ -103,7 +103,7 @@ static void live_submit(void *arg, struct session_job *work)
     j->job.run = job_run;
     j->job.done = job_done;
     j->work = work;
-    worker_submit(l->worker, &j->job);
+    worker_submit(work->work == WORK_SWEEP ? l->sweeper : l->worker, &j->job);
 }
 
 static void live_cancel(void *arg)
@@ -187,6 +187,15 @@ static void live_keep_epoch(void *arg, uint64_t epoch)
 
     if (epoch_write(l->config.run_dir, epoch, &e) < 0)
         log_error("%s: a restarted agent would count anew", e.msg);
+}
+
+static void live_keep_sweep(void *arg, bool due)
+{
+    struct live *l = arg;
+    struct err e = ERR_INIT;
+
+    if (sweep_keep(l->config.run_dir, due, &e) < 0)
+        log_error("%s: a restarted agent would not know whether qemu-ga may be freezing", e.msg);
 }
 
 static void live_event(void *arg, const Cbsnap__FreezeEvent *event)
@@ -378,6 +387,7 @@ static const struct session_ops live_ops = {
     .quiet = live_quiet,
     .tick_in = live_tick_in,
     .keep_epoch = live_keep_epoch,
+    .keep_sweep = live_keep_sweep,
     .event = live_event,
     .forget = live_forget,
     .open_mounts = live_open_mounts,
@@ -418,13 +428,13 @@ static void recover(struct live *l, const struct session_limits *limits)
     if (past.found)
         session_recovered(l->session, past.run_id,
                           "cbsnap-agent died while it held the freeze; its successor thawed");
-    l->recovered = past.found;
+    l->sweep_first = past.sweep;
 }
 
-/* The one before may have died while qemu-ga was still freezing, one filesystem after another. */
+/* The one before may have ended while qemu-ga was still freezing, one filesystem after another. */
 static void sweep_recovered(struct live *l)
 {
-    if (!l->recovered)
+    if (!l->sweep_first)
         return;
     live_open_mounts(l);
     session_sweep(l->session);
@@ -460,6 +470,7 @@ struct live *live_new(uv_loop_t *loop, const struct live_config *config,
     uv_timer_init(loop, &l->tick);
     l->tick.data = l;
     l->worker = worker_new(loop);
+    l->sweeper = worker_new(loop);
     sweep_recovered(l);
     return l;
 }
@@ -475,7 +486,8 @@ static void on_handle_closed(uv_handle_t *handle)
 int live_free(struct live *l)
 {
     live_watch(l, false);
-    if (worker_free(l->worker, 3000) < 0 || watchdog_free(l->watchdog, 1000) < 0)
+    if (worker_free(l->worker, 3000) < 0 || worker_free(l->sweeper, 3000) < 0 ||
+        watchdog_free(l->watchdog, 1000) < 0)
         return -1;
     l->watchdog = NULL;
     fs_set_close(atomic_exchange(&l->set, NULL));

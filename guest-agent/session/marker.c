@@ -46,13 +46,31 @@ int marker_write(const char *run_dir, uint64_t epoch, const char *run_id, const 
     return rc;
 }
 
-int marker_remove(const char *run_dir, struct err *e)
+static int remove_file(const char *run_dir, const char *name, struct err *e)
 {
-    AUTO_FREE char *path = xasprintf("%s/session", run_dir);
+    AUTO_FREE char *path = xasprintf("%s/%s", run_dir, name);
 
     if (unlink(path) < 0 && errno != ENOENT)
         return err_set_sys(e, ERR_IO, errno, "cannot remove '%s'", path);
     return 0;
+}
+
+int marker_remove(const char *run_dir, struct err *e)
+{
+    return remove_file(run_dir, "session", e);
+}
+
+int sweep_keep(const char *run_dir, bool due, struct err *e)
+{
+    struct buf text = BUF_INIT;
+    int rc;
+
+    if (!due)
+        return remove_file(run_dir, "sweep", e);
+    buf_addf(&text, "due\n");
+    rc = run_file_write(run_dir, "sweep", &text, e);
+    buf_release(&text);
+    return rc;
 }
 
 uint64_t epoch_read(const char *run_dir)
@@ -75,15 +93,15 @@ int epoch_write(const char *run_dir, uint64_t epoch, struct err *e)
     return rc;
 }
 
-/* Keeps in `all` only the mounts that a line "mount MAJ:MIN PATH" names; both must agree, or the
- * path is another filesystem by now. */
+/* Keeps in `all` only the filesystems that a line "mount MAJ:MIN PATH" names. By number: what
+ * is mounted on the path, or nearest the root, may have changed; fs_set_open() sees to that. */
 static void keep_named(struct mount_table *all, const struct buf *names)
 {
     size_t kept = 0;
 
     for (size_t n = 0; n < all->count; n++) {
         struct mount m = all->items[n];
-        AUTO_FREE char *line = xasprintf("\nmount %u:%u %s\n", m.dev_major, m.dev_minor, m.path);
+        AUTO_FREE char *line = xasprintf("\nmount %u:%u ", m.dev_major, m.dev_minor);
 
         if (strstr(buf_text(names), line)) {
             all->items[n] = all->items[kept];
@@ -147,6 +165,7 @@ static bool read_marker(const char *path, struct buf *ret)
 void marker_recover(const char *run_dir, struct recovery *ret)
 {
     AUTO_FREE char *path = xasprintf("%s/session", run_dir);
+    AUTO_FREE char *sweep = xasprintf("%s/sweep", run_dir);
     AUTO_FREE char *rcu = xasprintf("%s/rcu_expedited", run_dir);
     struct buf marker = BUF_INIT;
     struct err e = ERR_INIT;
@@ -162,6 +181,9 @@ void marker_recover(const char *run_dir, struct recovery *ret)
                  ret->epoch, ret->thawed);
     }
     buf_release(&marker);
+    ret->sweep = ret->found || access(sweep, F_OK) == 0;
+    if (ret->sweep && !ret->found)
+        log_info("an earlier cbsnap-agent ended while qemu-ga might still be freezing: thawing on");
     if (rcu_restore("", rcu, &e) < 0)
         log_warn("%s", e.msg);
     if (ret->found && marker_remove(run_dir, &e) < 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a restarted agent must know of its predecessor: three small files on tmpfs (/run/cbsnap).
+ * What a restarted agent must know of its predecessor: four small files on tmpfs (/run/cbsnap).
  *
  *     session        there is a freeze: its epoch, run, and the mounts it concerns
+ *     sweep          there is none (any more), but qemu-ga may not know: session/sweep.h
  *     epoch          the number that the next freeze carries
  *     rcu_expedited  the old value of the kernel's switch (fs/freeze.h writes it)
  *
@@ -27,12 +28,16 @@ int marker_write(const char *run_dir, uint64_t epoch, const char *run_id, const 
 /* No marker is no error. */
 int marker_remove(const char *run_dir, struct err *e);
 
+/* Makes the file `sweep`, or removes it; that it was not there is no error. */
+int sweep_keep(const char *run_dir, bool due, struct err *e);
+
 /* 1 when the file does not exist (first start since boot). */
 uint64_t epoch_read(const char *run_dir);
 int epoch_write(const char *run_dir, uint64_t epoch, struct err *e);
 
 struct recovery {
     bool found; /* a predecessor died while it held a freeze */
+    bool sweep; /* it did, or ended before its sweep was over: sweep, for qemu-ga may be freezing */
     uint64_t epoch;
     char run_id[96];
     unsigned thawed, failed; /* filesystems */

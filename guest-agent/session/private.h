@@ -59,6 +59,7 @@ struct session {
     session_stopped_fn *stopped;
     void *stopped_arg;
     int64_t sweep_until_us; /* 0: no sweep */
+    int64_t stop_by_us;     /* who is to stop sweeps no longer; 0 before */
 
     struct session_job lock_job, release_job, probe_job, sweep_job;
 };

@@ -144,7 +144,7 @@ void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
         log_warn("%s", e.msg);
         frozen(arg, &e, NULL);
         /* a runner that ignores our answer freezes all the same */
-        if (!s->sweep_until_us)
+        if (!s->sweep_until_us && !s->sweep_job.busy) /* else they are open, and in use */
             s->ops->open_mounts(s->arg);
         session_sweep(s);
         return;
@@ -165,7 +165,8 @@ void session_freeze(struct session *s, session_frozen_fn *frozen, void *arg)
              s->run_id[0] ? "run " : "by the hook alone: nobody prepared", s->run_id,
              (long long)(s->lease_us / 1000));
     session_tell(s, CBSNAP__FREEZE_EVENT__KIND__LOCKING, NULL);
-    session_submit(s, &s->lock_job);
+    if (!s->sweep_job.busy) /* else session_swept() does: the mounts are in use until then */
+        session_submit(s, &s->lock_job);
 }
 
 static void lock_failed(struct session *s, const struct err *e)

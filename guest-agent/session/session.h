@@ -70,7 +70,8 @@ struct session_job {
 struct session_ops {
     /* Called on the loop's thread; must not block and must not call back into the session. */
 
-    /* Run session_job_run(job) on the worker, then session_job_done(job) on the loop, in order. */
+    /* Run session_job_run(job) on the worker, then session_job_done(job) on the loop, in order.
+     * WORK_SWEEP has a worker to itself. */
     void (*submit)(void *arg, struct session_job *job);
     /* Makes lock_take() of the WORK_LOCK submitted last end soon. */
     void (*cancel)(void *arg);
@@ -81,6 +82,8 @@ struct session_ops {
     /* session_tick() once after so many milliseconds; 0 takes it back. */
     void (*tick_in)(void *arg, int ms);
     void (*keep_epoch)(void *arg, uint64_t epoch);
+    /* A sweep is due, or no more: a successor would have to go on with it. */
+    void (*keep_sweep)(void *arg, bool due);
     void (*event)(void *arg, const Cbsnap__FreezeEvent *event);
     /* The mounts of the present freeze are no longer needed. */
     void (*forget)(void *arg);
@@ -100,7 +103,7 @@ struct session_ops {
     size_t (*mount_count)(void *arg);
     const struct mount *(*mount_at)(void *arg, size_t n);
 
-    /* Worker's thread; may block. */
+    /* Worker's thread (thaw: the sweep's too); may block. */
 
     /* Opens the mounts anew, writes the marker, expedites RCU. On failure nothing remains. */
     int (*enter)(void *arg, uint64_t epoch, const char *run_id, struct err *e);

@@ -80,6 +80,14 @@ static void op_keep_epoch(void *arg, uint64_t epoch)
     ((struct outside *)arg)->kept_epoch = epoch;
 }
 
+static void op_keep_sweep(void *arg, bool due)
+{
+    struct outside *o = arg;
+
+    MUST(o->sweep_due != due);
+    o->sweep_due = due;
+}
+
 static void op_event(void *arg, const Cbsnap__FreezeEvent *event)
 {
     static const char *const kinds[] = {"locking", "locked", "lock-failed", "released", "lost"};
@@ -103,7 +111,10 @@ static void op_forget(void *arg)
 
 static void op_open_mounts(void *arg)
 {
-    ((struct outside *)arg)->opens++;
+    struct outside *o = arg;
+
+    MUST(o->queued == 0);
+    o->opens++;
 }
 
 /* ---- on any thread -----------------------------------------------------------------------------
@@ -248,6 +259,7 @@ const struct session_ops outside_ops = {
     .quiet = op_quiet,
     .tick_in = op_tick_in,
     .keep_epoch = op_keep_epoch,
+    .keep_sweep = op_keep_sweep,
     .event = op_event,
     .forget = op_forget,
     .open_mounts = op_open_mounts,

@@ -34,6 +34,7 @@ struct outside {
     int64_t armed_until;
     int tick_ms;
     uint64_t kept_epoch;
+    bool sweep_due;           /* as a successor would find */
     bool probed[MOUNTS];      /* was frozen when the session last asked in this freeze */
     bool held_lock, held_all; /* until the last release: the lock; all that had to be frozen */
 

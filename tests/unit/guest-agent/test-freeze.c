@@ -188,6 +188,43 @@ static void a_covered_mount_is_not_opened(void **state)
     fs_set_close(s);
 }
 
+/* Covered where it is told to be, it is thawed and asked by where else it is mounted. */
+static void a_covered_mount_is_opened_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    char *others[] = {(char *)"/nonexistent/mount", (char *)"/proc", f->root};
+    struct mount m = {.path = (char *)"/proc",
+                      .others = others,
+                      .other_count = ARRAY_SIZE(others),
+                      .device = (char *)"x",
+                      .disk = (char *)"x",
+                      .serial = (char *)"",
+                      .fstype = (char *)"x"};
+    struct mount_table t = {.items = &m, .count = 1};
+    struct fs_result r;
+    struct fs_set *s;
+    struct stat st;
+
+    assert_int_equal(stat(f->root, &st), 0);
+    m.dev_major = major(st.st_dev);
+    m.dev_minor = minor(st.st_dev);
+    s = fs_set_open(&t);
+    PLAY({FITHAW, 0});
+    fs_set_thaw(s, &r);
+    assert_int_equal(r.answer, FS_FROZEN);
+    assert_string_equal(fs_set_mount(s, 0)->path, "/proc"); /* told as before */
+    PLAY({FIFREEZE, EBUSY});
+    fs_set_probe(s, &r);
+    assert_int_equal(r.answer, FS_FROZEN);
+    fs_set_close(s);
+
+    m.other_count = 2; /* covered everywhere */
+    s = fs_set_open(&t);
+    fs_set_thaw(s, &r);
+    assert_int_equal(r.answer, FS_COVERED);
+    fs_set_close(s);
+}
+
 /* ---- RCU ---- */
 
 static int rcu_setup(void **state)
@@ -283,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(probe_believes_only_busy, setup, teardown),
         cmocka_unit_test_setup_teardown(probe_reports_a_thaw_that_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(a_covered_mount_is_not_opened, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_covered_mount_is_opened_elsewhere, setup, teardown),
         cmocka_unit_test_setup_teardown(rcu_comes_back, rcu_setup, rcu_teardown),
         cmocka_unit_test_setup_teardown(rcu_survives_a_crash_in_between, rcu_setup, rcu_teardown),
         cmocka_unit_test_setup_teardown(rcu_keeps_what_an_admin_set, rcu_setup, rcu_teardown),

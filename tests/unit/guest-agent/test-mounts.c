@@ -116,6 +116,23 @@ static void reads_block_mounts_once(void **state)
     assert_int_equal(t.count, 0);
 }
 
+/* Where a filesystem is mounted besides: the way to it when the path that is told is covered. */
+static void keeps_the_other_places(void **state)
+{
+    struct mount_table t;
+    const struct mount *m;
+
+    assert_int_equal(mounts_read(&t, *state, *state, NULL), 0);
+    m = by_path(&t, "/srv");
+    assert_int_equal(m->other_count, 1);
+    assert_string_equal(m->others[0], "/srv/deep/below");
+    m = by_path(&t, "/");
+    assert_int_equal(m->other_count, 1);
+    assert_string_equal(m->others[0], "/srv/log");
+    assert_int_equal(by_path(&t, "/mnt/lvm")->other_count, 0);
+    mounts_release(&t);
+}
+
 static void follows_device_mapper(void **state)
 {
     struct mount_table t;
@@ -188,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reads_block_mounts_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(keeps_the_other_places, setup, teardown),
         cmocka_unit_test_setup_teardown(follows_device_mapper, setup, teardown),
         cmocka_unit_test_setup_teardown(read_only_is_the_filesystems, setup, teardown),
         cmocka_unit_test_setup_teardown(finds_the_holder_by_device, setup, teardown),

@@ -171,15 +171,28 @@ static void test_marker(void **state)
     assert_int_equal(epoch_read(dir), 41);
 
     marker_recover(dir, &r);
-    assert_false(r.found);
+    assert_false(r.found || r.sweep);
     assert_int_equal(marker_write(dir, 41, "20161104T101500Z-7f3a", set, &e), 0);
     marker_recover(dir, &r);
-    assert_true(r.found);
+    assert_true(r.found && r.sweep);
     assert_int_equal(r.epoch, 41);
     assert_string_equal(r.run_id, "20161104T101500Z-7f3a");
     assert_int_equal(r.thawed, 0);
     marker_recover(dir, &r);
     assert_false(r.found);
+
+    /* of a sweep, until it is over */
+    assert_int_equal(sweep_keep(dir, true, &e), 0);
+    marker_recover(dir, &r);
+    assert_true(r.sweep);
+    marker_recover(dir, &r);
+    assert_true(r.sweep);
+    assert_false(r.found);
+    assert_int_equal(r.epoch, 0);
+    assert_int_equal(sweep_keep(dir, false, &e), 0);
+    assert_int_equal(sweep_keep(dir, false, &e), 0);
+    marker_recover(dir, &r);
+    assert_false(r.sweep);
 
     assert_int_equal(marker_write(dir, 42, "", set, &e), 0);
     marker_recover(dir, &r);
@@ -196,6 +209,59 @@ static void test_marker(void **state)
     assert_int_equal(rmdir(dir), 0); /* nothing else was left */
 }
 
+static int thaws;
+
+static int scripted(int fd, unsigned long request)
+{
+    (void)fd;
+    (void)request;
+    thaws++;
+    return 0;
+}
+
+/* The first filesystem of this machine that could be frozen; NULL in a sandbox without one. */
+static struct mount *first_writable(struct mount_table *t)
+{
+    for (size_t n = 0; n < t->count; n++) {
+        if (!t->items[n].read_only)
+            return &t->items[n];
+    }
+    return NULL;
+}
+
+/* The marker's path may be covered, or not the one nearest the root any more. */
+static void test_successor_thaws_by_any_path(void **state)
+{
+    int (*real)(int fd, unsigned long request) = fs_ioctl_for_tests;
+    char dir[] = "/tmp/cbsnap-marker.XXXXXX";
+    struct mount_table all;
+    struct recovery r;
+    struct fs_set *set;
+    struct mount *m, moved;
+
+    (void)state;
+    assert_int_equal(mounts_read(&all, "", "", NULL), 0);
+    m = first_writable(&all);
+    if (!m) {
+        mounts_release(&all);
+        skip();
+    }
+    moved = *m;
+    moved.path = (char *)"/nonexistent";
+    set = fs_set_open(&(struct mount_table){.items = &moved, .count = 1});
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(marker_write(dir, 41, "", set, NULL), 0);
+    fs_ioctl_for_tests = scripted;
+    marker_recover(dir, &r);
+    fs_ioctl_for_tests = real;
+    assert_int_equal(thaws, 1);
+    assert_int_equal(r.thawed, 1);
+    assert_int_equal(r.failed, 0);
+    fs_set_close(set);
+    mounts_release(&all);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -205,6 +271,7 @@ int main(void)
         T(test_past_its_time_is_too_late),
         T(test_hanging_fire),
         cmocka_unit_test(test_marker),
+        cmocka_unit_test(test_successor_thaws_by_any_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
