@@ -410,7 +410,8 @@ static const struct session_ops live_ops = {
 
 int64_t live_lock_budget_ms(const struct lock_limits *limits)
 {
-    /* a try: its wait, and up to a second for the cancelling to be answered */
+    /* a try: it waits until nobody has tables open, then for the grant, and up to a second for the
+     * cancelling to be answered */
     int64_t try = 2 * limits->try_ms + 1000, pause = (int64_t)limits->backoff_ms * 8 * 3 / 2;
 
     return limits->tries * (try + pause) + 2000;

@@ -111,6 +111,7 @@ static void keep_named(struct mount_table *all, const struct buf *names)
     all->count = kept;
 }
 
+/* Those that the marker names; all without one. */
 static void thaw_named(const struct buf *marker, struct recovery *r)
 {
     struct mount_table all = {.items = NULL}, some;
@@ -123,7 +124,8 @@ static void thaw_named(const struct buf *marker, struct recovery *r)
         return;
     }
     some = all;
-    keep_named(&some, marker);
+    if (marker)
+        keep_named(&some, marker);
     set = fs_set_open(&some);
     results = xcalloc(fs_set_count(set) + 1, sizeof(*results));
     fs_set_thaw(set, results);
@@ -132,7 +134,7 @@ static void thaw_named(const struct buf *marker, struct recovery *r)
 
         if (results[n].answer == FS_FROZEN) {
             r->thawed++;
-        } else if (results[n].answer == FS_FAILED || results[n].answer == FS_COVERED) {
+        } else if (results[n].answer == FS_FAILED || (results[n].answer == FS_COVERED && marker)) {
             r->failed++;
             log_error("cannot thaw '%s': %s; run fsfreeze -u '%s'", path,
                       fs_result_problem(&results[n]), path);
@@ -182,10 +184,13 @@ void marker_recover(const char *run_dir, struct recovery *ret)
     }
     buf_release(&marker);
     ret->sweep = ret->found || access(sweep, F_OK) == 0;
-    if (ret->sweep && !ret->found)
+    if (ret->sweep && !ret->found) {
+        /* now, too: one that cannot start because of its configuration does no more than this */
+        thaw_named(NULL, ret);
         log_info("an earlier cbsnap-agent ended while qemu-ga might still be freezing: thawing on");
+    }
     if (rcu_restore("", rcu, &e) < 0)
         log_warn("%s", e.msg);
-    if (ret->found && marker_remove(run_dir, &e) < 0)
+    if (ret->found && (sweep_keep(run_dir, true, &e) < 0 || marker_remove(run_dir, &e) < 0))
         log_warn("%s", e.msg);
 }

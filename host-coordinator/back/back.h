@@ -76,6 +76,7 @@ struct back {
     bool define_unsure; /* or may yet become it */
     bool committed;     /* in place: a volume may have been rolled back, there is only forward */
     bool fenced;
+    bool opened; /* the journal says that they are opened: the VM may have written since */
     bool started_vm;
     char *old_definition, *new_definition;
     char *secret_definition; /* the old one with its passwords: to put back, never written down */
@@ -111,6 +112,8 @@ int back_all(struct back *b, back_request *start, int patience_ms, const char *w
 int back_patience_ms(const struct back *b);
 /* Who may use each volume of the set now, as v->access; "" where nobody may. */
 int back_read_access(struct back *b, struct err *e);
+/* The same, and who is to be let in again must be known: before anybody is shut out. */
+int back_look_access(struct back *b, struct err *e);
 /* Waits for the one request of v->op that was just started. */
 int back_wait(struct back *b, struct back_volume *v, int64_t deadline_us, struct err *e);
 

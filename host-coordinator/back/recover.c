@@ -92,6 +92,8 @@ static void take_state(struct back *b, const struct record *j)
     b->ran = record_bool(j, "ran");
     b->start = record_bool(j, "start");
     b->committed = record_bool(j, "committed");
+    /* one written before 0.1.0's last changes does not say so: none was started unopened */
+    b->opened = record_bool(j, "opened") || (b->committed && recover_begun(j, "start"));
     b->stopped = b->ran;
     b->safety = recover_begun(j, "safety");
     b->old_definition = old ? xstrdup(old) : NULL;
@@ -231,14 +233,14 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
 
     if (there < 0)
         return -1;
-    if (there == 0 && b->method == BACK_SWITCH)
-        return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
-    if (record_bool(j, "vm_as_before")) { /* another restore may have had it since */
+    if (record_bool(j, "vm_as_before")) { /* it may be another's since, or gone */
         if (remove_left(b, j, ret, e) < 0)
             return -1;
         recovery_told(ret, "clones and safety set are gone; domain '%s' was as before", name);
         return 0;
     }
+    if (there == 0 && b->method == BACK_SWITCH)
+        return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
     if (there > 0 && is_set(b, definition, state, &is, e) < 0)
         return -1;
     if (!is)
@@ -252,15 +254,15 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
 
 /* All volumes, then the definition; once they are opened the VM may have been started, and what it
  * has written since must not be rolled back. */
-static int finish_in_place(struct back *b, enum domain_state state, bool opened, struct err *e)
+static int finish_in_place(struct back *b, enum domain_state state, struct err *e)
 {
     /* one that somebody has started meanwhile has no volumes that it could use */
-    if (!opened && state != DOMAIN_OFF)
+    if (!b->opened && state != DOMAIN_OFF)
         return err_set(e, ERR_LOOK,
                        "domain '%s' runs while its volumes are rolled back in part; end it (virsh "
                        "destroy %s) and run cbsnap-coord recover again",
                        b->run.domain_name, b->run.domain_name);
-    if (!opened &&
+    if (!b->opened &&
         (back_check_whole(b, e) < 0 || step(b, "newer", step_newer, e) < 0 ||
          step(b, "roll back", step_rollback, e) < 0 || step(b, "define", step_define, e) < 0))
         return -1;
@@ -272,7 +274,7 @@ static int recover_in_place(struct back *b, const struct record *j, struct recov
 {
     AUTO_FREE char *definition = NULL;
     enum domain_state state = DOMAIN_OFF;
-    bool start = b->start, opened = b->committed && record_bool(j, "opened");
+    bool start = b->start;
     int there = vm_look_at(b, b->run.domain_name, &definition, &state, e);
 
     if (there < 0)
@@ -287,7 +289,7 @@ static int recover_in_place(struct back *b, const struct record *j, struct recov
                       b->ran ? ", and runs" : "");
         return 0;
     }
-    if (finish_in_place(b, state, opened, e) < 0 || start_if(b, start, state, e) < 0 ||
+    if (finish_in_place(b, state, e) < 0 || start_if(b, start, state, e) < 0 ||
         back_report_recovered(b, j, e) < 0)
         return -1;
     recovery_told(ret, "domain '%s' is what set %s says%s", b->run.domain_name, b->id,

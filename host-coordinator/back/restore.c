@@ -223,7 +223,8 @@ static int fits_in_place_step(void *back, struct err *e)
                        "--in-place out, or go without one: --no-safety");
     if (check_left(b, e) < 0 || check_added(b, e) < 0 || check_same_volumes(b, e) < 0)
         return -1;
-    return check_newer(b, e);
+    /* the fence asks again; but here nobody has been shut down for it yet */
+    return check_newer(b, e) < 0 || back_look_access(b, e) < 0 ? -1 : 0;
 }
 
 static int call_find(struct domain_call *c, struct err *e)

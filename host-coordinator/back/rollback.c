@@ -54,7 +54,6 @@ static int note_access(struct back *b, struct err *e)
     return rc;
 }
 
-/* Who is to be let in again must be known before anybody is shut out. */
 static int check_access(const struct back *b, struct err *e)
 {
     for (size_t n = 0; n < b->count; n++) {
@@ -70,12 +69,16 @@ static int check_access(const struct back *b, struct err *e)
     return 0;
 }
 
+int back_look_access(struct back *b, struct err *e)
+{
+    return back_read_access(b, e) < 0 || check_access(b, e) < 0 ? -1 : 0;
+}
+
 int step_fence(void *back, struct err *e)
 {
     struct back *b = back;
 
-    if (loop_check(b->run.loop, e) < 0 || back_read_access(b, e) < 0 || check_access(b, e) < 0 ||
-        note_access(b, e) < 0)
+    if (loop_check(b->run.loop, e) < 0 || back_look_access(b, e) < 0 || note_access(b, e) < 0)
         return -1;
     b->fenced = true;
     if (back_all(b, take_access, b->run.conf->clone_ms, "close a volume to everybody", e) < 0)
@@ -100,7 +103,8 @@ static int note_opened(struct back *b, struct err *e)
     struct err why = ERR_INIT;
 
     loop_shield(b->run.loop, true);
-    if (note_true(b, "opened", &why) == 0)
+    b->opened = b->opened || note_true(b, "opened", &why) == 0;
+    if (b->opened)
         return 0;
     return err_set(e, ERR_LOOK,
                    "domain '%s' stays off, and its volumes closed, for it cannot be written down "

@@ -171,7 +171,8 @@ int step_safety_undo(void *back, struct err *e)
     for (size_t n = 0; n < r->volume_count; n++)
         asked = asked || r->volumes[n].asked;
     /* the record goes first: it must not promise what is about to go, and the journal tells more */
-    if (asked && store_remove(r->conf->state_dir, r->ops->name(r->domain), r->set, e) < 0)
+    if (asked && store_remove(r->conf->state_dir,
+                              r->domain ? r->ops->name(r->domain) : r->domain_name, r->set, e) < 0)
         return -1;
     for (size_t n = 0; n < r->volume_count; n++) {
         if (r->volumes[n].asked && remove_one(b, &r->volumes[n], e) < 0)

@@ -272,7 +272,8 @@ int vm_read_live(struct back *b, struct err *e)
     return rc;
 }
 
-static int check_not_started(struct back *b, struct err *e)
+/* 0: off; 1: it runs from the clones, whoever started it; -1: from what it had, or nobody knows. */
+static int runs_already(struct back *b, struct err *e)
 {
     enum domain_state state;
 
@@ -280,19 +281,23 @@ static int check_not_started(struct back *b, struct err *e)
         return 0;
     if (read_state(b, &state, e) < 0)
         return -1;
-    return state == DOMAIN_OFF ? 0 : vm_read_live(b, e);
+    if (state == DOMAIN_OFF)
+        return 0;
+    return vm_read_live(b, e) < 0 ? -1 : 1;
 }
 
 int step_start(void *back, struct err *e)
 {
     struct back *b = back;
+    int there;
 
-    if (!b->start)
-        return check_not_started(b, e);
     if (b->committed)
         loop_shield(b->run.loop, true);
     else if (loop_check(b->run.loop, e) < 0)
         return -1;
+    there = runs_already(b, e);
+    if (there != 0 || !b->start)
+        return there < 0 ? -1 : 0;
     b->started_vm = true;
     if (vm_call(b, call_start, NULL, 0, VM_LIFE_MS(b), "start", e) < 0)
         return -1;

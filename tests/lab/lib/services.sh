@@ -12,7 +12,8 @@ libvirt_answers() {
 # QEMU again costs 5 s: a minute for one `virsh define`.
 libvirt_up() {
     libvirt_answers >/dev/null 2>&1 && return
-    pidof -q virtlogd || start virtlogd virtlogd
+    # of this lab or the system: one in another PID namespace serves that one alone
+    pgrep --ns $$ --nslist pid -x virtlogd >/dev/null || start virtlogd virtlogd
     cat >"$CONF/qemu.conf" <<'EOT'
 user = "root"
 group = "root"

@@ -445,7 +445,8 @@ static void a_volume_that_is_closed_is_not_closed_again(void **state)
     (void)state;
     storage_memory_allow(w.array, "id-log", "");
     t = world_run(in_place);
-    assert_int_equal(t.status, 4);
+    assert_int_equal(t.status, 3);
+    assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 0);
     assert_non_null(strstr(t.e.msg, "volume 'lab-log' (disk 'vdb') may be used by nobody"));
     assert_int_equal(storage_memory_requests(w.array, MEMORY_SET_ACCESS), 0);
     assert_int_equal(world_journals(), 0);
