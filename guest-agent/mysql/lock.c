@@ -36,6 +36,7 @@ struct mysql_lock *mysql_lock_new(const struct mysql_login *login)
     l->login = *login;
     conn_init(&l->lock, &l->login);
     conn_init(&l->watch, &l->login);
+    conn_init(&l->reader, &l->login);
     l->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->cancel_fd < 0 || conn_make_severable(&l->lock, NULL) < 0) {
         mysql_lock_free(l);
@@ -50,6 +51,7 @@ void mysql_lock_free(struct mysql_lock *l)
         return;
     conn_release(&l->lock);
     conn_release(&l->watch);
+    conn_release(&l->reader);
     if (l->cancel_fd >= 0)
         close(l->cancel_fd);
     free(l);
@@ -74,18 +76,27 @@ static void note_lazy_redo(struct mysql_lock *l)
     l->lazy_redo = row && row[0] && strcmp(row[0], "0") == 0;
 }
 
+static int open_watch(struct mysql_lock *l, struct err *e)
+{
+    if (answers(&l->watch))
+        return 0;
+    if (conn_open(&l->watch, e) < 0)
+        return -1;
+    return watch_probe(l, e);
+}
+
 /* The position is read once without the lock: it finds the statement that works here, and warms it.
  */
-static int open_watch(struct mysql_lock *l, struct err *e)
+static int open_reader(struct mysql_lock *l, struct err *e)
 {
     struct position p = {.source = NULL};
 
-    if (answers(&l->watch))
+    if (answers(&l->reader))
         return 0;
-    if (conn_open(&l->watch, e) < 0 || watch_probe(l, e) < 0)
+    if (conn_open(&l->reader, e) < 0)
         return -1;
     l->position_way = 0;
-    if (position_read(&l->watch, &l->position_way, &p, e) < 0)
+    if (position_read(&l->reader, &l->position_way, &p, e) < 0)
         return -1;
     position_release(&p);
     return 0;
@@ -100,12 +111,15 @@ static int open_lock(struct mysql_lock *l, struct err *e)
     }
     if (answers(&l->lock))
         return 0;
-    return conn_open(&l->lock, e);
+    if (conn_open(&l->lock, e) < 0)
+        return -1;
+    l->session = l->lock.id;
+    return 0;
 }
 
 int mysql_lock_ready(struct mysql_lock *l, struct err *e)
 {
-    return open_watch(l, e) < 0 || open_lock(l, e) < 0 ? -1 : 0;
+    return open_watch(l, e) < 0 || open_reader(l, e) < 0 || open_lock(l, e) < 0 ? -1 : 0;
 }
 
 /* ---- taking ---- */
@@ -222,19 +236,17 @@ static int flush_under_lock(struct mysql_lock *l, struct err *e)
 {
     if (!l->lazy_redo)
         return 0;
-    return conn_query(&l->watch, POSITION_TIMEOUT_MS, NULL, e,
+    return conn_query(&l->reader, POSITION_TIMEOUT_MS, NULL, e,
                       "FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS");
 }
 
-/* What is done under the lock before anyone is told of it: by the other session, see
- * position_read(). It may have been given up while the request was pending. */
+/* What is done under the lock before anyone is told of it: by another session, see position_read(),
+ * which is there already, for a login may wait behind those whom the lock makes wait. */
 static int under_lock(struct mysql_lock *l, struct position *ret, struct err *e)
 {
-    if (!conn_is_open(&l->watch) && open_watch(l, e) < 0)
-        return -1;
     if (flush_under_lock(l, e) < 0)
         return -1;
-    return position_read(&l->watch, &l->position_way, ret, e);
+    return position_read(&l->reader, &l->position_way, ret, e);
 }
 
 int mysql_lock_take(struct mysql_lock *l, const struct lock_limits *limits,

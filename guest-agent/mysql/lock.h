@@ -2,10 +2,10 @@
 /*
  * The global read lock of one MySQL or MariaDB server, and the position read under it.
  *
- * Two connections, both opened ahead of need: the *lock* connection runs FLUSH TABLES WITH READ
- * LOCK and holds it, and is idle from then on, so that its end is the lock's; the *watch*
- * connection counts who queues behind us, cancels on the server (KILL QUERY) and reads the
- * position. A client that merely stops waiting leaves its request pending, and a pending global
+ * Three connections, all opened ahead of need: the *lock* connection runs FLUSH TABLES WITH READ
+ * LOCK and holds it, and is idle then, so that its end is the lock's; the *watch* connection counts
+ * who queues behind us and cancels on the server (KILL QUERY); the *reader* reads the position.
+ * A client that merely stops waiting leaves its request pending, and a pending global
  * lock stops every writer, so a try always ends on the server.
  *
  *     mysql_lock_new -> mysql_lock_ready -> mysql_lock_take -> mysql_lock_release
@@ -82,7 +82,7 @@ struct mysql_lock;
 
 /* Connects to nothing yet. NULL only when out of file descriptors. */
 struct mysql_lock *mysql_lock_new(const struct mysql_login *login);
-/* Drops both connections (the server then frees any lock) and the object. Accepts NULL. */
+/* Drops all connections (the server then frees any lock) and the object. Accepts NULL. */
 void mysql_lock_free(struct mysql_lock *l);
 
 /* Opens what is not open, checks what is. Cheap when all is well. ERR_AUTH names account and

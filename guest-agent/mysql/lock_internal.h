@@ -25,8 +25,9 @@ struct blocker {
 
 struct mysql_lock {
     struct mysql_login login;
-    struct conn lock, watch;
-    int cancel_fd; /* eventfd; written by any thread */
+    struct conn lock, watch, reader;
+    unsigned long session; /* the lock connection's number, also when it was closed */
+    int cancel_fd;         /* eventfd; written by any thread */
     enum lock_state state;
     const char *process_table; /* static; where sessions are listed; NULL: not yet known */
     bool has_metadata_locks;
@@ -66,7 +67,8 @@ int watch_kill(struct mysql_lock *l, unsigned long id, bool query_only, struct e
 enum lock_outcome lock_try(struct mysql_lock *l, const struct lock_limits *limits,
                            struct lock_try *ret, struct blocker *ret_busy,
                            struct lock_report *report, struct err *e);
-/* Makes sure that neither lock nor request of ours is left on the server, at any price. */
+/* Makes sure that neither lock nor request of ours is left on the server, at any price: also after
+ * a time-out, which has closed the connection. */
 void lock_abandon(struct mysql_lock *l);
 bool lock_is_cancelled(const struct mysql_lock *l);
 

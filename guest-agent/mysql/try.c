@@ -94,28 +94,26 @@ static enum wake wait_for_answer(struct waiting *w)
 
 void lock_abandon(struct mysql_lock *l)
 {
-    unsigned long id = l->lock.id;
-
-    if (!conn_is_open(&l->lock))
-        return;
     /*
-     * A server notices a client that left a *pending* request only once the request ends, so the
+     * A server notices a client that left in mid-statement only once the statement ends, so the
      * session is killed by name as well. Last resort, should that fail too: the session's
      * lock_wait_timeout.
      */
-    (void)watch_kill(l, id, false, NULL);
+    if (l->session)
+        (void)watch_kill(l, l->session, false, NULL);
+    l->session = 0;
     conn_close(&l->lock);
 }
 
-/* The watch is needed for other things now: a count that is under way is awaited, but not for long.
- */
-static void end_count(struct waiting *w)
+/* The watch is needed for other things now: a count that is under way is awaited for no longer than
+ * that. */
+static void end_count(struct waiting *w, int64_t wait_us)
 {
     struct mysql_lock *l = w->l;
 
     if (!w->asked)
         return;
-    if (conn_poll(conn_fd(&l->watch), mono_us() + CANCEL_STEP_US))
+    if (conn_poll(conn_fd(&l->watch), mono_us() + wait_us))
         take_count(w);
     else
         conn_close(&l->watch); /* stuck: what comes goes over a fresh one */
@@ -132,7 +130,7 @@ static bool cancel_request(struct waiting *w)
     struct mysql_lock *l = w->l;
     int64_t until = mono_us() + CANCEL_WAIT_US;
 
-    end_count(w);
+    end_count(w, CANCEL_STEP_US);
     while (mono_us() < until) {
         int64_t step = mono_us() + CANCEL_STEP_US;
 
@@ -150,8 +148,6 @@ static bool cancel_request(struct waiting *w)
  */
 static void settle(struct mysql_lock *l)
 {
-    if (!conn_is_open(&l->lock))
-        return;
     if (conn_query(&l->lock, UNLOCK_WAIT_MS, NULL, NULL, "UNLOCK TABLES") < 0)
         lock_abandon(l);
 }
@@ -173,14 +169,15 @@ static enum lock_outcome outcome_of(enum wake why, struct err *e)
 }
 
 /* The server refused: why, unless we made it do so. */
-static enum lock_outcome refused(struct mysql_lock *l, enum wake why, unsigned long id,
-                                 const struct err *answer, struct err *e)
+static enum lock_outcome refused(struct mysql_lock *l, enum wake why, const struct err *answer,
+                                 struct err *e)
 {
     unsigned no = l->lock.server_errno;
 
-    if (!conn_is_open(&l->lock))
-        (void)watch_kill(l, id, false, NULL); /* see lock_abandon() */
-    settle(l);
+    if (conn_is_open(&l->lock))
+        settle(l);
+    else
+        lock_abandon(l);
     if (no == SERVER_LOCK_WAIT_TIMEOUT && why == WAKE_ANSWER)
         why = WAKE_DUE; /* the server's own backstop was quicker */
     if (why != WAKE_ANSWER && no != SERVER_QUERY_INTERRUPTED && no != SERVER_LOCK_WAIT_TIMEOUT &&
@@ -198,8 +195,10 @@ static void absorb_cancel(struct mysql_lock *l)
     for (int n = 0; n < 2; n++) {
         if (conn_query(&l->lock, UNLOCK_WAIT_MS, NULL, NULL, "DO 0") == 0 ||
             l->lock.server_errno != SERVER_QUERY_INTERRUPTED)
-            return;
+            break;
     }
+    if (!conn_is_open(&l->lock))
+        lock_abandon(l);
 }
 
 /* Waits within one try until nobody has had tables open for long: LOCK_GRANTED is only "go on". */
@@ -211,9 +210,8 @@ static enum lock_outcome wait_for_tables(struct mysql_lock *l, const struct lock
     for (;;) {
         struct blocker now;
 
-        if (watch_tables(l, &now, e) < 0)
-            return LOCK_ERROR;
-        if (!now.found)
+        /* a watch that broke is done without, as below */
+        if (watch_tables(l, &now, NULL) < 0 || !now.found)
             return LOCK_GRANTED;
         *b = now;
         if (mono_us() >= due_us)
@@ -227,7 +225,6 @@ static enum lock_outcome request(struct mysql_lock *l, const struct lock_limits 
                                  struct lock_try *ret, struct lock_report *report, struct err *e)
 {
     int64_t sent_us = mono_us();
-    unsigned long id = l->lock.id;
     struct err answer = ERR_INIT;
     struct waiting w = {.l = l, .limits = limits};
     enum wake why;
@@ -241,7 +238,7 @@ static enum lock_outcome request(struct mysql_lock *l, const struct lock_limits 
     if (why != WAKE_ANSWER && !cancel_request(&w))
         ret->outcome = outcome_of(why, e);
     else if (conn_result(&l->lock, NULL, &answer) < 0)
-        ret->outcome = refused(l, why, id, &answer, e);
+        ret->outcome = refused(l, why, &answer, e);
     else if (why == WAKE_CANCEL) {
         settle(l);
         ret->outcome = outcome_of(why, e);
@@ -252,7 +249,7 @@ static enum lock_outcome request(struct mysql_lock *l, const struct lock_limits 
         if (why != WAKE_ANSWER)
             absorb_cancel(l);
     }
-    end_count(&w);
+    end_count(&w, 0); /* others wait for us; who needs the watch next opens it anew */
     ret->victims = w.victims;
     return ret->outcome;
 }

@@ -253,7 +253,8 @@ static void *stall_pending(void *arg)
     return NULL;
 }
 
-/* Takes the lock while one of its connections (0 the watch, 1 the lock) stops answering. */
+/* Takes the lock while one of its connections (0 the watch, 1 the reader, 2 the lock) stops
+ * answering. */
 static int take_stalling(struct mysql_lock *l, struct proxy *proxy, int connection,
                          struct position *p, struct lock_report *r)
 {
@@ -287,7 +288,7 @@ void test_stuck_watch(void)
     }
     login.socket = path;
     l = mysql_lock_new(&login);
-    check(mysql_lock_ready(l, &last_error) == 0 && atomic_load(&proxy.accepted) == 2,
+    check(mysql_lock_ready(l, &last_error) == 0 && atomic_load(&proxy.accepted) == 3,
           "ready, through a proxy");
     start_long_update(&slow);
     rc = take_stalling(l, &proxy, 0, &p, &r);
@@ -295,7 +296,7 @@ void test_stuck_watch(void)
     check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < ONCE_MS + SLACK_MS,
           "a stuck watch does not keep us from cancelling, after %u ms", r.try[0].waited_ms);
     /* the first of them may be given up too */
-    check(opened >= 3, "over a fresh connection");
+    check(opened >= 4, "over a fresh connection");
     check(pending() == 0 && write_works(500), "no request of ours is left on the server");
     background_kill(&slow, admin);
     mysql_lock_free(l);
@@ -319,8 +320,8 @@ static void *stall_and_grant(void *arg)
     return NULL;
 }
 
-/* The position is not read on the lock's own connection, which would hold the lock for as long as
- * the server takes, whatever becomes of us: so a stuck watch is replaced. */
+/* The position is read neither on the lock's own connection, which would hold the lock for as long
+ * as the server takes, whatever becomes of us, nor on one that has a count under way. */
 void test_stuck_watch_at_grant(void)
 {
     AUTO_FREE char *path = NULL;
@@ -345,7 +346,7 @@ void test_stuck_watch_at_grant(void)
     check(take(l, &once, &p, &r) == 0 && p.binlog_file && p.has_lsn,
           "granted beside a stuck watch, with a position");
     (void)pthread_join(thread, NULL);
-    check(atomic_load(&proxy.accepted) == 3, "read over a fresh connection");
+    check(atomic_load(&proxy.accepted) == 3, "without a login while others wait");
     position_release(&p);
     check(mysql_lock_release(l, &last_error) == 0, "held until the release");
     mysql_lock_free(l);
@@ -373,7 +374,7 @@ void test_stuck_lock(void)
     l = mysql_lock_new(&login);
     (void)mysql_lock_ready(l, NULL);
     start_long_update(&slow);
-    rc = take_stalling(l, &proxy, 1, &p, &r);
+    rc = take_stalling(l, &proxy, 2, &p, &r);
     check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < ONCE_MS + 1000 + SLACK_MS,
           "a silent lock connection is given up after %u ms", r.try[0].waited_ms);
     check(pending() == 0 && write_works(500), "no request of ours is left on the server");
