@@ -28,6 +28,7 @@ enum {
     SERVER_ACCESS_DENIED_NO_PASSWORD = 1698,
     SERVER_ACCOUNT_LOCKED = 3118,
     SERVER_PLUGIN_MISSING = 1524,
+    SERVER_NO_SUCH_THREAD = 1094,
 };
 
 static void library_start(void)
@@ -239,6 +240,18 @@ static MYSQL *log_in(const struct mysql_login *login, struct err *e)
     return done;
 }
 
+/* One with a higher number than ours was another server's, before it was started anew. */
+static void end_left(struct conn *c)
+{
+    unsigned long left = c->left < c->id ? c->left : 0;
+
+    c->left = 0;
+    if (left == 0 || conn_query(c, READ_TIMEOUT_S * 1000, NULL, NULL, "KILL %lu", left) == 0)
+        return;
+    if (c->my && c->server_errno != SERVER_NO_SUCH_THREAD)
+        c->left = left;
+}
+
 int conn_open(struct conn *c, struct err *e)
 {
     conn_close(c);
@@ -252,6 +265,7 @@ int conn_open(struct conn *c, struct err *e)
         conn_close(c);
         return -1;
     }
+    end_left(c);
     /* An idle lock connection must not be closed by the server. A day is longer than any lease. */
     return conn_query(c, READ_TIMEOUT_S * 1000, NULL, e,
                       "SET SESSION wait_timeout = 86400, autocommit = 1");
@@ -315,8 +329,11 @@ int conn_query(struct conn *c, int timeout_ms, MYSQL_RES **ret, struct err *e, c
     va_end(ap);
     if (conn_send(c, sql, e) < 0)
         return -1;
+    if (c->deadline_us && c->deadline_us < until)
+        until = c->deadline_us;
     if (!conn_poll(conn_fd(c), until)) {
         c->server_errno = CR_SERVER_LOST;
+        c->left = c->id;
         conn_close(c);
         return err_set(e, ERR_TIMEOUT, "the server on socket '%s' did not answer within %d ms",
                        socket_name(c->login), timeout_ms);

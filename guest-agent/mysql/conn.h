@@ -25,6 +25,10 @@ struct conn {
     bool mariadb;
     unsigned version; /* 80402 is 8.4.2 */
     unsigned server_errno;
+    int64_t deadline_us; /* monotonic: no query waits longer than until then; 0: none */
+    /* The number of a session that was left in mid-statement, and may hold things for as long as
+     * that takes; conn_open() ends it, and leaves it here if it cannot. 0: none. */
+    unsigned long left;
     /*
      * A second descriptor of the socket whose *number* belongs to this object for its whole life
      * (while closed it is an unconnected socket), so that conn_sever() of another thread can never
@@ -38,7 +42,7 @@ void conn_init(struct conn *c, const struct mysql_login *login);
 int conn_make_severable(struct conn *c, struct err *e);
 void conn_release(struct conn *c);
 
-/* Logs in, closing an older connection first. */
+/* Logs in, closing an older connection first, and ends the session that was left. */
 int conn_open(struct conn *c, struct err *e);
 /* Shuts the socket down first, so that no library call can wait on it. Accepts a closed one. */
 void conn_close(struct conn *c);

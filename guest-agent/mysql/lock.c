@@ -15,6 +15,7 @@
 
 #define ALIVE_TIMEOUT_MS  1000
 #define UNLOCK_TIMEOUT_MS 2000
+#define UNDER_LOCK_MS     4000 /* all that is done before anybody is told: less than any lease */
 /* The engine's flush writes at most what its log buffer holds, but on a busy disk. */
 #define FLUSH_TIMEOUT_MS 10000
 #define BACKOFF_FACTOR   8
@@ -82,7 +83,10 @@ static int open_watch(struct mysql_lock *l, struct err *e)
         return 0;
     if (conn_open(&l->watch, e) < 0)
         return -1;
-    return watch_probe(l, e);
+    if (watch_probe(l, e) == 0)
+        return 0;
+    conn_close(&l->watch); /* or the next look would find it well */
+    return -1;
 }
 
 /* The position is read once without the lock: it finds the statement that works here, and warms it.
@@ -96,8 +100,10 @@ static int open_reader(struct mysql_lock *l, struct err *e)
     if (conn_open(&l->reader, e) < 0)
         return -1;
     l->position_way = 0;
-    if (position_read(&l->reader, &l->position_way, &p, e) < 0)
+    if (position_read(&l->reader, &l->position_way, &p, e) < 0) {
+        conn_close(&l->reader);
         return -1;
+    }
     position_release(&p);
     return 0;
 }
@@ -113,8 +119,14 @@ static int open_lock(struct mysql_lock *l, struct err *e)
         return 0;
     if (conn_open(&l->lock, e) < 0)
         return -1;
-    l->session = l->lock.id;
-    return 0;
+    if (l->lock.left == 0)
+        return 0;
+    conn_close(&l->lock);
+    return err_set(
+        e, ERR_MYSQL,
+        "session %lu hangs, may hold the global read lock, and cannot be ended; run KILL "
+        "%lu",
+        l->lock.left, l->lock.left);
 }
 
 int mysql_lock_ready(struct mysql_lock *l, struct err *e)
@@ -244,9 +256,13 @@ static int flush_under_lock(struct mysql_lock *l, struct err *e)
  * which is there already, for a login may wait behind those whom the lock makes wait. */
 static int under_lock(struct mysql_lock *l, struct position *ret, struct err *e)
 {
-    if (flush_under_lock(l, e) < 0)
-        return -1;
-    return position_read(&l->reader, &l->position_way, ret, e);
+    int rc = -1;
+
+    l->reader.deadline_us = mono_in_ms(UNDER_LOCK_MS);
+    if (flush_under_lock(l, e) == 0)
+        rc = position_read(&l->reader, &l->position_way, ret, e);
+    l->reader.deadline_us = 0;
+    return rc;
 }
 
 int mysql_lock_take(struct mysql_lock *l, const struct lock_limits *limits,

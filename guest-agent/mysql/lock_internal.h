@@ -26,8 +26,7 @@ struct blocker {
 struct mysql_lock {
     struct mysql_login login;
     struct conn lock, watch, reader;
-    unsigned long session; /* the lock connection's number, also when it was closed */
-    int cancel_fd;         /* eventfd; written by any thread */
+    int cancel_fd; /* eventfd; written by any thread */
     enum lock_state state;
     const char *process_table; /* static; where sessions are listed; NULL: not yet known */
     bool has_metadata_locks;
@@ -74,7 +73,7 @@ bool lock_is_cancelled(const struct mysql_lock *l);
 
 /* ---- position.c ---- */
 
-#define POSITION_TIMEOUT_MS 2000
+#define POSITION_TIMEOUT_MS 2000 /* each statement */
 /*
  * Never on a connection that holds the lock: a server that is in mid-statement does not notice that
  * its client has gone, and keeps what the session holds. *way is the index of the statements that

@@ -96,13 +96,14 @@ void lock_abandon(struct mysql_lock *l)
 {
     /*
      * A server notices a client that left in mid-statement only once the statement ends, so the
-     * session is killed by name as well. Last resort, should that fail too: the session's
-     * lock_wait_timeout.
+     * session is killed by name as well. Should that fail too, conn_open() does so before the next
+     * request; last resort: the session's lock_wait_timeout.
      */
-    if (l->session)
-        (void)watch_kill(l, l->session, false, NULL);
-    l->session = 0;
+    if (conn_is_open(&l->lock))
+        l->lock.left = l->lock.id;
     conn_close(&l->lock);
+    if (l->lock.left && watch_kill(l, l->lock.left, false, NULL) == 0)
+        l->lock.left = 0;
 }
 
 /* The watch is needed for other things now: a count that is under way is awaited for no longer than
@@ -210,8 +211,11 @@ static enum lock_outcome wait_for_tables(struct mysql_lock *l, const struct lock
     for (;;) {
         struct blocker now;
 
-        /* a watch that broke is done without, as below */
-        if (watch_tables(l, &now, NULL) < 0 || !now.found)
+        /* nothing is asked for without a watch: a login may wait behind those whom it makes wait */
+        if (watch_tables(l, &now, NULL) < 0)
+            return conn_is_open(&l->watch) || conn_open(&l->watch, e) == 0 ? LOCK_GRANTED
+                                                                           : LOCK_ERROR;
+        if (!now.found)
             return LOCK_GRANTED;
         *b = now;
         if (mono_us() >= due_us)

@@ -76,14 +76,14 @@ int watch_victims_read(struct mysql_lock *l, uint32_t *ret, struct err *e)
     return 0;
 }
 
-/* Reads a row of ID, USER, TIME; no row is no error. */
-static void take_blocker(MYSQL_RES *res, bool running, struct blocker *ret)
+/* Reads a row of ID, USER, TIME, COMMAND; no row is no error. */
+static void take_blocker(MYSQL_RES *res, struct blocker *ret)
 {
     MYSQL_ROW row = res ? mysql_fetch_row(res) : NULL;
 
     if (!row || !row[0])
         return;
-    *ret = (struct blocker){.found = true, .running = running};
+    *ret = (struct blocker){.found = true, .running = row[3] && strcmp(row[3], "Sleep") != 0};
     ret->id = strtoull(row[0], NULL, 10);
     (void)snprintf(ret->user, sizeof(ret->user), "%s", row[1] ? row[1] : "");
     ret->seconds = row[2] ? (uint32_t)strtoul(row[2], NULL, 10) : 0;
@@ -95,11 +95,11 @@ int watch_longest(struct mysql_lock *l, struct blocker *ret, struct err *e)
 
     *ret = (struct blocker){.found = false};
     if (conn_query(&l->watch, WATCH_TIMEOUT_MS, &res, e,
-                   "SELECT ID, USER, TIME FROM %s WHERE " RUNS_A_STATEMENT
+                   "SELECT ID, USER, TIME, COMMAND FROM %s WHERE " RUNS_A_STATEMENT
                    " AND ID NOT IN (%lu, %lu) ORDER BY TIME DESC, ID LIMIT 1",
                    l->process_table, l->lock.id, l->watch.id) < 0)
         return -1;
-    take_blocker(res, true, ret);
+    take_blocker(res, ret);
     return 0;
 }
 
@@ -111,18 +111,22 @@ int watch_tables(struct mysql_lock *l, struct blocker *ret, struct err *e)
     if (l->watch.mariadb || !l->has_metadata_locks)
         return 0;
     if (conn_query(&l->watch, WATCH_TIMEOUT_MS, &res, e,
-                   "SELECT t.PROCESSLIST_ID, t.PROCESSLIST_USER, t.PROCESSLIST_TIME"
+                   "SELECT t.PROCESSLIST_ID, t.PROCESSLIST_USER, t.PROCESSLIST_TIME,"
+                   " t.PROCESSLIST_COMMAND"
                    " FROM performance_schema.metadata_locks m"
                    " JOIN performance_schema.threads t ON t.THREAD_ID = m.OWNER_THREAD_ID"
                    " WHERE m.OBJECT_TYPE = 'TABLE' AND m.LOCK_STATUS = 'GRANTED'"
-                   " AND t.PROCESSLIST_COMMAND NOT IN ('Sleep', 'Daemon')"
                    " AND t.PROCESSLIST_USER NOT IN ('system user', 'event_scheduler')"
-                   " AND t.PROCESSLIST_TIME BETWEEN %d AND 100000000"
-                   " AND t.PROCESSLIST_ID NOT IN (%lu, %lu)"
+                   " AND t.PROCESSLIST_TIME BETWEEN 0 AND 100000000"
+                   /* LOCK TABLES READ of a session that is idle keeps its tables open, too */
+                   " AND (m.LOCK_TYPE = 'SHARED_READ_ONLY' OR (t.PROCESSLIST_TIME >= %d AND"
+                   " t.PROCESSLIST_COMMAND NOT IN"
+                   " ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID')))"
+                   " AND t.PROCESSLIST_ID NOT IN (%lu, %lu, %lu)"
                    " ORDER BY t.PROCESSLIST_TIME DESC LIMIT 1",
-                   WATCH_TABLES_S, l->lock.id, l->watch.id) < 0)
+                   WATCH_TABLES_S, l->lock.id, l->watch.id, l->reader.id) < 0)
         return -1;
-    take_blocker(res, true, ret);
+    take_blocker(res, ret);
     return 0;
 }
 
@@ -130,7 +134,6 @@ int watch_tables(struct mysql_lock *l, struct blocker *ret, struct err *e)
 static void blocker_by_lock(struct mysql_lock *l, struct blocker *ret)
 {
     AUTO_RESULT MYSQL_RES *res = NULL;
-    MYSQL_ROW row;
 
     if (conn_query(&l->watch, WATCH_TIMEOUT_MS, &res, NULL,
                    "SELECT t.PROCESSLIST_ID, t.PROCESSLIST_USER, t.PROCESSLIST_TIME,"
@@ -142,12 +145,7 @@ static void blocker_by_lock(struct mysql_lock *l, struct blocker *ret)
                    " ORDER BY t.PROCESSLIST_TIME DESC LIMIT 1",
                    l->lock.id, l->watch.id) < 0)
         return;
-    take_blocker(res, true, ret);
-    if (!ret->found)
-        return;
-    mysql_data_seek(res, 0);
-    row = mysql_fetch_row(res);
-    ret->running = row && row[3] && strcmp(row[3], "Sleep") != 0;
+    take_blocker(res, ret);
 }
 
 void watch_blocker(struct mysql_lock *l, struct blocker *ret)

@@ -11,7 +11,10 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
+
+#define SWEEP_KEPT_US (INT64_C(60) * 1000 * 1000)
 
 int run_file_write(const char *run_dir, const char *name, const struct buf *text, struct err *e)
 {
@@ -67,7 +70,7 @@ int sweep_keep(const char *run_dir, bool due, struct err *e)
 
     if (!due)
         return remove_file(run_dir, "sweep", e);
-    buf_addf(&text, "due\n");
+    buf_addf(&text, "%" PRId64 "\n", mono_us());
     rc = run_file_write(run_dir, "sweep", &text, e);
     buf_release(&text);
     return rc;
@@ -164,6 +167,20 @@ static bool read_marker(const char *path, struct buf *ret)
     return fd >= 0;
 }
 
+/* One that is old was left by an agent that could not start since: nobody freezes for so long. */
+static bool sweep_is_due(const char *path)
+{
+    struct buf text = BUF_INIT;
+    int64_t at_us = 0;
+    bool due = read_marker(path, &text) && sscanf(buf_text(&text), "%" SCNd64, &at_us) == 1 &&
+               mono_us() - at_us < SWEEP_KEPT_US;
+
+    buf_release(&text);
+    if (!due)
+        (void)unlink(path);
+    return due;
+}
+
 void marker_recover(const char *run_dir, struct recovery *ret)
 {
     AUTO_FREE char *path = xasprintf("%s/session", run_dir);
@@ -183,7 +200,7 @@ void marker_recover(const char *run_dir, struct recovery *ret)
                  ret->epoch, ret->thawed);
     }
     buf_release(&marker);
-    ret->sweep = ret->found || access(sweep, F_OK) == 0;
+    ret->sweep = ret->found || sweep_is_due(sweep);
     if (ret->sweep && !ret->found) {
         /* now, too: one that cannot start because of its configuration does no more than this */
         thaw_named(NULL, ret);

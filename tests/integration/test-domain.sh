@@ -198,7 +198,7 @@ test_life() {
     says 'it counts what its disk was written, which is nothing' 'vda 0 0|' \
         define "$session" "$dir/tiny.xml" start writes
     drive "$session" tiny destroy
-    fails 'a guest without qemu-ga cannot be asked' libvirt 'start qemu-guest-agent' \
+    fails 'a guest without qemu-ga cannot be asked' refused 'start qemu-guest-agent' \
         define "$session" "$dir/tiny.xml" start shutdown-agent
     fails 'one that runs is not created' refused 'virsh shutdown tiny' \
         create "$session" "$dir/tiny.xml"

@@ -167,7 +167,7 @@ show_statements() {
     integral mysql.tmp_disk_tables 25% "5 on disk" Created_tmp_disk_tables
     above mysql.tmp_disk_tables "$(total mysql.tmp_disk_tables "$from")" 3.7 "5 on disk"
     integral mysql.questions 15% "some 90 and the agent's" Questions
-    near mysql.commits "$(total mysql.commits "$from")" 10 2 "10 COMMITs"
+    integral mysql.commits 25% "10 COMMITs" Com_commit
     integral mysql.writes 25% "20 INSERTs, 10 UPDATEs, 5 DELETEs, 5 REPLACEs" Com_insert Com_update Com_delete Com_replace Com_insert_select
     above mysql.writes "$(total mysql.writes "$from")" 34 "40 of them"
 }
