@@ -107,7 +107,9 @@ $(base64 "$work/lie.so")
 END
 mkdir -p /run/systemd/system/cbsnap-agent.service.d
 printf '[Service]\nEnvironment=LD_PRELOAD=/usr/local/lib/lie.so\n' >/run/systemd/system/cbsnap-agent.service.d/lie.conf
-systemctl daemon-reload; systemctl restart cbsnap-agent"
+systemctl daemon-reload; systemctl restart cbsnap-agent
+# so that somebody does write between the position and the freeze, on a busy machine too
+printf '#!/bin/sh\n[ \$1 != freeze ] || sleep 1\n' >$LAB_HOOK_DIR/zz-slow; chmod +x $LAB_HOOK_DIR/zz-slow"
 "$LAB" load start
 sleep 2
 set=$(take_set) || exit 1
