@@ -75,6 +75,12 @@ run_once() {
 # Nothing was wrong: no fault, or none that came while the run was under way.
 unharmed() { ! grep -qv -e '^none' -e 'after the run$' -e 'did not come about$' "$work/came"; }
 
+# A program that was killed cannot be stopped any more: one of the two has come about.
+of_one_program() {
+    [ ${#names[@]} -eq 2 ] && [ "${names[0]%-*}" = "${names[1]%-*}" ] &&
+        [ "$(grep -c 'did not come about' "$work/came")" -eq 1 ]
+}
+
 one_run() { # N
     local i from bad='' verdict reason what=
     from=$(now_ms)
@@ -92,8 +98,8 @@ one_run() { # N
     ask_named || bad="${bad}named ($why); "
     ask_truth "$status" || bad="${bad}truth after recover ($why); "
     [ "$status:$verdict" = 0:application ] || ! unharmed || bad="${bad}lost, and nothing was wrong; "
-    # one that came when the run was over, or behind another, may find nothing to break
-    [ "$(grep -c 'did not come about' "$work/came")" -lt "${#names[@]}" ] || grep -q 'after the run' "$work/came" ||
+    # one that came when the run was over, or behind another of the same program, may find nothing to break
+    ! grep -q 'did not come about' "$work/came" || grep -q 'after the run' "$work/came" || of_one_program ||
         bad="${bad}a fault did not come about; "
     [ -z "$bad" ]
     ok $? "run $1: $what: exit status $status, verdict $verdict, $((($(now_ms) - from) / 1000)) s" "$bad

@@ -167,8 +167,9 @@ show_statements() {
     integral mysql.tmp_disk_tables 25% "5 on disk" Created_tmp_disk_tables
     above mysql.tmp_disk_tables "$(total mysql.tmp_disk_tables "$from")" 3.7 "5 on disk"
     integral mysql.questions 15% "some 90 and the agent's" Questions
-    integral mysql.commits 25% "10 COMMITs" Com_commit
-    integral mysql.writes 25% "20 INSERTs, 10 UPDATEs, 5 DELETEs, 5 REPLACEs" Com_insert Com_update Com_delete Com_replace Com_insert_select
+    integral mysql.commits 20% "10 COMMITs" Com_commit
+    above mysql.commits "$(total mysql.commits "$from")" 8 "10 COMMITs"
+    integral mysql.writes 15% "20 INSERTs, 10 UPDATEs, 5 DELETEs, 5 REPLACEs" Com_insert Com_update Com_delete Com_replace Com_insert_select
     above mysql.writes "$(total mysql.writes "$from")" 34 "40 of them"
 }
 
