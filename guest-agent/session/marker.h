@@ -3,9 +3,9 @@
  * What a restarted agent must know of its predecessor: four small files on tmpfs (/run/cbsnap).
  *
  *     session        there is a freeze: its epoch, run, and the mounts it concerns
- *     sweep          there is none (any more), but qemu-ga may not know: session/sweep.h; good for
- * a minute epoch          the number that the next freeze carries rcu_expedited  the old value of
- * the kernel's switch (fs/freeze.h writes it)
+ *     sweep          for a minute: qemu-ga may not know that there is none (session/sweep.h)
+ *     epoch          the number that the next freeze carries
+ *     rcu_expedited  the old value of the kernel's switch (fs/freeze.h writes it)
  *
  * Files are replaced whole (rename), so a reader never sees half of one. They lie on tmpfs because
  * they are written while other filesystems may be frozen.

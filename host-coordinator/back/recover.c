@@ -198,16 +198,9 @@ static int is_set(struct back *b, const char *definition, enum domain_state stat
     return 0;
 }
 
-static int remove_left(struct back *b, const struct record *j, struct recovery *ret, struct err *e)
+static int remove_left(struct back *b, const struct record *j, struct err *e)
 {
-    if (step_clone_undo(b, e) < 0 || remove_safety(b, j, e) < 0)
-        return -1;
-    if (b->method == BACK_COPY)
-        recovery_told(ret, "no domain '%s' was made, and its clones are gone", b->to);
-    else
-        recovery_told(ret, "domain '%s' is as before%s", b->run.domain_name,
-                      b->ran ? ", and runs" : "");
-    return 0;
+    return step_clone_undo(b, e) < 0 || remove_safety(b, j, e) < 0 ? -1 : 0;
 }
 
 /* First the VM serves again, then what is left over goes. */
@@ -219,7 +212,14 @@ static int undo_switch(struct back *b, const struct record *j, enum domain_state
         return -1;
     if (b->method == BACK_SWITCH)
         back_note_as_before(b);
-    return remove_left(b, j, ret, e);
+    if (remove_left(b, j, e) < 0)
+        return -1;
+    if (b->method == BACK_COPY)
+        recovery_told(ret, "no domain '%s' was made, and its clones are gone", b->to);
+    else
+        recovery_told(ret, "domain '%s' is as before%s", b->run.domain_name,
+                      b->ran ? ", and runs" : "");
+    return 0;
 }
 
 static int recover_switch(struct back *b, const struct record *j, struct recovery *ret,
@@ -234,7 +234,7 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
     if (there < 0)
         return -1;
     if (record_bool(j, "vm_as_before")) { /* it may be another's since, or gone */
-        if (remove_left(b, j, ret, e) < 0)
+        if (remove_left(b, j, e) < 0)
             return -1;
         recovery_told(ret, "clones and safety set are gone; domain '%s' was as before", name);
         return 0;
