@@ -3,6 +3,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/cleanup.h"
@@ -239,6 +240,38 @@ void test_cancel(void)
     mysql_lock_free(l);
 }
 
+/* A lock of root's whose three connections go through a proxy. */
+struct proxied {
+    char *path;
+    struct mysql_login login;
+    struct proxy proxy;
+    struct mysql_lock *lock;
+};
+
+static bool proxied_start(struct proxied *x)
+{
+    static int count;
+
+    if (asprintf(&x->path, "%s/proxy%d", dir, count++) < 0 ||
+        proxy_start(&x->proxy, x->path, sock) < 0) {
+        check(false, "a proxy before the server");
+        return false;
+    }
+    x->login = login_as("root", "");
+    x->login.socket = x->path;
+    x->lock = mysql_lock_new(&x->login);
+    check(mysql_lock_ready(x->lock, &last_error) == 0 && atomic_load(&x->proxy.accepted) == 3,
+          "ready, through a proxy");
+    return true;
+}
+
+static void proxied_stop(struct proxied *x)
+{
+    mysql_lock_free(x->lock);
+    proxy_stop(&x->proxy);
+    free(x->path);
+}
+
 struct stall {
     struct proxy *proxy;
     int connection;
@@ -273,34 +306,24 @@ static int take_stalling(struct mysql_lock *l, struct proxy *proxy, int connecti
  * connection. */
 void test_stuck_watch(void)
 {
-    AUTO_FREE char *path = NULL;
-    struct mysql_login login = login_as("root", "");
-    struct mysql_lock *l;
-    struct proxy proxy;
+    struct proxied x;
     struct background slow;
     struct position p;
     struct lock_report r;
     int opened, rc;
 
-    if (asprintf(&path, "%s/proxy", dir) < 0 || proxy_start(&proxy, path, sock) < 0) {
-        check(false, "a proxy before the server");
+    if (!proxied_start(&x))
         return;
-    }
-    login.socket = path;
-    l = mysql_lock_new(&login);
-    check(mysql_lock_ready(l, &last_error) == 0 && atomic_load(&proxy.accepted) == 3,
-          "ready, through a proxy");
     start_long_update(&slow);
-    rc = take_stalling(l, &proxy, 0, &p, &r);
-    opened = atomic_load(&proxy.accepted);
+    rc = take_stalling(x.lock, &x.proxy, 0, &p, &r);
+    opened = atomic_load(&x.proxy.accepted);
     check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < ONCE_MS + SLACK_MS,
           "a stuck watch does not keep us from cancelling, after %u ms", r.try[0].waited_ms);
     /* the first of them may be given up too */
     check(opened >= 4, "over a fresh connection");
     check(pending() == 0 && write_works(500), "no request of ours is left on the server");
     background_kill(&slow, admin);
-    mysql_lock_free(l);
-    proxy_stop(&proxy);
+    proxied_stop(&x);
 }
 
 struct grant {
@@ -324,64 +347,46 @@ static void *stall_and_grant(void *arg)
  * as the server takes, whatever becomes of us, nor on one that has a count under way. */
 void test_stuck_watch_at_grant(void)
 {
-    AUTO_FREE char *path = NULL;
-    struct mysql_login login = login_as("root", "");
-    struct mysql_lock *l;
-    struct proxy proxy;
+    struct proxied x;
     struct background slow;
-    struct grant g = {.proxy = &proxy, .blocker = &slow};
+    struct grant g = {.proxy = &x.proxy, .blocker = &slow};
     struct position p;
     struct lock_report r;
     pthread_t thread;
 
-    if (asprintf(&path, "%s/proxy3", dir) < 0 || proxy_start(&proxy, path, sock) < 0) {
-        check(false, "a proxy before the server");
+    if (!proxied_start(&x))
         return;
-    }
-    login.socket = path;
-    l = mysql_lock_new(&login);
-    (void)mysql_lock_ready(l, NULL);
     start_long_update(&slow);
     (void)pthread_create(&thread, NULL, stall_and_grant, &g);
-    check(take(l, &once, &p, &r) == 0 && p.binlog_file && p.has_lsn,
+    check(take(x.lock, &once, &p, &r) == 0 && p.binlog_file && p.has_lsn,
           "granted beside a stuck watch, with a position");
     (void)pthread_join(thread, NULL);
-    check(atomic_load(&proxy.accepted) == 3, "without a login while others wait");
+    check(atomic_load(&x.proxy.accepted) == 3, "without a login while others wait");
     position_release(&p);
-    check(mysql_lock_release(l, &last_error) == 0, "held until the release");
-    mysql_lock_free(l);
-    proxy_stop(&proxy);
+    check(mysql_lock_release(x.lock, &last_error) == 0, "held until the release");
+    proxied_stop(&x);
 }
 
 /* The lock connection never answers again: it is killed by name, and a new one made for the next.
  */
 void test_stuck_lock(void)
 {
-    AUTO_FREE char *path = NULL;
-    struct mysql_login login = login_as("root", "");
-    struct mysql_lock *l;
-    struct proxy proxy;
+    struct proxied x;
     struct background slow;
     struct position p;
     struct lock_report r;
     int rc;
 
-    if (asprintf(&path, "%s/proxy2", dir) < 0 || proxy_start(&proxy, path, sock) < 0) {
-        check(false, "a proxy before the server");
+    if (!proxied_start(&x))
         return;
-    }
-    login.socket = path;
-    l = mysql_lock_new(&login);
-    (void)mysql_lock_ready(l, NULL);
     start_long_update(&slow);
-    rc = take_stalling(l, &proxy, 2, &p, &r);
+    rc = take_stalling(x.lock, &x.proxy, 2, &p, &r);
     check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < ONCE_MS + 1000 + SLACK_MS,
           "a silent lock connection is given up after %u ms", r.try[0].waited_ms);
     check(pending() == 0 && write_works(500), "no request of ours is left on the server");
     background_kill(&slow, admin);
-    check(take(l, &quick, &p, &r) == 0, "granted on a new connection");
+    check(take(x.lock, &quick, &p, &r) == 0, "granted on a new connection");
     position_release(&p);
-    (void)mysql_lock_release(l, NULL);
-    mysql_lock_free(l);
-    proxy_stop(&proxy);
+    (void)mysql_lock_release(x.lock, NULL);
+    proxied_stop(&x);
 }

@@ -228,6 +228,20 @@ void world_close(void)
     world_remove(w.dir);
 }
 
+int world_setup(void **state)
+{
+    (void)state;
+    world_open(true);
+    return 0;
+}
+
+int world_teardown(void **state)
+{
+    (void)state;
+    world_close();
+    return 0;
+}
+
 void world_heal(void)
 {
     world_hurry(false);

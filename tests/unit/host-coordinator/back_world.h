@@ -67,6 +67,9 @@ extern const char *const volume_ids[3];
 
 void world_open(bool runs);
 void world_close(void);
+/* The same for cmocka, of a VM that runs. */
+int world_setup(void **state);
+int world_teardown(void **state);
 void world_remove(const char *folder);
 /* Snapshots of all three volumes, with the record of an `application` set. */
 void world_take_set(const char *id);

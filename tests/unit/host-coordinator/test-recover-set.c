@@ -14,20 +14,6 @@
 
 static const struct wanted switching = {.method = BACK_SWITCH};
 
-static int setup(void **state)
-{
-    (void)state;
-    world_open(true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_close();
-    return 0;
-}
-
 static void leave_snapshot_journal(const char *verdict, bool with_record)
 {
     struct record *r = store_load(w.dir, SET_ID, NULL);
@@ -50,8 +36,8 @@ static void snapshots_of_a_set_that_did_not_come_to_be_go(void **state)
     for (int with_record = 0; with_record < 2; with_record++) {
         struct record *r;
 
-        (void)teardown(state);
-        (void)setup(state);
+        (void)world_teardown(state);
+        (void)world_setup(state);
         leave_snapshot_journal("void", with_record);
         storage_memory_fault(w.array, MEMORY_REMOVE, "id-log", MEMORY_REFUSES, 1);
         assert_non_null(world_recover());
@@ -161,7 +147,7 @@ static void late_snapshots_are_told_by_their_own_paths(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(snapshots_of_a_set_that_did_not_come_to_be_go),
         T(a_set_that_is_whole_stays),

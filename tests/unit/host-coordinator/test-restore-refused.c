@@ -25,20 +25,6 @@ static const struct wanted verifying = {.method = BACK_VERIFY};
 static const struct wanted forced = {.method = BACK_SWITCH, .force = true};
 static const struct wanted in_place_forced = {.method = BACK_IN_PLACE, .force = true};
 
-static int setup(void **state)
-{
-    (void)state;
-    world_open(true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_close();
-    return 0;
-}
-
 /* The exit status, the words, and an end as promised. */
 static void expect(struct tale t, int status, const char *words)
 {
@@ -159,8 +145,8 @@ static void a_vm_that_somebody_starts_meanwhile_keeps_what_it_has(void **state)
     };
 
     for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
-        (void)teardown(state);
-        (void)setup(state);
+        (void)world_teardown(state);
+        (void)world_setup(state);
         world_take_set(NEWER_ID);
         started_at = cases[n].at;
         w.hook = start_at;
@@ -527,7 +513,7 @@ static void a_verification_without_an_answer_fails_and_leaves_nothing(void **sta
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(an_imported_definition_is_to_be_agreed_to),
         T(a_guest_that_stays_up_is_left_alone),

@@ -15,20 +15,6 @@
 
 static const struct wanted verifying = {.method = BACK_VERIFY};
 
-static int setup(void **state)
-{
-    (void)state;
-    world_open(true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_close();
-    return 0;
-}
-
 static bool lives(const struct tale *t)
 {
     AUTO_FREE char *name = xasprintf("%s%s", BACK_VERIFY_PREFIX, t->run);
@@ -88,7 +74,7 @@ static void what_it_found_is_in_the_record(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(one_that_was_started_without_a_word_is_found_by_its_name),
         T(one_that_cannot_be_ended_goes_with_the_connection),
