@@ -216,6 +216,8 @@ test_transient() {
         create "$session" "$dir/tiny.xml" running state
     fails 'and has no definition' not_found 'transient' \
         create "$session" "$dir/tiny.xml" definition
+    # its owner has ended at that error; libvirtd sees that in its own time
+    wait_for is_gone
     says 'it may be ended before' 'gone with its owner|' \
         create "$session" "$dir/tiny.xml" destroy destroy
     "$DRIVE" create "$session" "$dir/tiny.xml" running wait >"$dir/held" 2>"$dir/err" &
