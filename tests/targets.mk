@@ -156,7 +156,7 @@ $(BUILD)/replay/fuzz-agent: $(SESSION_OUTSIDE_OBJ)
 
 # ---- libvirt and the guest's end of the port: scripted stand-ins, a driver --------------------
 
-COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c \
+COORD_FAKE_OBJ := $(call objs,tests/fake/peer.c tests/fake/domain_fake.c tests/fake/domain_fake_calls.c \
 	tests/fake/domain_fake_estate.c tests/fake/domain_fake_life.c)
 
 $(COORD_FAKE_OBJ): CPPFLAGS += $(call pc_cflags,$(COORD_PC))

@@ -2,38 +2,18 @@
 /* The scripted domain; see domain_fake.h. */
 #include "tests/fake/domain_fake_internal.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 
-#define ACTS_MAX 16
-
-struct line {
-    struct fake_act acts[ACTS_MAX];
-    size_t count, next;
-    unsigned calls;
-    void (*hook)(void *arg);
-    void *hook_arg;
-    int (*effect)(void *arg, struct err *e);
-    void *effect_arg;
-};
-
+/* what the calls answer */
 static struct {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    struct line lines[FAKE_FN_COUNT];
-    struct buf log;
-    unsigned inside; /* calls under way */
-    unsigned let_go; /* raised to free what hangs */
-    bool one_agent_call, agent_busy;
     int open;
     unsigned round;
     const char *xml;
@@ -46,122 +26,12 @@ static struct {
     unsigned frozen, thawed;
     const struct disk_writes *writes;
     size_t write_count;
-} fake = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-
-static const char *const fn_names[] = {
-    [FAKE_OPEN] = "open",         [FAKE_RUNNING] = "running",   [FAKE_XML] = "xml",
-    [FAKE_FILESYSTEMS] = "fs",    [FAKE_PING] = "ping",         [FAKE_STATUS] = "status",
-    [FAKE_FREEZE] = "freeze",     [FAKE_THAW] = "thaw",         [FAKE_WRITES] = "writes",
-    [FAKE_CHANNEL] = "channel",   [FAKE_STATE] = "state",       [FAKE_DEFINITION] = "definition",
-    [FAKE_HOST] = "host",         [FAKE_DEFINE] = "define",     [FAKE_CREATE] = "create",
-    [FAKE_START] = "start",       [FAKE_SHUTDOWN] = "shutdown", [FAKE_DESTROY] = "destroy",
-    [FAKE_UNDEFINE] = "undefine",
-};
-
-/* A call is under way until its result is written: reset() must not come back before that. */
-int fake_enter(void)
-{
-    AUTO_LOCK(lock, &fake.mutex);
-    fake.inside++;
-    return 0;
-}
-
-/* What this thread's call does with its answer. */
-static _Thread_local bool mute, garbage, has_agent;
-
-static void wait_let_go_locked(unsigned seen)
-{
-    while (fake.let_go == seen)
-        (void)pthread_cond_wait(&fake.changed, &fake.mutex);
-}
-
-void fake_leave(int *entered)
-{
-    (void)entered;
-    AUTO_LOCK(lock, &fake.mutex);
-    if (mute)
-        wait_let_go_locked(fake.let_go);
-    if (has_agent)
-        fake.agent_busy = false;
-    mute = garbage = has_agent = false;
-    fake.inside--;
-    (void)pthread_cond_broadcast(&fake.changed);
-}
-
-/* ---- acting ---------------------------------------------------------------------------------- */
-
-static struct fake_act take_act_locked(struct line *l)
-{
-    if (l->count == 0)
-        return (struct fake_act){.delay_ms = 0};
-    if (l->next + 1 < l->count)
-        return l->acts[l->next++];
-    return l->acts[l->next];
-}
-
-static void sleep_ms(int ms)
-{
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-
-    (void)nanosleep(&t, NULL);
-}
-
-/* A copy of the line as the call begins: the hook and the effect run without the mutex. */
-static struct line begin(enum domain_fn fn)
-{
-    AUTO_LOCK(lock, &fake.mutex);
-    fake.lines[fn].calls++;
-    buf_addf(&fake.log, "%s%s", fake.log.len > 0 ? " " : "", fn_names[fn]);
-    return fake.lines[fn];
-}
-
-static void wait_for_agent_locked(enum domain_fn fn)
-{
-    if (!fake.one_agent_call || fn < FAKE_FILESYSTEMS || fn > FAKE_THAW)
-        return;
-    while (fake.agent_busy)
-        (void)pthread_cond_wait(&fake.changed, &fake.mutex);
-    fake.agent_busy = has_agent = true;
-}
-
-int fake_begin(enum domain_fn fn, struct err *e)
-{
-    struct line line = begin(fn);
-    struct fake_act a;
-    unsigned seen;
-
-    if (line.hook)
-        line.hook(line.hook_arg);
-    {
-        AUTO_LOCK(lock, &fake.mutex);
-        wait_for_agent_locked(fn);
-        a = take_act_locked(&fake.lines[fn]);
-        seen = fake.let_go;
-    }
-    if (a.delay_ms > 0)
-        sleep_ms(a.delay_ms);
-    if (a.hang) {
-        AUTO_LOCK(lock, &fake.mutex);
-        wait_let_go_locked(seen);
-    }
-    if ((a.fail == ERR_NONE || a.done) && line.effect && line.effect(line.effect_arg, e) < 0)
-        return -1;
-    mute = a.mute;
-    garbage = a.garbage;
-    if (a.fail != ERR_NONE)
-        return err_set(e, a.fail, "%s", a.words ? a.words : "the fake says no");
-    return 0;
-}
-
-bool fake_garbage(void)
-{
-    return garbage;
-}
+} fake;
 
 /* What has no answer that could be spoilt. */
 static int nonsense(struct err *e)
 {
-    return garbage ? err_set(e, ERR_LIBVIRT, "libvirt does not understand the answer") : 0;
+    return fake_garbage() ? err_set(e, ERR_LIBVIRT, "libvirt does not understand the answer") : 0;
 }
 
 static int connect_to(const char *path)
@@ -190,11 +60,6 @@ struct domain *fake_handle_locked(const char *name, struct fake_vm *vm)
     return d;
 }
 
-pthread_mutex_t *fake_mutex(void)
-{
-    return &fake.mutex;
-}
-
 struct fake_vm *fake_vm_locked(const struct domain *d)
 {
     return d->round == fake.round ? d->vm : NULL;
@@ -208,7 +73,7 @@ static int fake_open(struct domain **ret, const char *uri, const char *name, str
     (void)uri;
     if (fake_begin(FAKE_OPEN, e) < 0 || nonsense(e) < 0)
         return -1;
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     if (estate_find(name, &vm, e) < 0)
         return -1;
     *ret = fake_handle_locked(name, vm);
@@ -219,7 +84,7 @@ static void fake_close(struct domain *d)
 {
     if (!d)
         return;
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     if (--d->refs > 0)
         return;
     if (d->round == fake.round) {
@@ -232,7 +97,7 @@ static void fake_close(struct domain *d)
 
 static struct domain *fake_hold(struct domain *d)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     d->refs++;
     return d;
 }
@@ -252,7 +117,7 @@ static int fake_running(struct domain *d, struct err *e)
     CALL;
     if (fake_begin(FAKE_RUNNING, e) < 0 || nonsense(e) < 0)
         return -1;
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     return estate_running(fake_vm_locked(d), e);
 }
 
@@ -293,8 +158,8 @@ static int fake_xml(struct domain *d, char **ret, struct err *e)
     CALL;
     if (fake_begin(FAKE_XML, e) < 0)
         return -1;
-    AUTO_LOCK(lock, &fake.mutex);
-    *ret = garbage ? xstrdup("<domain><devices><disk") : fake_xml_locked(d);
+    AUTO_LOCK(lock, fake_mutex());
+    *ret = fake_garbage() ? xstrdup("<domain><devices><disk") : fake_xml_locked(d);
     return 0;
 }
 
@@ -317,8 +182,8 @@ static int fake_filesystems(struct domain *d, struct domain_fs_list *ret, struct
     (void)d;
     if (fake_begin(FAKE_FILESYSTEMS, e) < 0)
         return -1;
-    AUTO_LOCK(lock, &fake.mutex);
-    if (garbage)
+    AUTO_LOCK(lock, fake_mutex());
+    if (fake_garbage())
         return 0; /* of no filesystem at all */
     ret->count = fake.fs_count;
     ret->items = xcalloc(fake.fs_count, sizeof(*ret->items));
@@ -342,8 +207,8 @@ static int fake_status(struct domain *d, int timeout_s, enum agent_freeze *ret, 
     (void)timeout_s;
     if (fake_begin(FAKE_STATUS, e) < 0)
         return -1;
-    AUTO_LOCK(lock, &fake.mutex);
-    *ret = garbage ? (enum agent_freeze)99 : fake.status;
+    AUTO_LOCK(lock, fake_mutex());
+    *ret = fake_garbage() ? (enum agent_freeze)99 : fake.status;
     return 0;
 }
 
@@ -353,8 +218,8 @@ static int fake_freeze(struct domain *d, unsigned *ret_count, struct err *e)
     (void)d;
     if (fake_begin(FAKE_FREEZE, e) < 0)
         return -1;
-    AUTO_LOCK(lock, &fake.mutex);
-    *ret_count = garbage ? 0 : fake.frozen;
+    AUTO_LOCK(lock, fake_mutex());
+    *ret_count = fake_garbage() ? 0 : fake.frozen;
     return 0;
 }
 
@@ -364,7 +229,7 @@ static int fake_thaw(struct domain *d, unsigned *ret_count, struct err *e)
     (void)d;
     if (fake_begin(FAKE_THAW, e) < 0 || nonsense(e) < 0)
         return -1;
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     *ret_count = fake.thawed;
     return 0;
 }
@@ -375,9 +240,9 @@ static int fake_writes(struct domain *d, struct disk_writes **ret, size_t *ret_c
     (void)d;
     if (fake_begin(FAKE_WRITES, e) < 0)
         return -1;
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     *ret = xcalloc(fake.write_count, sizeof(**ret));
-    if (garbage)
+    if (fake_garbage())
         return 0; /* of no disk at all */
     if (fake.write_count > 0)
         memcpy(*ret, fake.writes, fake.write_count * sizeof(**ret));
@@ -388,7 +253,7 @@ static int fake_writes(struct domain *d, struct disk_writes **ret, size_t *ret_c
 static bool fake_local(struct domain *d)
 {
     (void)d;
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     return !fake.channel || fake.here;
 }
 
@@ -403,7 +268,7 @@ static int fake_channel(struct domain *d, const char *name, int *ret_fd, struct 
     if (fake_begin(FAKE_CHANNEL, e) < 0)
         return -1;
     {
-        AUTO_LOCK(lock, &fake.mutex);
+        AUTO_LOCK(lock, fake_mutex());
         path = fake.channel;
     }
     fd = connect_to(path);
@@ -443,64 +308,12 @@ const struct domain_ops domain_fake = {
 
 /* ---- the test's side ------------------------------------------------------------------------- */
 
-static void forget_acts_locked(void)
-{
-    for (size_t n = 0; n < FAKE_FN_COUNT; n++)
-        fake.lines[n].count = fake.lines[n].next = 0;
-}
-
-/* Again and again: a call that is still in its hook may be told there to hang, and only then begins
- * to wait. */
-void domain_fake_heal(void)
-{
-    AUTO_LOCK(lock, &fake.mutex);
-    forget_acts_locked();
-    while (fake.inside > 0) {
-        struct timespec until;
-
-        fake.let_go++;
-        (void)pthread_cond_broadcast(&fake.changed);
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++;
-        (void)pthread_cond_timedwait(&fake.changed, &fake.mutex, &until);
-        forget_acts_locked();
-    }
-}
-
-pid_t domain_fake_fork(void)
-{
-    pid_t child;
-    AUTO_LOCK(lock, &fake.mutex);
-
-    child = fork();
-    if (child == 0) {
-        fake.inside = 0;
-        fake.agent_busy = false;
-        (void)pthread_cond_init(&fake.changed, NULL); /* the parent's threads wait for theirs */
-    }
-    return child;
-}
-
-void domain_fake_let_go(void)
-{
-    AUTO_LOCK(lock, &fake.mutex);
-    fake.let_go++;
-    (void)pthread_cond_broadcast(&fake.changed);
-}
-
 void domain_fake_reset(void)
 {
-    AUTO_LOCK(lock, &fake.mutex);
-    while (fake.inside > 0) {
-        fake.let_go++;
-        (void)pthread_cond_broadcast(&fake.changed);
-        (void)pthread_cond_wait(&fake.changed, &fake.mutex);
-    }
-    memset(fake.lines, 0, sizeof(fake.lines));
-    buf_release(&fake.log);
+    AUTO_LOCK(lock, fake_mutex());
+    fake_calls_reset_locked();
     estate_reset();
     fake.open = 0;
-    fake.one_agent_call = false;
     fake.round++;
     fake.xml = NULL;
     fake.channel = NULL;
@@ -514,111 +327,61 @@ void domain_fake_reset(void)
     fake.write_count = 0;
 }
 
-void domain_fake_script(enum domain_fn fn, struct fake_act a)
-{
-    struct line *l = &fake.lines[fn];
-    AUTO_LOCK(lock, &fake.mutex);
-
-    if (l->count == ACTS_MAX)
-        abort();
-    l->acts[l->count++] = a;
-}
-
-void domain_fake_one_agent_call(void)
-{
-    AUTO_LOCK(lock, &fake.mutex);
-    fake.one_agent_call = true;
-}
-
 void domain_fake_set_xml(const char *xml)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     fake.xml = xml;
 }
 
 void domain_fake_set_channel(const char *path)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     fake.channel = path;
     fake.here = false;
 }
 
 void domain_fake_set_relay(const char *path)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     fake.channel = path;
     fake.here = true;
 }
 
 void domain_fake_set_socket(const char *path)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     fake.socket = path;
 }
 
 void domain_fake_set_filesystems(const struct domain_fs *items, size_t count)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     fake.fs = items;
     fake.fs_count = count;
 }
 
 void domain_fake_set_status(enum agent_freeze status)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     fake.status = status;
 }
 
 void domain_fake_set_counts(unsigned frozen, unsigned thawed)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     fake.frozen = frozen;
     fake.thawed = thawed;
 }
 
 void domain_fake_set_writes(const struct disk_writes *items, size_t count)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     fake.writes = items;
     fake.write_count = count;
 }
 
-void domain_fake_on(enum domain_fn fn, void (*hook)(void *arg), void *arg)
-{
-    AUTO_LOCK(lock, &fake.mutex);
-    fake.lines[fn].hook = hook;
-    fake.lines[fn].hook_arg = arg;
-}
-
-void domain_fake_does(enum domain_fn fn, int (*effect)(void *arg, struct err *e), void *arg)
-{
-    AUTO_LOCK(lock, &fake.mutex);
-    fake.lines[fn].effect = effect;
-    fake.lines[fn].effect_arg = arg;
-}
-
-const char *domain_fake_fn_name(enum domain_fn fn)
-{
-    return fn_names[fn];
-}
-
-const char *domain_fake_log(void)
-{
-    static char text[4096];
-    AUTO_LOCK(lock, &fake.mutex);
-
-    (void)snprintf(text, sizeof(text), "%s", buf_text(&fake.log));
-    return text;
-}
-
-unsigned domain_fake_calls(enum domain_fn fn)
-{
-    AUTO_LOCK(lock, &fake.mutex);
-    return fake.lines[fn].calls;
-}
-
 int domain_fake_open_count(void)
 {
-    AUTO_LOCK(lock, &fake.mutex);
+    AUTO_LOCK(lock, fake_mutex());
     return fake.open;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What domain_fake.c (scripts, log, handles) and domain_fake_estate.c (the
- * domains), domain_fake_life.c (what changes them) share.
+ * What domain_fake.c (the domain's functions and what they answer), domain_fake_calls.c (what every
+ * call goes through), domain_fake_estate.c (the domains) and domain_fake_life.c (what changes them)
+ * share.
  */
 #ifndef CBSNAP_TESTS_DOMAIN_FAKE_INTERNAL_H
 #define CBSNAP_TESTS_DOMAIN_FAKE_INTERNAL_H
@@ -50,6 +51,8 @@ void fake_leave(int *entered);
 int fake_begin(enum domain_fn fn, struct err *e);
 /* Is this call's answer to make no sense? */
 bool fake_garbage(void);
+/* Lets go of what hangs, waits for it, and forgets acts, hooks, effects and log. */
+void fake_calls_reset_locked(void);
 
 /* The mutex that guards all of the fake; functions called ..._locked, and estate_*, are under it.
  */
