@@ -16,6 +16,7 @@
 #include "proto/base/log.h"
 #include "tests/fake/collect.h"
 #include "tests/slow.h"
+#include "tests/unit/host-coordinator/db_domain.h"
 
 struct world w;
 
@@ -25,22 +26,6 @@ static _Noreturn void give_up(const char *what)
 {
     fprintf(stderr, "the world cannot be made: %s\n", what);
     abort();
-}
-
-static char *make_xml(const char *socket)
-{
-    return xasprintf(
-        "<domain><name>db</name><uuid>" DB_UUID "</uuid><devices>"
-        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:root/0'/>"
-        "<target dev='vda'/><serial>serial-of-the-root-disk</serial></disk>"
-        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:log/0'/>"
-        "<target dev='vdb'/><serial>serial-of-the-log-disk1</serial></disk>"
-        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:data/0'/>"
-        "<target dev='vdc'/><serial>serial-of-the-data-disk</serial></disk>"
-        "<channel type='unix'><source mode='bind' path='%s'/>"
-        "<target type='virtio' name='org.cbsnap.agent.0' state='connected'/></channel>"
-        "</devices></domain>",
-        socket);
 }
 
 /* ---- who plays a part tells of its moments ----------------------------------------------------
@@ -239,7 +224,7 @@ void world_open(bool in_a_hurry)
     make_conf(in_a_hurry);
     peer_set_patience(600000); /* longer than a machine may stand still */
     w.peer = peer_start(world_agent);
-    w.xml = make_xml(peer_path(w.peer));
+    w.xml = db_domain_xml(DB_UUID, "root", peer_path(w.peer));
     make_domain();
     log_set_sink(drop_line, NULL);
     (void)signal(SIGPIPE, SIG_IGN); /* as the program does */

@@ -21,6 +21,7 @@
 #include "tests/fake/collect.h"
 #include "tests/slow.h"
 #include "tests/unit/host-coordinator/chain_trouble.h"
+#include "tests/unit/host-coordinator/db_domain.h"
 
 struct world w;
 
@@ -28,18 +29,7 @@ struct world w;
 
 char *world_xml(const char *root)
 {
-    return xasprintf(
-        "<domain><name>db</name><uuid>11111111-2222-3333-4444-555555555555</uuid><devices>"
-        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:%s/0'/>"
-        "<target dev='vda'/><serial>serial-of-the-root-disk</serial></disk>"
-        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:log/0'/>"
-        "<target dev='vdb'/><serial>serial-of-the-log-disk1</serial></disk>"
-        "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.t:data/0'/>"
-        "<target dev='vdc'/><serial>serial-of-the-data-disk</serial></disk>"
-        "<channel type='unix'><source mode='bind' path='%s'/>"
-        "<target type='virtio' name='org.cbsnap.agent.0' state='connected'/></channel>"
-        "</devices></domain>",
-        root, peer_path(w.peer));
+    return db_domain_xml("11111111-2222-3333-4444-555555555555", root, peer_path(w.peer));
 }
 
 static void make_conf(void)
