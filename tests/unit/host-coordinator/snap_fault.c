@@ -326,6 +326,16 @@ bool world_excused(void)
     return false;
 }
 
+bool world_hit(enum fault f)
+{
+    AUTO_LOCK(lock, &w.mutex);
+    for (size_t n = 0; n < w.armed_count; n++) {
+        if (w.armed[n].hit && w.armed[n].fault == f)
+            return true;
+    }
+    return false;
+}
+
 bool world_met(void)
 {
     AUTO_LOCK(lock, &w.mutex);

@@ -158,6 +158,7 @@ void world_disarm(void);
 /* Those that were armed are not to come any more. */
 void world_forget_faults(void);
 bool world_met(void); /* all that was armed has come */
+bool world_hit(enum fault f);
 /* Has one come for which a set may be lost? */
 bool world_excused(void);
 /* What hangs is given up on soon. */
