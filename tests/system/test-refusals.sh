@@ -60,3 +60,21 @@ is "$?" 0 "and with all that mended, check is content"
 sed 's/^/# /' "$work/check"
 try
 is "$status" 0 "and a set works"
+
+# ---- what the timer runs: refused while the agent is away, tried again when it is back
+
+printf '#!/bin/sh\nexec "%s" --config "%s" "$@"\n' "$LAB_COORD" "$LAB_COORD_CONF" >"$work/coord"
+chmod 755 "$work/coord"
+before=$(last_record)
+"$LAB" sh 'systemctl stop cbsnap-agent'
+CBSNAP_COORD=$work/coord CBSNAP_TRIES=20 CBSNAP_PAUSE_S=2 \
+    "$(dirname "$LAB_COORD")/../libexec/cbsnap/scheduled-snapshot" "$LAB_DOMAIN" >"$work/out" 2>"$work/err" &
+pid=$!
+eventually 60 grep -q '^try 1 of 20 ended with status 3' "$work/err"
+ok $? "scheduled, with the agent away: refused, and to be tried again" "$(cat "$work/err")"
+"$LAB" sh 'systemctl start cbsnap-agent'
+wait $pid
+is "$?" 0 "scheduled: once the agent is back, it ends well" "$(tail -5 "$work/err")"
+after=$(last_record)
+[ "$after" != "$before" ] && [ "$(jq -r .verdict "$after")" = application ] && [ "$(cat "$work/out")" = "$(jq -r .set "$after")" ]
+ok $? "scheduled: and it made a set" "$(cat "$work/out")"
