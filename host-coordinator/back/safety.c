@@ -25,10 +25,15 @@ static void swap_record(struct back *b, struct record **other)
     *other = kept;
 }
 
+/* A domain that is gone by now has the name by which it was looked for. */
+static const char *domain_name(const struct run *r)
+{
+    return r->domain ? r->ops->name(r->domain) : r->domain_name;
+}
+
 static int save(struct back *b, struct err *e)
 {
-    return store_save(b->run.conf->state_dir, b->run.ops->name(b->run.domain), b->run.set,
-                      b->run.record, e);
+    return store_save(b->run.conf->state_dir, domain_name(&b->run), b->run.set, b->run.record, e);
 }
 
 static int wait_one(struct back *b, struct set_volume *v, int64_t deadline_us, struct err *e)
@@ -89,16 +94,24 @@ static void judge(struct back *b)
     record_set_text(rec, "safety_of", b->id);
 }
 
-static int make_set(struct back *b, struct err *e)
+static void begin_record(struct back *b)
 {
     struct run *r = &b->run;
 
     report_begun(r);
     report_volumes(r);
-    record_set_text(r->record, "domain.name", r->ops->name(r->domain));
-    record_set_text(r->record, "domain.uuid", r->ops->uuid(r->domain));
+    record_set_text(r->record, "domain.name", domain_name(r));
+    if (r->domain)
+        record_set_text(r->record, "domain.uuid", r->ops->uuid(r->domain));
     record_set_text(r->record, "domain.uri", r->uri);
     record_set_text(r->record, "instance.definition", b->old_definition);
+}
+
+static int make_set(struct back *b, struct err *e)
+{
+    struct run *r = &b->run;
+
+    begin_record(b);
     if (save(b, e) < 0 || take_all(b, e) < 0)
         return -1;
     for (size_t n = 0; n < r->volume_count; n++) {
@@ -132,7 +145,7 @@ int step_safety(void *back, struct err *e)
 }
 
 /* A snapshot that was given up on may yet come to be, after it had been "removed". */
-static void wait_to_show(struct back *b, struct set_volume *v)
+static bool wait_to_show(struct back *b, struct set_volume *v)
 {
     int64_t end = mono_in_ms(b->run.conf->late_ms);
     bool found = false, never = false;
@@ -149,14 +162,48 @@ static void wait_to_show(struct back *b, struct set_volume *v)
         if (!found)
             (void)loop_wait(b->run.loop, &never, again < end ? again : end, NULL);
     }
+    return found;
 }
 
 static int remove_one(struct back *b, struct set_volume *v, struct err *e)
 {
-    if (v->op.unsure)
-        wait_to_show(b, v);
-    return storage_remove_seen(b->run.loop, v->storage, &v->volume, b->run.set,
-                               b->run.conf->clone_ms, v->timeout_ms, e);
+    bool shown = !v->op.unsure || wait_to_show(b, v);
+
+    if (storage_remove_seen(b->run.loop, v->storage, &v->volume, b->run.set, b->run.conf->clone_ms,
+                            v->timeout_ms, e) < 0)
+        return -1;
+    v->removed = shown;
+    v->never_seen = !shown;
+    if (v->never_seen)
+        run_note(&b->run,
+                 "snapshot '%s' of volume '%s' did not show within %d ms after it was given up",
+                 b->run.set, v->volume.name, b->run.conf->late_ms);
+    return 0;
+}
+
+/* What comes later than we looked is to have a record that names it, as with any other set. */
+static int leave_record(struct back *b, struct err *e)
+{
+    struct run *r = &b->run;
+    struct record *record = record_new();
+    int rc;
+
+    swap_record(b, &record);
+    begin_record(b);
+    record_clear(r->record, "reasons");
+    record_append_text(r->record, "reasons",
+                       "the restore that this was to be safe from did not come");
+    record_append_text(r->record, "reasons", "a snapshot that was given up on has not shown");
+    report_snapshots(r);
+    rc = save(b, e);
+    swap_record(b, &record);
+    record_free(record);
+    return rc;
+}
+
+static bool may_be_there(const struct set_volume *v)
+{
+    return v->asked && !v->removed && !v->never_seen;
 }
 
 /* The VM stays as it is, so there is nothing to be safe from. */
@@ -164,23 +211,24 @@ int step_safety_undo(void *back, struct err *e)
 {
     struct back *b = back;
     struct run *r = &b->run;
-    bool asked = false;
+    size_t there = 0, unknown = 0;
 
     if (b->defined || b->define_unsure)
         return 0;
     for (size_t n = 0; n < r->volume_count; n++)
-        asked = asked || r->volumes[n].asked;
+        there += may_be_there(&r->volumes[n]);
     /* the record goes first: it must not promise what is about to go, and the journal tells more */
-    if (asked && store_remove(r->conf->state_dir,
-                              r->domain ? r->ops->name(r->domain) : r->domain_name, r->set, e) < 0)
+    if (there > 0 && store_remove(r->conf->state_dir, domain_name(r), r->set, e) < 0)
         return -1;
     for (size_t n = 0; n < r->volume_count; n++) {
-        if (r->volumes[n].asked && remove_one(b, &r->volumes[n], e) < 0)
+        struct set_volume *v = &r->volumes[n];
+
+        if (may_be_there(v) && remove_one(b, v, e) < 0)
             return err_set(e, ERR_LOOK,
                            "safety snapshot '%s' of volume '%s' may be left: cbsnap-coord recover "
                            "removes it (%.200s)",
-                           r->set, r->volumes[n].volume.name, e->msg);
-        r->volumes[n].asked = false;
+                           r->set, v->volume.name, e->msg);
+        unknown += v->never_seen;
     }
-    return 0;
+    return there > 0 && unknown > 0 ? leave_record(b, e) : 0;
 }

@@ -284,88 +284,6 @@ static void a_vm_that_is_gone_is_told(void **state)
     assert_int_equal(storage_memory_volumes(w.array), 6);
 }
 
-static void signal_at_clone(void *arg, enum memory_command command, const char *volume_id,
-                            bool doing)
-{
-    (void)arg;
-    if (command == MEMORY_CLONE && !doing && strcmp(volume_id, "id-data") == 0)
-        kill(getpid(), SIGTERM);
-}
-
-static void make_clone(const char *volume_id, const char *name)
-{
-    struct storage_op op = {.done = false};
-    struct volume v = {.id = (char *)volume_id};
-
-    storage_memory_latency(w.array, MEMORY_CLONE, 0);
-    w.array->ops->clone(w.array, &v, SET_ID, name, INT64_MAX, &op);
-    loop_shield(w.loop, true);
-    assert_int_equal(loop_wait(w.loop, &op.done, INT64_MAX, NULL), 0);
-    storage_op_release(&op);
-}
-
-/* The clones are given up on by a signal, and one is made long after it: the journal names it until
- * none can come any more. */
-static void a_clone_that_comes_late_is_still_somebody_s(void **state)
-{
-    const struct wanted plans[] = {switching, {.method = BACK_COPY}, {.method = BACK_VERIFY}};
-
-    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
-        AUTO_FREE char *name = NULL;
-        const char *problem;
-        struct tale t;
-
-        (void)teardown(state);
-        (void)setup(state);
-        w.conf.clone_ms = 600000;
-        storage_memory_latency(w.array, MEMORY_CLONE, 300000);
-        storage_memory_on(w.array, signal_at_clone, NULL);
-        t = world_run(plans[n]);
-        storage_memory_on(w.array, NULL, NULL);
-        assert_int_equal(t.status, 5);
-        assert_non_null(strstr(t.e.msg, "may be left on appliance"));
-        assert_world(world_ended_wrong(&t), "given up");
-        name = n < 2 ? xasprintf("lab-log-%s", t.run)
-                     : xasprintf("%s%s-vdb", BACK_VERIFY_PREFIX, t.run);
-        make_clone("id-log", name);
-        for (int again = 0; again < 2; again++) {
-            problem = world_recover();
-            assert_non_null(problem);
-            assert_non_null(strstr(problem, "it has not shown; the appliance may make it until"));
-            assert_int_equal(storage_memory_volumes(w.array), 3);
-            assert_int_equal(world_journals(), 1);
-        }
-    }
-}
-
-/* The VM is as before, and only a clone may still come: another restore does not wait for that, and
- * the recover of the first leaves the VM to it. */
-static void a_clone_that_may_come_keeps_no_restore_waiting(void **state)
-{
-    struct tale first, second;
-    AUTO_FREE char *name = NULL;
-
-    (void)state;
-    w.conf.clone_ms = 600000;
-    storage_memory_latency(w.array, MEMORY_CLONE, 300000);
-    storage_memory_on(w.array, signal_at_clone, NULL);
-    first = world_run(switching);
-    assert_int_equal(first.status, 5);
-    storage_memory_on(w.array, NULL, NULL);
-    storage_memory_latency(w.array, MEMORY_CLONE, 0);
-    loop_free(w.loop); /* the signal was the first one's */
-    w.loop = loop_new();
-    storage_memory_use(w.array, w.loop);
-    second = world_run((struct wanted){.method = BACK_SWITCH, .no_start = true});
-    assert_int_equal(second.status, 0);
-    name = xasprintf("lab-log-%s", first.run);
-    make_clone("id-log", name);
-    assert_non_null(world_recover());
-    assert_null(storage_memory_id(w.array, name));
-    assert_false(domain_fake_runs("db"));
-    assert_int_equal(world_content(domain_fake_definition("db")), SET_CONTENT);
-}
-
 /* ---- who else is there ----------------------------------------------------------------------- */
 
 static void a_live_run_is_left_alone(void **state)
@@ -460,8 +378,6 @@ int main(void)
         T(a_vm_that_was_moved_and_is_off_is_started),
         T(a_vm_that_cannot_be_ended_keeps_what_it_runs_from),
         T(a_vm_that_is_gone_is_told),
-        T(a_clone_that_comes_late_is_still_somebody_s),
-        T(a_clone_that_may_come_keeps_no_restore_waiting),
         T(a_live_run_is_left_alone),
         T(a_vm_that_another_run_has_waits),
         T(a_restore_waits_for_the_recover_of_one_in_place),
