@@ -28,7 +28,8 @@ mkdir "$work/told"
 "$LAB_COORD" -v --json --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" \
     >"$work/told/snapshot.out" 2>"$work/told/snapshot.err" &
 pid=$!
-sleep 1
+is_the_program() { [ "/proc/$pid/exe" -ef "$LAB_COORD" ] && grep -Eq '^Max core file size +0 ' "/proc/$pid/limits"; }
+eventually 10 is_the_program
 cp "/proc/$pid/cmdline" "$work/told/cmdline" && cp "/proc/$pid/environ" "$work/told/environ"
 ok $? 'the coordinator is looked at while it runs'
 grep -Eq '^Max core file size +0 +0 ' "/proc/$pid/limits"

@@ -31,18 +31,23 @@ responsive() {
     holds "$1: within 2 s ($took ms of $start)" "$took < 2000"
 }
 
-# paced SICKNESS: ten seconds of samples, one a second
+# paced SICKNESS: ten seconds of samples, one a second. What the sickness does is in each such window; a
+# machine that stood still is not.
 paced() {
-    local gap
-    : >"$work/samples"
-    tap_start 0
-    missed=$(last agent.missed)
-    sleep 10
-    tap_stop
-    missed=$(awk "BEGIN {print $(last agent.missed) - ${missed/null/0}}")
-    gap=$(ask system.cpu.idle 0 '$d | max')
+    local gap came
+    for _ in 1 2 3; do
+        : >"$work/samples"
+        tap_start 0
+        missed=$(last agent.missed)
+        sleep 10
+        tap_stop
+        missed=$(awk "BEGIN {print $(last agent.missed) - ${missed/null/0}}")
+        gap=$(ask system.cpu.idle 0 '$d | max')
+        came=$(ask system.cpu.idle 0 '$v | length')
+        awk "BEGIN {exit !($gap < 2.5 && $came >= 8)}" && break
+    done
     holds "$1: the system's readings go on, one a second (largest gap ${gap} s)" "$gap < 2.5"
-    holds "$1: as many as there should be" "$(ask system.cpu.idle 0 '$v | length') >= 8"
+    holds "$1: as many as there should be" "$came >= 8"
 }
 
 # bounded SICKNESS: both ways to freeze end, soon, with nothing left behind

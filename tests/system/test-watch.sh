@@ -191,7 +191,7 @@ shows 30 'no agent'
 ok $? "a reset guest falls silent" "$(screen)"
 shows 240 'the guest has rebooted'
 ok $? "and is followed when it has booted anew" "$(screen)"
-shows 60 'connected *[0-9]'
+shows 180 'connected *[0-9]'
 ok $? "MySQL's metrics come back" "$(screen)"
 virsh -q -c "$LAB_URI" destroy "$LAB_DOMAIN"
 shows 20 'not running'

@@ -45,10 +45,11 @@ show_row_locks() {
     local from t
     status_take before
     from=$(mark)
-    guest_later 'mysql sbtest -e "BEGIN; UPDATE sbtest7 SET k = k + 1 WHERE id BETWEEN 1 AND 7; SELECT SLEEP(600); COMMIT" &
-        sleep 2
-        for i in 1 2; do mysql sbtest -e "UPDATE sbtest7 SET k = k + 1 WHERE id = 5" & done; wait'
-    sleep 6
+    guest_later 'mysql sbtest -e "BEGIN; UPDATE sbtest7 SET k = k + 1 WHERE id BETWEEN 1 AND 7; SELECT SLEEP(600); COMMIT"'
+    sleepers 1
+    guest_later 'for i in 1 2; do mysql sbtest -e "UPDATE sbtest7 SET k = k + 1 WHERE id = 5" & done; wait'
+    until_sql '2 1' "SELECT CONCAT(COUNT(*), ' ', MIN(trx_wait_started) < NOW() - INTERVAL 6 SECOND)
+        FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
     near innodb.row_lock_current "$(fresh_value innodb.row_lock_current)" 2 0 "2 sessions wait for a row"
     show_transactions
     wake_sleepers
@@ -69,7 +70,7 @@ show_transactions() {
         SUM(trx_started < NOW() - INTERVAL 5 SECOND) FROM information_schema.innodb_trx")
     near innodb.trx_active "$(fresh_value innodb.trx_active)" "$(column 1 "$trx")" 0 "as INNODB_TRX says"
     near innodb.trx_oldest "$(last innodb.trx_oldest)" "$(column 2 "$trx")" 3 "s, as INNODB_TRX says"
-    above innodb.trx_oldest "$(last innodb.trx_oldest)" 6 "s, after 8 of them"
+    above innodb.trx_oldest "$(last innodb.trx_oldest)" 6 "s, as long as they have waited for it"
     sleep 1
     above innodb.trx_long "$(fresh_value innodb.trx_long)" 1 "older than trx_long_s"
     trx=$(jq -c 'select(.trx[0] != null).trx[0]' "$work/samples" | tail -n 1)
@@ -98,7 +99,8 @@ show_history() {
     local before
     before=$(fresh_value innodb.history_length)
     guest_later 'mysql sbtest -e "START TRANSACTION WITH CONSISTENT SNAPSHOT; SELECT COUNT(*) FROM sbtest1; SELECT SLEEP(600)"'
-    guest 'sleep 1; for i in $(seq 400); do echo "UPDATE sbtest1 SET k = k + 1 WHERE id = $i;"; done | mysql sbtest'
+    sleepers 1
+    guest 'for i in $(seq 400); do echo "UPDATE sbtest1 SET k = k + 1 WHERE id = $i;"; done | mysql sbtest'
     engine_status
     near innodb.history_length "$(fresh_value innodb.history_length)" "$(engine_number 'History list length')" 5 \
         "400 updates under a read view, as the engine's status says"

@@ -6,6 +6,18 @@ run_sql() {
     "$LAB" mysql "$*"
 }
 
+until_sql() { # ANSWER STATEMENT: up to 60 s
+    local i
+    for ((i = 0; i < 120; i++)); do
+        [ "$(run_sql "$2")" != "$1" ] || return 0
+        sleep 0.5
+    done
+    note "no '$1' in 60 s: $2"
+}
+sleepers() { # COUNT: so many sessions are asleep in a statement
+    until_sql "$1" "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600)'"
+}
+
 # The statements are interrupted, not the sessions: a SELECT SLEEP() ends well, and no client aborts.
 wake_sleepers() {
     run_sql "$(run_sql "SELECT CONCAT('KILL QUERY ', id, ';') FROM information_schema.processlist
@@ -57,10 +69,7 @@ show_connections() {
         mysql -h "$LAB_MYSQL_HOST" -P "$LAB_MYSQL_PORT" -u "$LAB_MYSQL_USER" -pwrong -e 'SELECT 1' 2>/dev/null
     done
     near mysql.aborted_connects "$(grown mysql.aborted_connects "$count" 3)" 3 0 "3 wrong logins"
-    for i in $(seq 30); do
-        [ "$(run_sql "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600)'")" -lt 15 ] || break
-        sleep 0.5
-    done
+    sleepers 15
     near mysql.threads_connected "$(awk "BEGIN {print $(fresh_value mysql.threads_connected) - $idle}")" 15 0 "15 sessions more"
     near mysql.threads_connected "$(last mysql.threads_connected)" \
         "$(($(run_sql "SELECT COUNT(*) FROM information_schema.processlist
