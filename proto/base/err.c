@@ -18,12 +18,16 @@ void err_plain(char *text)
     }
 }
 
+/* Not straight into msg, which may be what the new message is made of. */
 static void set_v(struct err *e, enum err_code code, int sys_errno, const char *fmt, va_list ap)
 {
+    char text[ERR_TEXT];
+
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    err_plain(text);
     e->code = code;
     e->sys_errno = sys_errno;
-    (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
-    err_plain(e->msg);
+    memcpy(e->msg, text, strlen(text) + 1);
 }
 
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)

@@ -52,7 +52,8 @@ struct err {
 
 #define ERR_INIT ((struct err){.code = ERR_NONE})
 
-/* Sets e and returns -1, so that `return err_set(...)` reads as one act. */
+/* Sets e and returns -1, so that `return err_set(...)` reads as one act. e->msg may be among the
+ * arguments: "... may be left (%s)". */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
