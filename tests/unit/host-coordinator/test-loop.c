@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "host-coordinator/loop/loop.h"
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "tests/in_range.h"
 #include "tests/slow.h"
@@ -158,6 +160,7 @@ static void test_shield_keeps_undo_going(void **state)
     uv_timer_start(&signaller, raise_term, 5, 0);
     uv_timer_start(&answer, set_flag, 40, 0);
     assert_int_equal(loop_wait(l, &done, mono_us() + 5000 * MS, &e), 0);
+    assert_int_equal(loop_check(l, NULL), 0); /* the signal, where both timers came at once */
     assert_true(loop_cancelled(l));
     /* a deadline still holds behind the shield */
     assert_int_equal(loop_wait(l, &never, mono_us() + 10 * MS, &e), -1);
@@ -177,6 +180,7 @@ struct task {
     int gate; /* when >= 0, the job hangs until something is written to it */
     bool interrupted;
     atomic_int *released;
+    atomic_int tid; /* of its thread, once it runs */
 };
 
 static int run_task(void *arg, struct err *e)
@@ -184,6 +188,7 @@ static int run_task(void *arg, struct err *e)
     struct task *t = arg;
     char byte;
 
+    atomic_store(&t->tid, (int)gettid());
     if (t->gate >= 0 && read(t->gate, &byte, 1) < 0)
         t->interrupted = errno == EINTR;
     if (t->sleep_ms > 0 && poll(NULL, 0, t->sleep_ms) < 0)
@@ -205,30 +210,56 @@ static void wait_for(const atomic_int *value, int wanted)
     assert_int_equal(atomic_load(value), wanted);
 }
 
+static bool has_begun(const struct task *t)
+{
+    return atomic_load(&t->tid) != 0;
+}
+
+static bool has_ended(const struct task *t)
+{
+    AUTO_FREE char *path = xasprintf("/proc/self/task/%d", atomic_load(&t->tid));
+
+    return has_begun(t) && access(path, F_OK) < 0;
+}
+
+/* Without a turn of the loop, which would see that it has ended. */
+static void wait_task(const struct task *t, bool (*has)(const struct task *t))
+{
+    for (int n = 0; n < 20000 && !has(t); n++)
+        (void)poll(NULL, 0, 1);
+    assert_true(has(t));
+}
+
+/* None could begin while another waits, were they not. */
 static void test_jobs_run_side_by_side(void **state)
 {
     struct task tasks[6];
     struct job *jobs[6];
     struct err e = ERR_INIT;
     atomic_int released = 0;
-    int64_t began = mono_us();
+    int gate[2];
 
+    assert_int_equal(pipe(gate), 0);
     for (size_t i = 0; i < 6; i++) {
-        tasks[i] = (struct task){.sleep_ms = 100, .gate = -1, .released = &released};
+        tasks[i] = (struct task){.gate = gate[0], .released = &released};
         tasks[i].result = i == 3 ? -1 : 0;
         jobs[i] = job_start(*state, run_task, &tasks[i], release_task);
     }
+    for (size_t i = 0; i < 6; i++)
+        wait_task(&tasks[i], has_begun);
+    assert_int_equal(write(gate[1], "123456", 6), 6);
     for (size_t i = 0; i < 6; i++) {
         bool abandoned = true;
 
         e = ERR_INIT;
-        assert_int_equal(job_wait(*state, jobs[i], began + 5000 * MS, &abandoned, &e),
+        assert_int_equal(job_wait(*state, jobs[i], mono_us() + 5000 * MS, &abandoned, &e),
                          tasks[i].result);
         assert_false(abandoned);
         assert_int_equal(e.code, i == 3 ? ERR_LIBVIRT : ERR_NONE);
     }
-    assert_int_in_range(mono_us() - began, 95 * MS, 500 * MS * slowness());
     assert_int_equal(released, 0); /* never abandoned: arg stayed ours */
+    close(gate[0]);
+    close(gate[1]);
 }
 
 static void test_hanging_job_is_abandoned(void **state)
@@ -267,7 +298,7 @@ static void test_finished_job_beats_a_past_deadline(void **state)
     struct job *j = job_start(*state, run_task, &t, release_task);
     bool abandoned = true;
 
-    (void)poll(NULL, 0, 50);
+    wait_task(&t, has_ended);
     assert_int_equal(job_wait(*state, j, mono_us() - MS, &abandoned, &e), 0);
     assert_false(abandoned);
     assert_false(err_is_set(&e));
