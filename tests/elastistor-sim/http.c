@@ -56,9 +56,10 @@ static enum MHD_Result reset(struct http *h, struct request *rq)
         MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
+    /* before the client knows, who may ask at once what was logged */
+    reqlog_add(h->sim->log, rq->in_ms, epoch_ms(), rq->command, &rq->params, 0, "reset");
     if (info && connect(info->connect_fd, &nobody, sizeof(nobody)) < 0)
         log_warn("cannot reset a connection: %s", strerror(errno));
-    reqlog_add(h->sim->log, rq->in_ms, epoch_ms(), rq->command, &rq->params, 0, "reset");
     return MHD_NO;
 }
 
