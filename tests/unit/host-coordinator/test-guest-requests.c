@@ -238,33 +238,41 @@ static void test_agent_does_not_read(void **state)
 
 /* ---- clocks ---------------------------------------------------------------------------------- */
 
+static atomic_bool slow_answers;
+
 /* Ahead by an hour; a slow answer must not spoil what a fast one said. */
 static void hour_ahead(struct peer *p)
 {
-    AUTO_MESSAGE Cbsnap__Envelope *m = NULL;
+    Cbsnap__Envelope *m;
 
     peer_set_clock(p, INT64_C(3600000000));
     peer_greet(p, 7);
-    script_answer_one(p);
-    m = peer_expect(p, CBSNAP__ENVELOPE__BODY_STATE_QUERY);
-    (void)poll(NULL, 0, 60);
-    peer_answer_state(p, m);
+    while ((m = peer_receive(p))) {
+        if (atomic_load(&slow_answers))
+            (void)poll(NULL, 0, 60);
+        peer_answer_state(p, m);
+        message_free(m);
+    }
 }
 
 static void test_clock(void **state)
 {
     struct world *w = *state;
-    int64_t offset, uncertainty;
+    int64_t offset, uncertainty = INT64_MAX, after;
 
+    atomic_store(&slow_answers, false);
     world_open(w, hour_ahead);
+    for (int n = 0; n < 20 && uncertainty > 25 * MS; n++) { /* until one was fast */
+        world_must_answer(w);
+        assert_true(guest_clock(w->guest, &offset, &uncertainty));
+        assert_int_in_range(offset, INT64_C(3600000000) - uncertainty,
+                            INT64_C(3600000000) + uncertainty);
+    }
+    assert_int_in_range(uncertainty, 0, 25 * MS);
+    atomic_store(&slow_answers, true);
     world_must_answer(w);
-    assert_true(guest_clock(w->guest, &offset, &uncertainty));
-    assert_int_in_range(offset, INT64_C(3600000000) - uncertainty,
-                        INT64_C(3600000000) + uncertainty);
-    assert_int_in_range(uncertainty, 0, 25 * MS * slowness());
-    world_must_answer(w);
-    assert_true(guest_clock(w->guest, &offset, &uncertainty));
-    assert_int_in_range(uncertainty, 0, 25 * MS * slowness());
+    assert_true(guest_clock(w->guest, &offset, &after));
+    assert_int_equal(after, uncertainty);
 }
 
 int main(void)

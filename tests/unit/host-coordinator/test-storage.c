@@ -145,7 +145,7 @@ static int run_contract(void)
     storage_memory_add(s, "a1-00", "root", "iqn.2016-05.acme.vsm1:root");
     storage_memory_add(s, "a1-01", "log", "iqn.2016-05.acme.vsm1:log");
     storage_memory_add(s, "a1-02", "data", "");
-    storage_memory_latency(s, MEMORY_SNAPSHOT, 50);
+    storage_memory_latency(s, MEMORY_SNAPSHOT, 500); /* beside 5 ms of waiting */
     storage_memory_latency(s, MEMORY_CLONE, 50);
     failed = storage_contract_run(&(struct storage_contract){.title = "storage contract: memory",
                                                              .loop = l,
