@@ -26,7 +26,7 @@ sql() { timeout 20 mariadb --no-defaults -uroot -S "$dir/s" -N -e "$1"; }
 insert() { # insert SECONDS: a write from another session, given up after that time
     timeout "$1" mariadb --no-defaults -uroot -S "$dir/s" -e 'INSERT INTO t.t VALUES (1)'
 }
-write_in() { insert "$(($1 * slow))"; }
+write_in() { insert "$(($1 * slow))"; } # 10 where a lock that is not let go lasts for the hook's lease of 30 s
 blocked() { ! insert 0.5 2>/dev/null; }
 state_is() { run status >"$dir/status" && grep -q "^state  *$1" "$dir/status" || { cat "$dir/status"; false; }; }
 
@@ -95,7 +95,7 @@ second_refused() {
 }
 ok 'a second freeze is refused and changes nothing' second_refused
 ok 'and the write still blocks' blocked
-thawed_by_hook() { run hook thaw && write_in 2 && state_is idle; }
+thawed_by_hook() { run hook thaw && write_in 10 && state_is idle; }
 ok 'hook thaw lets it go' thawed_by_hook
 ok 'a thaw with nothing frozen is no failure' run hook thaw
 noted() {
@@ -125,7 +125,7 @@ hook_killed() {
     sql "$(sql "SELECT CONCAT('KILL ', id) FROM information_schema.processlist \
         WHERE info LIKE '%SLEEP(30)%' AND id <> connection_id()")"
     wait $holder $hook 2>/dev/null
-    [ $rc -eq 0 ] && write_in 2
+    [ $rc -eq 0 ] && write_in 10
 }
 locker_there() {
     [ -n "$(sql "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'")" ]
@@ -137,7 +137,7 @@ ok 'a hook that is killed while it waits is as if it had not asked' hook_killed
 dies_while_held() {
     run hook freeze && blocked && [ -e "$dir/run/session" ] || return 1
     stop_agent KILL
-    write_in 2 || return 1
+    write_in 10 || return 1
     start_agent
     [ ! -e "$dir/run/session" ] && logged 'died in the freeze' && state_is idle &&
         grep -q 'lost (restart)' "$dir/status"
@@ -157,7 +157,7 @@ thaw_tells_lost() {
 ok 'the thaw hook tells once that the freeze was lost' thaw_tells_lost
 
 signalled() {
-    run hook freeze && stop_agent TERM && write_in 2 && [ ! -e "$dir/run/session" ] &&
+    run hook freeze && stop_agent TERM && write_in 10 && [ ! -e "$dir/run/session" ] &&
         [ ! -e "$dir/run/agent.sock" ] && logged '(signal)'
 }
 ok 'SIGTERM while held: lets go first, then ends with 0' signalled
@@ -216,7 +216,7 @@ conf "user = weak
 password_file = $dir/password"
 start_agent
 wrong_password() {
-    ! run hook freeze 2>"$dir/err" && grep -q "weak" "$dir/err" && state_is idle && write_in 2 ||
+    ! run hook freeze 2>"$dir/err" && grep -q "weak" "$dir/err" && state_is idle && write_in 10 ||
         { cat "$dir/err"; false; }
 }
 ok 'wrong password: exit 1, the account named, nothing held' wrong_password
@@ -252,7 +252,7 @@ conf ''
 start_agent
 start_host
 ok 'the agent says hello to a host that appears' said '^hello protocol=1 epoch=8 ' wait hello
-ok 'prepare tells epoch and server' said '^prepared epoch=.* server=10.* mounts=[1-9]' prepare run-1 $((3000 * slow))
+ok 'prepare tells epoch and server' said '^prepared epoch=.* server=10.* mounts=[1-9]' prepare run-1 $((8000 * slow))
 epoch=$(cat "$dir/run/epoch")
 ok 'the hook'\''s freeze is then this run'\''s' run hook freeze
 ok 'the host hears of the lock, with run and position' said "^event-locked epoch=$epoch run=run-1 .*position=bin" wait event-locked
@@ -262,8 +262,8 @@ ok 'a renewal of another run is refused' said '^error code=13 ' renew run-2 "$ep
 ok 'a renewal of another epoch is refused' said '^error code=13 ' renew run-1 77
 renewed() {
     for _ in 1 2 3 4; do
-        pause 1000
-        said "^renewed epoch=$epoch left=$((3000 * slow))" renew run-1 "$epoch" || return 1
+        pause 2500
+        said "^renewed epoch=$epoch left=$((8000 * slow))" renew run-1 "$epoch" || return 1
     done
     blocked
 }
@@ -272,7 +272,7 @@ ok 'prepare while held is refused' said '^error code=5 ' prepare run-2
 ok 'release of another run leaves it alone' said '^released held=0 .*another freeze' release run-2 "$epoch"
 ok 'and the write still blocks' blocked
 ok 'release: not held, for nothing was frozen' said "^released held=0 epoch=$epoch reason=no filesystem" release run-1 "$epoch"
-ok 'writes go on' write_in 2
+ok 'writes go on' write_in 5 # before the lease would end
 ok 'the late thaw hook is harmless' run hook thaw
 ok 'a second release says how it had ended' said '^released held=0 .*had ended already (host)' release run-1 "$epoch"
 garbage() { say garbage 5000 >/dev/null && said '^state 0' state; }
@@ -285,8 +285,8 @@ ok 'and is not served' said '^error code=8 ' state
 ok 'until it speaks ours' said '^hello protocol=1' hello 1
 samples() {
     say subscribe 200 2000 >/dev/null
-    sleep 1
-    said '^sample metrics=[1-9].*system.load1,.*mysql' wait sample
+    # not in each: what the server's own take is limited
+    until_true said '^sample metrics=[1-9].*system.load1,.*mysql' wait sample
 }
 ok 'samples come, with the server'\''s' samples
 comes_back() { say drop >/dev/null && said '^hello' wait hello; }
@@ -294,7 +294,7 @@ ok 'the agent comes back after a lost line' comes_back
 epoch=$(cat "$dir/run/epoch")
 host_dies() {
     said '^prepared' prepare run-3 $((1000 * slow)) && run hook freeze && say drop >/dev/null &&
-        write_in 3 && until_true logged "epoch $epoch ended, not held (lease)"
+        write_in 5 && until_true logged "epoch $epoch ended, not held (lease)"
 }
 ok 'a host that goes silent while held: writes go on after the lease' host_dies
 told_late() { say wait hello >/dev/null && said "^released held=0 epoch=$epoch reason=.*(lease)" release run-3 "$epoch"; }
