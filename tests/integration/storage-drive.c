@@ -8,8 +8,8 @@
  * [ARGUMENT...]
  *
  *     list                   one line per volume: NAME ID IQN SERIAL GROUP BYTES FREE
- *     snapshot NAME VOLUME.. all at once; a line per volume, then "window MS" from the first
- *                            request to the last answer; --warm prepares the connections first
+ *     snapshot NAME VOLUME.. all at once; a line per volume, with the ms until its request
+ *                            and its answer; --warm prepares the connections first
  *     find NAME VOLUME       "found PATH" or "absent"
  *     remove NAME VOLUME
  *     snapshots VOLUME       "NAME PATH CLONES TIME" for each, oldest first
@@ -25,8 +25,9 @@
  *                            keeps volumes, as NAME.img
  *
  * A failure prints "error CODE: MESSAGE" on stderr and ends with 1; a line "unsure" follows when
- * the array may have done it all the same. --timeout is that of one request; with --cancel the
- * operation is taken back after that time.
+ * the array may have done it all the same. --timeout is that of one request; --deadline is that of
+ * what the verb is about, not of the list before it; with --cancel it is taken back after that
+ * time.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -39,6 +40,10 @@
 #include "proto/base/clock.h"
 #include "tests/contract/storage_contract.h"
 #include "tests/integration/storage-drive.h"
+#include "tests/slow.h"
+
+#define LIST_US    (10 * INT64_C(1000000) * slowness())
+#define OVERDUE_US 500000
 
 int64_t drive_deadline(const struct drive *d)
 {
@@ -52,16 +57,11 @@ static int fail(const struct err *e)
 }
 
 /* The driver itself must keep the deadline; the wait here only catches one that does not. */
-int drive_finish(struct drive *d, struct storage_op *op)
+static int finish_by(struct drive *d, struct storage_op *op, int64_t deadline_us)
 {
     struct err e = ERR_INIT;
 
-    if (d->cancel_ms > 0 && op != &d->list) {
-        (void)loop_wait(d->loop, &op->done, mono_us() + (int64_t)d->cancel_ms * 1000, &e);
-        storage_cancel(d->array, op);
-    }
-    e = ERR_INIT;
-    if (loop_wait(d->loop, &op->done, drive_deadline(d) + 500000, &e) < 0) {
+    if (loop_wait(d->loop, &op->done, deadline_us + OVERDUE_US, &e) < 0) {
         fprintf(stderr, "error overdue: the driver did not keep its deadline: %s\n", e.msg);
         storage_cancel(d->array, op);
         return -1;
@@ -74,10 +74,21 @@ int drive_finish(struct drive *d, struct storage_op *op)
     return -1;
 }
 
+int drive_finish(struct drive *d, struct storage_op *op)
+{
+    if (d->cancel_ms > 0) {
+        (void)loop_wait(d->loop, &op->done, mono_us() + (int64_t)d->cancel_ms * 1000, NULL);
+        storage_cancel(d->array, op);
+    }
+    return finish_by(d, op, drive_deadline(d));
+}
+
 int drive_list(struct drive *d)
 {
-    d->array->ops->list_volumes(d->array, drive_deadline(d), &d->list);
-    return drive_finish(d, &d->list);
+    int64_t deadline_us = mono_us() + LIST_US;
+
+    d->array->ops->list_volumes(d->array, deadline_us, &d->list);
+    return finish_by(d, &d->list, deadline_us);
 }
 
 void drive_put_volume(const struct volume *v)
@@ -144,7 +155,6 @@ static int verb_snapshot(struct drive *d, int argc, char **argv)
             printf("%s %.1f %.1f\n", argv[i], (double)(op->started_us - began) / 1e3,
                    (double)(op->ended_us - began) / 1e3);
     }
-    printf("window %.1f\n", (double)(mono_us() - began) / 1e3);
     for (int i = 1; i < argc; i++)
         storage_op_release(&ops[i - 1]);
     return rc;

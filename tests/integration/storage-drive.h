@@ -16,7 +16,7 @@ struct drive {
     char key[512];
 };
 
-/* As the command line has it, counted from now. */
+/* As the command line has it, counted from now; not for the list. */
 int64_t drive_deadline(const struct drive *d);
 /* Waits; -1 after a failure, which is printed. */
 int drive_finish(struct drive *d, struct storage_op *op);
