@@ -4,6 +4,7 @@
 # rollback and clones do to data that was written over iSCSI, restarts of either program.
 # Needs no root: tgtd has its own control socket here.
 set -u
+. "$(dirname "$0")/slow.sh"
 PATH=$PATH:/usr/sbin:/sbin
 sim=${ELASTISTOR_SIM:-${BUILD:-build}/elastistor-sim}
 dir=$(mktemp -d) || exit 1
@@ -36,7 +37,7 @@ ok() { # STATUS TEXT
 start_tgtd() {
     tgtd -f -C "$control" --iscsi "portal=127.0.0.1:$portal" >>"$dir/tgtd.log" 2>&1 &
     tgtd=$!
-    for _ in $(seq 100); do
+    for _ in $(seq $((600 * slow))); do
         tgtadm -C "$control" --lld iscsi --op show --mode target >/dev/null 2>&1 && return 0
         kill -0 "$tgtd" 2>/dev/null || return 1
         sleep 0.05
@@ -53,7 +54,7 @@ start_sim() {
     rm -f "$dir/port"
     "$sim" --config "$dir/sim.conf" --foreground 2>>"$dir/stderr" &
     pid=$!
-    for _ in $(seq 100); do
+    for _ in $(seq $((600 * slow))); do
         [ -e "$dir/port" ] && break
         kill -0 "$pid" 2>/dev/null || return 1
         sleep 0.05
@@ -164,12 +165,23 @@ call rollbackToSnapshot id="$volume" path="$path"
 io "$iqn" 'read -P 11 0 4M'
 ok $? "rollback: the next session reads the snapshot's data"
 
-io "$iqn" 'read 0 8M' 'write -P 44 8M 8M' 'sleep 700' &
-wait $!
-call monitorFileSystemQoS id="$volume"
-[ "$(get '[.[].monitorFilesystemQoS[].iops|tonumber]|max')" -gt 0 ] &&
-    [ "$(get '[.[].monitorFilesystemQoS[].throughput|tonumber]|max')" -gt 1000 ]
+# a session that stays until it was measured
+timeout 20 qemu-io -f raw -c 'read 0 8M' -c 'write -P 44 8M 8M' -c 'sleep 60000' \
+    "iscsi://127.0.0.1:$portal/$iqn/1" >"$dir/io" 2>&1 &
+session=$!
+measured() {
+    call monitorFileSystemQoS id="$volume"
+    [ "$(get '[.[].monitorFilesystemQoS[].iops|tonumber]|max')" -gt 0 ] &&
+        [ "$(get '[.[].monitorFilesystemQoS[].throughput|tonumber]|max')" -gt 1000 ]
+} 2>/dev/null
+for _ in $(seq 100); do
+    measured && break
+    sleep 0.1
+done
+measured
 ok $? "monitorFileSystemQoS shows the session's commands and bytes"
+kill "$session"
+wait "$session" 2>/dev/null
 
 call addiSCSIInitiator accountid="$account" name=hosts netmask=192.0.2.0/24 \
     initiatorgroup=iqn.1994-05.com.example:a,iqn.1994-05.com.example:b
