@@ -126,7 +126,8 @@ $(BUILD)/floor: $(call objs,tests/bench/floor.c)
 # ---- the database lock against a real server --------------------------------------------------
 
 MYSQL_DRIVE_OBJ := $(call objs,$(addprefix tests/integration/, \
-	mysql-drive.c mysql-drive-refused.c mysql-drive-lost.c mysql-drive-server.c mysql-proxy.c mysql-sessions.c))
+	mysql-drive.c mysql-drive-refused.c mysql-drive-lost.c mysql-drive-server.c mysql-proxy.c mysql-sessions.c \
+	lateness.c))
 
 $(MYSQL_DRIVE_OBJ): CPPFLAGS += $(call pc_cflags,$(MYSQL_PC))
 $(BUILD)/mysql-drive: $(MYSQL_DRIVE_OBJ) $(BUILD)/libagent.a $(BUILD)/libproto.a

@@ -8,12 +8,17 @@
 
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "tests/integration/lateness.h"
 #include "tests/integration/mysql-drive.h"
 #include "tests/integration/mysql-proxy.h"
 #include "tests/slow.h"
 
-/* A cancel is a few round trips on a machine that does other things too. */
-#define SLACK_MS (400 * slowness())
+/* A cancel is a few round trips, each of which may have had to wait for a processor. The server's
+ * own limit, in whole seconds, is near: more than that shows that it was not our cancel. */
+static int64_t slack_ms(struct lateness *late)
+{
+    return 400 * slowness() + 3 * lateness_ms(late);
+}
 
 /*
  * Long enough for something to happen while the request is pending. The server's own limit is in
@@ -46,33 +51,37 @@ void test_long_update(void)
     struct writer w;
     struct position p;
     struct lock_report r;
+    struct lateness late;
+    int64_t slack;
     bool bounded = true;
     int rc;
 
     start_long_update(&slow);
     (void)snprintf(blocker, sizeof(blocker), "thread %lu ", mysql_thread_id(slow.my));
     sleep_ms(1200); /* so that the server counts seconds */
+    lateness_begin(&late);
     writer_start(&w, sock);
     began = mono_us();
     rc = take(l, &quick, &p, &r);
     took_ms = (mono_us() - began) / 1000;
+    slack = slack_ms(&late);
     check(rc < 0 && last_error.code == ERR_LOCK && r.tries == 3,
           "not granted beside a running UPDATE");
     for (unsigned n = 0; n < r.tries; n++)
         bounded &= r.try[n].outcome == LOCK_TIMEOUT && r.try[n].waited_ms >= 290 &&
-                   r.try[n].waited_ms < 300 + SLACK_MS;
+                   r.try[n].waited_ms < 300 + slack;
     check(bounded, "each try ended in its time: %u, %u, %u ms", r.try[0].waited_ms,
           r.try[1].waited_ms, r.try[2].waited_ms);
-    check(took_ms < 3 * (300 + SLACK_MS) + 300, "all tries together took %lld ms",
-          (long long)took_ms);
+    check(took_ms < 3 * (300 + slack) + 300, "all tries together took %lld ms", (long long)took_ms);
     check(pending() == 0, "no request of ours is left on the server");
     check(strstr(last_error.msg, blocker) && strstr(last_error.msg, "user 'root'"),
           "it says who was in the way: %s", last_error.msg);
-    check(write_works(500), "a writer works right afterwards");
+    check(write_works(), "a writer works right afterwards");
     writer_stop(&w);
-    check(w.errors == 0 && w.longest_us < (300 + SLACK_MS) * 1000,
+    check(w.errors == 0 && w.longest_us < (300 + slack_ms(&late)) * 1000,
           "no other writer waited longer than one try: %lld ms at most, %lu writes",
           (long long)w.longest_us / 1000, w.writes);
+    lateness_end(&late);
     background_kill(&slow, admin);
     check(take(l, &quick, &p, &r) == 0, "granted once the UPDATE has ended");
     position_release(&p);
@@ -88,10 +97,12 @@ void test_long_select(void)
     struct writer w;
     struct position p;
     struct lock_report r;
+    struct lateness late;
     int rc;
 
     background_start(&slow, sock, "SELECT x, SLEEP(20) FROM slow WHERE id = 1");
     (void)until_runs("SELECT x, SLEEP", "User sleep");
+    lateness_begin(&late);
     writer_start(&w, sock);
     rc = take(l, &quick, &p, &r);
     if (rc == 0) { /* MariaDB 10.4 and later no longer waits for readers */
@@ -102,10 +113,11 @@ void test_long_select(void)
         check(last_error.code == ERR_LOCK && r.tries == 3, "not granted beside a running SELECT");
         check(pending() == 0, "no request of ours is left on the server");
     }
-    check(write_works(500), "no lock is left half-way");
+    check(write_works(), "no lock is left half-way");
     writer_stop(&w);
-    check(w.errors == 0 && w.longest_us < (300 + SLACK_MS) * 1000,
+    check(w.errors == 0 && w.longest_us < (300 + slack_ms(&late)) * 1000,
           "no writer waited longer than one try: %lld ms", (long long)w.longest_us / 1000);
+    lateness_end(&late);
     background_kill(&slow, admin);
     mysql_lock_free(l);
 }
@@ -126,7 +138,7 @@ void test_victims(void)
         writer_start(&w[n], sock);
     rc = take(l, &limits, &p, &r);
     check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].outcome == LOCK_VICTIMS &&
-              r.try[0].victims >= 2 && r.try[0].waited_ms < 1000 * slowness(),
+              r.try[0].victims >= 2 && r.try[0].waited_ms < 4000 * slowness(),
           "given up with %u victims after %u ms: %s", r.try[0].victims, r.try[0].waited_ms,
           last_error.msg);
     check(pending() == 0, "no request of ours is left on the server");
@@ -148,6 +160,7 @@ void test_wedge(void)
     struct position p;
     struct lock_report r;
     int64_t began, took_ms;
+    struct lateness machine;
     int rc;
 
     check(mysql_lock_ready(l, &last_error) == 0, "ready");
@@ -157,16 +170,18 @@ void test_wedge(void)
     (void)until_runs("UPDATE rows2", "Updating");
     /* T1's next statement comes while our request is pending */
     background_start_later(&late, t1, until_pending, "UPDATE rows2 SET x = x + 1 WHERE id = 2");
+    lateness_begin(&machine);
     began = mono_us();
     rc = take(l, &once, &p, &r);
     took_ms = (mono_us() - began) / 1000;
     check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].victims >= 1,
           "the wedge ends by our cancel, after %lld ms", (long long)took_ms);
-    check(took_ms < ONCE_MS + SLACK_MS, "in bounded time");
-    check(background_wait(&late, 1000) && late.error == 0, "the first transaction goes on");
+    check(took_ms < ONCE_MS + slack_ms(&machine), "in bounded time");
+    lateness_end(&machine);
+    check(background_wait(&late, 3000) && late.error == 0, "the first transaction goes on");
     background_join(&late);
     session_do(t1, "COMMIT");
-    check(background_wait(&t2, 1000) && t2.error == 0, "and so does the second");
+    check(background_wait(&t2, 3000) && t2.error == 0, "and so does the second");
     background_join(&t2);
     check(pending() == 0, "no request of ours is left on the server");
     mysql_close(t1);
@@ -230,9 +245,9 @@ void test_cancel(void)
     ended = mono_us();
     (void)pthread_join(thread, NULL);
     took_us = ended - canceller.cancelled_us;
-    check(rc < 0 && last_error.code == ERR_CANCELLED && took_us < SLACK_MS * 1000,
+    check(rc < 0 && last_error.code == ERR_CANCELLED && took_us < 3000000 * slowness(),
           "cancelled by another thread, in %lld ms", (long long)took_us / 1000);
-    check(pending() == 0 && write_works(500), "no request of ours is left on the server");
+    check(pending() == 0 && write_works(), "no request of ours is left on the server");
     background_kill(&slow, admin);
     check(take(l, &quick, &p, &r) == 0, "a spent cancel does not hurt the next request");
     position_release(&p);
@@ -310,18 +325,21 @@ void test_stuck_watch(void)
     struct background slow;
     struct position p;
     struct lock_report r;
+    struct lateness late;
     int opened, rc;
 
     if (!proxied_start(&x))
         return;
     start_long_update(&slow);
+    lateness_begin(&late);
     rc = take_stalling(x.lock, &x.proxy, 0, &p, &r);
     opened = atomic_load(&x.proxy.accepted);
-    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < ONCE_MS + SLACK_MS,
+    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < ONCE_MS + slack_ms(&late),
           "a stuck watch does not keep us from cancelling, after %u ms", r.try[0].waited_ms);
+    lateness_end(&late);
     /* the first of them may be given up too */
     check(opened >= 4, "over a fresh connection");
-    check(pending() == 0 && write_works(500), "no request of ours is left on the server");
+    check(pending() == 0 && write_works(), "no request of ours is left on the server");
     background_kill(&slow, admin);
     proxied_stop(&x);
 }
@@ -375,15 +393,19 @@ void test_stuck_lock(void)
     struct background slow;
     struct position p;
     struct lock_report r;
+    struct lateness late;
     int rc;
 
     if (!proxied_start(&x))
         return;
     start_long_update(&slow);
+    lateness_begin(&late);
     rc = take_stalling(x.lock, &x.proxy, 2, &p, &r);
-    check(rc < 0 && last_error.code == ERR_LOCK && r.try[0].waited_ms < ONCE_MS + 1000 + SLACK_MS,
+    check(rc < 0 && last_error.code == ERR_LOCK &&
+              r.try[0].waited_ms < ONCE_MS + 1000 + slack_ms(&late),
           "a silent lock connection is given up after %u ms", r.try[0].waited_ms);
-    check(pending() == 0 && write_works(500), "no request of ours is left on the server");
+    lateness_end(&late);
+    check(pending() == 0 && write_works(), "no request of ours is left on the server");
     background_kill(&slow, admin);
     check(take(x.lock, &quick, &p, &r) == 0, "granted on a new connection");
     position_release(&p);
