@@ -50,7 +50,7 @@ void reader_open(struct reader *r, const char *user, enum mysql_statements mode)
     r->sampler = mysql_status_new(&(struct mysql_sampler_config){.login = &r->login,
                                                                  .trx_long_s = 1,
                                                                  .statements = mode,
-                                                                 .slow_every_ms = 700,
+                                                                 .slow_every_ms = READER_SLOW_MS,
                                                                  .facts = r->facts});
 }
 
@@ -242,6 +242,12 @@ static void test_counters(struct reader *r)
           "a slow statement is %.2f", reader_count(r, "mysql.slow_queries"));
 }
 
+static bool somebody_waits(void)
+{
+    return session_number(admin, "SELECT COUNT(*) FROM information_schema.INNODB_TRX"
+                                 " WHERE trx_state = 'LOCK WAIT'") > 0;
+}
+
 static void test_row_locks(struct reader *r)
 {
     MYSQL *holder = session_open(sock);
@@ -251,6 +257,8 @@ static void test_row_locks(struct reader *r)
     session_do(holder, "BEGIN");
     session_do(holder, "UPDATE t SET x = 0 WHERE id = 1");
     background_start(&waiter, sock, "UPDATE t SET x = 1 WHERE id = 1");
+    for (int n = 0; n < 300 && !somebody_waits(); n++)
+        sleep_ms(100);
     sleep_ms(400);
     reader_read(r);
     check(reader_value(r, "innodb.row_lock_current") == 1 &&

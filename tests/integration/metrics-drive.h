@@ -14,6 +14,8 @@ extern MYSQL *admin;
 
 void check(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+#define READER_SLOW_MS 700 /* what is read at the slow pace is absent in between */
+
 /* Reads like the agent does, one reading at a time. */
 struct reader {
     struct mysql_login login;

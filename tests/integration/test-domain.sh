@@ -297,9 +297,11 @@ qemu-system-x86_64 -S -M q35 -accel tcg -display none -nodefaults -device virtio
     -device virtserialport,chardev=port,name=org.cbsnap.agent.0 >"$dir/qemu" 2>&1 &
 qemu=$!
 pids=$qemu
-wait_for [ -S "$port" ]
-# its own loop must turn before it accepts
-sleep 1
+# the socket is there long before its loop turns, and until then nobody is let in
+lets_in() {
+    ! drive link "$port" $((300 * slow)) && grep -q 'does not run in the guest' "$dir/err"
+}
+wait_for lets_in
 fails 'a port without an agent' timeout 'cbsnap-agent does not run in the guest' link "$port" $((800 * slow))
 "$DRIVE" hold "$port" >"$dir/held" &
 holder=$!

@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/tap.sh
+. tests/integration/slow.sh
 dir=$(mktemp -d /tmp/cbsnap-idle.XXXXXX) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
@@ -61,8 +62,8 @@ real_agent() { # its own words: with the marker there, only an answer that says 
     program=$PWD/${BUILD:-build}/cbsnap-agent
     "$program" --config "$dir/conf" daemon 2>"$dir/log" &
     pid=$!
-    for _ in $(seq 100); do
-        [ ! -S "$dir/agent/agent.sock" ] || break
+    for _ in $(seq $((100 * slow))); do
+        "$program" --config "$dir/conf" status >/dev/null 2>&1 && break
         sleep 0.1
     done
     agent "exec '$program' --config '$dir/conf' \"\$@\""
