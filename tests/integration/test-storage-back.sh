@@ -197,9 +197,9 @@ sim clear
 
 # somebody else changes it between the change and the look
 service=$(api "listVolumeiSCSIService&storageid=$(id_of data)" | member id)
-sim "latency?command=listVolumeiSCSIService&ms=$((2000 * slow))"
+sim "latency?command=listVolumeiSCSIService&ms=$((5000 * slow))"
 before=$(sim_count updateVolumeiSCSIService)
-"$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" --deadline $((10000 * slow)) set-access data "$everybody" \
+"$DRIVE" --url "$url" --key-file "$dir/key" --ca "$dir/good.pem" --deadline $((30000 * slow)) set-access data "$everybody" \
     >"$dir/out" 2>"$dir/err" &
 pid=$!
 until_asked updateVolumeiSCSIService 1

@@ -243,7 +243,7 @@ result $? 'the key is in nothing that the driver ever printed here'
 
 sim clear
 # it tells volumes that are asked for at once from one after another
-sim "latency?command=createStorageSnapshot&ms=$((200 * slow))"
+sim "latency?command=createStorageSnapshot&ms=$((500 * slow))"
 sim "latency?command=cloneDatasetSnapshot&ms=$((200 * slow))"
 drive set-access root "$(group_id ALL)"
 result $? 'somebody may use the first volume'
