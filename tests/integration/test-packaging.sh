@@ -1,0 +1,39 @@
+#!/bin/bash
+# What packages are made and judged with, as far as that needs neither root nor a package: check-binary on
+# binaries made for it.
+# shellcheck disable=SC2317 # the tests are called by name
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
+dir=$(mktemp -d /tmp/cbsnap-packaging.XXXXXX) || exit 1
+trap 'rm -rf "$dir"' EXIT
+
+# ---- check-binary
+
+# what must be there for check-binary to take it for a binary of ours
+made() { # NAME SOURCE [OPTION...]
+    local name=$1
+    printf '%s\n' '#include <uv.h>' "$2" >"$dir/$name.c"
+    shift 2
+    ${CC:-cc} -o "$dir/$name" "$dir/$name.c" "$@" -luv
+}
+judged() { packaging/rpm/check-binary el9 "$dir/$1" >"$dir/out"; }
+explain() { cat "$dir/out"; }
+
+fit() { made fit 'int main(void) { return uv_hrtime() == 0; }' && judged fit; }
+ok 'a binary that asks for what Enterprise Linux 9 has is fit for it' fit
+weak() {
+    made weak 'extern unsigned arc4random(void) __attribute__((weak));
+int main(void) { return uv_hrtime() == 0 || (arc4random && arc4random()); }' &&
+        objdump -p "$dir/weak" | grep -q 'GLIBC_2\.36$' && ! judged weak && grep -q 'has no GLIBC_2.36' "$dir/out"
+}
+ok 'one with a weak symbol of a younger glibc is not: ld.so asks for its version' weak
+strange() {
+    made strange 'static void *p = &p;
+int main(void) { return uv_hrtime() == 0 || !p; }' -pie -fPIE -Wl,-z,pack-relative-relocs &&
+        objdump -p "$dir/strange" | grep -q 'GLIBC_ABI_DT_RELR$' && ! judged strange &&
+        grep -q 'has no GLIBC_ABI_DT_RELR' "$dir/out"
+}
+ok 'nor one with a version of libc that is no number' strange
+
+tap_end
