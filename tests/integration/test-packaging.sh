@@ -1,6 +1,6 @@
 #!/bin/bash
 # What packages are made and judged with, as far as that needs neither root nor a package: check-binary on
-# binaries made for it.
+# binaries made for it, and the Makefile with a compiler for another machine.
 # shellcheck disable=SC2317 # the tests are called by name
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -35,5 +35,22 @@ int main(void) { return uv_hrtime() == 0 || !p; }' -pie -fPIE -Wl,-z,pack-relati
         grep -q 'has no GLIBC_ABI_DT_RELR' "$dir/out"
 }
 ok 'nor one with a version of libc that is no number' strange
+
+# ---- the Makefile
+
+harden() { # CC: the flags that an object is compiled with
+    make -n BUILD="$dir/build" CC="$1" "$dir/build/obj/proto/base/err.o" | grep -o -e '-f[a-z-]*' >"$dir/out"
+}
+x86_only() {
+    cat >"$dir/cc" <<'END'
+#!/bin/sh
+case " $* " in *' -fcf-protection '*) echo "'-fcf-protection=full' is not supported for this target" >&2; exit 1 ;; esac
+END
+    chmod +x "$dir/cc"
+    harden "$dir/cc" && ! grep -qx -e -fcf-protection "$dir/out" && grep -qx -e -fstack-protector-strong "$dir/out"
+}
+ok 'a compiler that does not know -fcf-protection is not given it' x86_only
+x86() { harden true && grep -qx -e -fcf-protection "$dir/out"; }
+ok 'one that does is' x86
 
 tap_end
