@@ -202,6 +202,11 @@ static void check_hook(struct report *r, const struct hook_facts *h)
         say(r, LEVEL_OK, "hook", "qemu-ga calls '%s'%s%s", h->runner_path,
             h->runner == RUNNER_DIRECT ? "" : ", which runs ",
             h->runner == RUNNER_DIRECT ? "" : h->hook_path);
+    if (h->update_aside)
+        say(r, LEVEL_WARN, "hook",
+            "an update has left '/etc/sysconfig/qemu-ga.rpmnew': as long as the older file is in "
+            "force, the host may make calls that the newer one forbids; take it over "
+            "(upgrading.md)");
     if (h->runner == RUNNER_STOCK)
         say(r, LEVEL_WARN, "runner",
             "'%s' is QEMU's own runner: it ignores a hook that fails, so virsh domfsfreeze "

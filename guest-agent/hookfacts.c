@@ -206,6 +206,13 @@ static void read_files(struct ga_setup *g, const char *root, bool ga_running)
 /* ---- the hook and its directory ----------------------------------------------------------------
  */
 
+static bool is_there(const char *root, const char *path)
+{
+    AUTO_FREE char *full = xasprintf("%s%s", root, path);
+
+    return access(full, F_OK) == 0;
+}
+
 static bool is_executable(const char *root, const char *path)
 {
     AUTO_FREE char *full = xasprintf("%s%s", root, path);
@@ -348,6 +355,7 @@ void hookfacts_read(struct hook_facts *ret, const char *root)
     *ret = (struct hook_facts){.runner = RUNNER_NONE};
     ret->ga_running = read_process(&setup, root);
     read_files(&setup, root, ret->ga_running);
+    ret->update_aside = is_there(root, SYSCONFIG ".rpmnew");
     KEEP(ret->runner_path, setup.runner);
     if (!ret->ga_running)
         problem(ret, "qemu-ga is not running: start qemu-guest-agent");

@@ -5,7 +5,8 @@
  *
  * Source: qemu-ga(8) and qga/main.c: -F[PATH], --fsfreeze-hook[=PATH], -b/--block-rpcs (formerly
  * --blacklist), -a/--allow-rpcs, -c/--config; /etc/qemu/qemu-ga.conf [general]; Enterprise Linux:
- * /etc/sysconfig/qemu-ga FSFREEZE_HOOK_ENABLE, FSFREEZE_HOOK_PATHNAME, BLACKLIST_RPC.
+ * /etc/sysconfig/qemu-ga FSFREEZE_HOOK_ENABLE, FSFREEZE_HOOK_PATHNAME, BLACKLIST_RPC (which 9.2
+ * and 9.4 gave other names; the list is then empty for who kept the old file).
  * Stateless; blocks only on reading local files, so not to be used while frozen.
  */
 #ifndef CBSNAP_AGENT_HOOKFACTS_H
@@ -28,6 +29,7 @@ struct hook_facts {
     char dir[256];         /* where that looks for hooks; "" when it looks nowhere */
     char hook_path[256];   /* ours in it; "" when it is not there */
     char problem[512];     /* why a freeze would not reach us; "" when it would */
+    bool update_aside; /* a package's newer /etc/sysconfig/qemu-ga lies beside it, not in force */
 };
 
 /* `root` is "" for the live system; tests give a directory that holds /proc, /etc, ... */

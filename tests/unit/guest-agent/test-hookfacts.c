@@ -224,6 +224,22 @@ static void test_sysconfig(void **state)
     assert_non_null(strstr(f.problem, "not running"));
 }
 
+/* What an update of qemu-ga leaves when the hook stands in the file. */
+static void test_update_aside(void **state)
+{
+    struct hook_facts f;
+
+    (void)state;
+    good();
+    text("/etc/sysconfig/qemu-ga", "BLACKLIST_RPC=guest-exec\n", 0644);
+    hookfacts_read(&f, root);
+    assert_false(f.update_aside);
+    text("/etc/sysconfig/qemu-ga.rpmnew", "BLOCK_RPCS=guest-exec\n", 0644);
+    hookfacts_read(&f, root);
+    assert_true(f.update_aside);
+    assert_string_equal(f.problem, ""); /* a freeze is not in its way */
+}
+
 static void test_empty_guest(void **state)
 {
     struct hook_facts f;
@@ -249,6 +265,7 @@ int main(void)
         T(test_calls_refused),
         T(test_config_file),
         T(test_sysconfig),
+        T(test_update_aside),
         T(test_empty_guest),
     };
 
