@@ -77,8 +77,17 @@ real_agent() { # its own words: with the marker there, only an answer that says 
 ok 'the real agent, idle: at once' real_agent
 exit_passed() { fresh; answers idle; "$dir/tool" sh -c 'exit 7'; [ $? -eq 7 ]; }
 ok "the command's exit is ours" exit_passed
+only_waits() {
+    fresh
+    answers idle
+    "$dir/tool" -t 0 && "$dir/tool" || return 1
+    answers frozen
+    "$dir/tool" -t 1 2>"$dir/err"
+    [ $? -eq 75 ] && grep -q 'waited for no longer' "$dir/err" && ! grep -q 'do it later' "$dir/err"
+}
+ok 'without a command it only waits, and says no more than that' only_waits
 usage() {
-    for args in '' '-t' '-t x true' '-t 5'; do
+    for args in '-t' '-t x true' '-t x'; do
         # shellcheck disable=SC2086 # words
         "$dir/tool" $args
         [ $? -eq 2 ] || { echo "accepted: $args"; return 1; }
