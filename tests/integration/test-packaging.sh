@@ -1,6 +1,6 @@
 #!/bin/bash
 # What packages are made and judged with, as far as that needs neither root nor a package: check-binary on
-# binaries made for it, and the Makefile with a compiler for another machine.
+# binaries made for it, the Makefile with a compiler for another machine, a purge beside a run.
 # shellcheck disable=SC2317 # the tests are called by name
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -52,5 +52,24 @@ END
 ok 'a compiler that does not know -fcf-protection is not given it' x86_only
 x86() { harden true && grep -qx -e -fcf-protection "$dir/out"; }
 ok 'one that does is' x86
+
+# ---- purge
+
+# The lock of a run is an open file description's, as the coordinator takes it: fcntl, and not flock.
+purge_beside_a_run() {
+    local journal=$dir/var/lib/cbsnap/journal
+    mkdir -p "$journal" "$dir/etc/cbsnap" && touch "$journal/dead.lock"
+    sed "s#/\(etc\|var\)/#$dir/\1/#g" packaging/deb/debian/cbsnap-coordinator.postrm >"$dir/postrm"
+    python3 - "$journal/live.lock" sh "$dir/postrm" purge <<'END' &&
+import fcntl, struct, subprocess, sys
+F_OFD_SETLK = 37
+lock = open(sys.argv[1], "w")
+fcntl.fcntl(lock, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 1, 0))
+sys.exit(subprocess.call(sys.argv[2:]))
+END
+        [ -e "$journal/live.lock" ] && [ ! -e "$journal/dead.lock" ] &&
+        sh "$dir/postrm" purge && [ ! -e "$dir/var/lib/cbsnap" ]
+}
+ok 'a purge leaves the lock of a run that is under way, and takes the others' purge_beside_a_run
 
 tap_end

@@ -8,7 +8,7 @@ host=packaging/deb/debian/host
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 
-explain() { cat "$dir"/err "$dir"/called "$dir"/log/*; }
+explain() { cat "$dir"/err "$dir"/*called "$dir"/log/*; }
 
 # ---- tries
 
@@ -38,6 +38,13 @@ runs 'three times at most, and the last one counts' 4 3 3 3 4 0
 runs 'a wrong configuration is not' 2 1 2 0
 runs 'nor what a person must look at' 5 1 5 0
 runs 'nor a program that died' 139 1 139 0
+# the package goes while the next try is waited for
+printf '#!/bin/sh\necho "$*" >>"$0.called"\nrm "$0"\nexit 4\n' >"$dir/going"
+chmod +x "$dir/going"
+: >"$dir/going.called"
+CBSNAP_COORD=$dir/going CBSNAP_PAUSE_S=0 "$host/scheduled-snapshot" db-1 2>"$dir/err"
+[ $? -eq 4 ] && grep -q "there is no $dir/going any more" "$dir/err" && [ "$(wc -l <"$dir/going.called")" -eq 1 ]
+result $? 'a program that is gone is not tried again: the last one counts, and it is said'
 ! CBSNAP_COORD=$dir/coord "$host/scheduled-snapshot" 2>"$dir/err" && grep -q usage "$dir/err"
 result $? 'without a name it does nothing'
 
