@@ -63,8 +63,14 @@ fi
 
 # ---- the coordinator
 
-there dpkg -i /opt/cbsnap-coordinator.deb
+there dpkg -i /opt/cbsnap-coordinator-previous.deb
 result $? 'the coordinator is installed'
+# as it would be with a build of another day: systemd compares times
+touch -d 2020-01-01 "$root"/lib/systemd/system/cbsnap-*
+there systemctl daemon-reload && there systemctl start cbsnap-snapshot@db9.timer
+there dpkg -i /opt/cbsnap-coordinator.deb &&
+    [ "$(property NeedDaemonReload cbsnap-snapshot@db9.timer)" = no ] && there systemctl stop cbsnap-snapshot@db9.timer
+result $? 'and upgraded: systemd knows the units as they are now'
 printf '#!/bin/sh\n{ id -un; printf "%%s\\n" "$@"; } >/var/lib/cbsnap/told\n' >"$root/etc/cbsnap/on-failure"
 chmod 755 "$root/etc/cbsnap/on-failure"
 
@@ -103,7 +109,14 @@ result $? 'as enabled it is for the night'
 
 # ---- the agent
 
-there dpkg -i /opt/cbsnap-agent-previous.deb
+mkdir -p "$root/etc/systemd/system/cbsnap-agent.service.d"
+printf '[Service]\nExecStart=\nExecStart=/bin/false\n' >"$root/etc/systemd/system/cbsnap-agent.service.d/t.conf"
+there timeout 60 dpkg -i /opt/cbsnap-agent-previous.deb && grep -q 'does not run; when it does: .*qemu-ga-hook enable' "$dir/out" &&
+    ! grep -qs '^fsfreeze-hook' "$root/etc/qemu/qemu-ga.conf"
+result $? 'an agent that does not start is given no hook, and it is said'
+there dpkg -P cbsnap-agent
+rm -r "$root/etc/systemd/system/cbsnap-agent.service.d"
+there systemctl daemon-reload && there dpkg -i /opt/cbsnap-agent-previous.deb
 result $? 'the agent is installed'
 there systemctl is-active cbsnap-agent.service && there systemctl is-enabled cbsnap-agent.service &&
     there cbsnap-agent status
@@ -132,7 +145,8 @@ result $? 'a removal in a freeze leaves the agent running'
 there rm /run/qga.state.isfrozen
 wait $removal
 result $? 'and is done when that is over'
-! there systemctl is-active cbsnap-snapshot@db-1.timer && ! there systemctl is-active cbsnap-agent.service
+! there systemctl is-active cbsnap-snapshot@db-1.timer && ! there systemctl is-active cbsnap-agent.service &&
+    [ "$(property LoadState cbsnap-snapshot@db-1.service)" = not-found ]
 result $? 'timers and agent have been stopped'
 there systemctl --failed --plain --no-legend
 ! grep -v 'cbsnap-snapshot@' "$dir/out" | grep -q cbsnap
