@@ -77,7 +77,6 @@ coordinator() {
     result $? 'it is upgraded'
     state upgraded
     is 'of its files only those changed that did; what the administrator wrote stayed' used upgraded <<END
-~ /etc/apparmor.d/abstractions/cbsnap-channel
 + /etc/cbsnap/coord.conf.dpkg-dist
 ~ /etc/logrotate.d/cbsnap-coordinator
 - /usr/share/doc/cbsnap-coordinator/OLD
@@ -156,9 +155,10 @@ units_and_rules() {
     inside systemd-analyze verify --man=no cbsnap-snapshot@db1.service cbsnap-snapshot@db1.timer \
         cbsnap-notify@db1.service && [ ! -s "$dir/out" ]
     result $? 'systemd finds no fault with its units'
-    printf '#include <tunables/global>\nprofile t {\n  #include <abstractions/cbsnap-channel>\n}\n' >"$root/tmp/profile"
+    printf '#include <tunables/global>\nprofile t {\n  #include "/usr/share/doc/cbsnap-coordinator/examples/apparmor-channel"\n}\n' \
+        >"$root/tmp/profile"
     inside apparmor_parser --skip-kernel-load --skip-cache --debug /tmp/profile
-    result $? 'AppArmor reads its abstraction'
+    result $? 'AppArmor reads the example of an abstraction'
     inside logrotate --debug /etc/logrotate.d/cbsnap-coordinator && ! grep -q '^error' "$dir/out"
     result $? 'logrotate reads its rule'
 }
@@ -186,7 +186,6 @@ agent() {
     result $? 'systemd finds no fault with its unit'
 
     echo 'user = cbsnap' >>"$root/etc/cbsnap/agent.conf"
-    mkdir -m 700 "$root/var/lib/cbsnap/instance"
     echo '{}' >"$root/var/lib/cbsnap/instance/20261124T013604Z-6e86.json"
     inside /usr/libexec/cbsnap/qemu-ga-hook disable
     state used
@@ -214,13 +213,19 @@ END
     state purged
     is 'nothing is left' before purged </dev/null
 }
-made_by_agent() { printf '+ %s\n' /etc/qemu/qemu-ga.conf /var/lib/cbsnap; }
+made_by_agent() { printf '+ %s\n' /etc/qemu/qemu-ga.conf /var/lib/cbsnap /var/lib/cbsnap/instance; }
 wants() { # masked or still wanted, as debhelper leaves it
     (cd "$root" && find etc/systemd/system -name cbsnap-agent.service -printf '+ /%p\n')
 }
 
 both() {
-    install_deb cbsnap-coordinator.deb && install_deb cbsnap-agent.deb && state both &&
+    install_deb cbsnap-coordinator.deb && install_deb cbsnap-agent.deb
+    result $? 'both go onto one machine'
+    # as the agent is: root, without the right to write where it may not
+    inside setpriv --bounding-set=-dac_override sh -c ': >/var/lib/cbsnap/instance/x && rm /var/lib/cbsnap/instance/x &&
+        ! mkdir /var/lib/cbsnap/y 2>/dev/null'
+    result $? 'and the agent has a place for its manifests below a directory that is the coordinator'"'"'s'
+    state both &&
         inside dpkg -P cbsnap-agent && [ -e "$root/etc/cbsnap/coord.conf" ] &&
         [ -d "$root/var/lib/cbsnap/records" ] && inside dpkg -P cbsnap-coordinator && state none
     is 'both on one machine leave each other alone' before none </dev/null

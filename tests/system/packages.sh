@@ -91,7 +91,8 @@ deb)
     default=/etc/cbsnap/agent.conf.dpkg-dist
     by_installing='+ /etc/qemu/qemu-ga.conf
 + /etc/systemd/system/multi-user.target.wants/cbsnap-agent.service
-+ /var/lib/cbsnap'
++ /var/lib/cbsnap
++ /var/lib/cbsnap/instance'
     by_upgrading="+ $default
 - /usr/share/doc/cbsnap-agent/OLD"
     # dpkg keeps what is needed to come back as it was
