@@ -24,7 +24,7 @@ static void a_freeze_that_fails_or_is_late_is_let_go(void **state)
 
     world_again();
     w.conf.freeze_ms = 1000 * (int)slowness(); /* qemu-ga is asked within it: when busy, too */
-    domain_fake_script(FAKE_FREEZE, (struct fake_act){.delay_ms = w.conf.freeze_ms + 300});
+    domain_fake_script(FAKE_FREEZE, (struct fake_act){.delay_ms = w.conf.freeze_ms + 1500});
     out = take();
     assert_clean_failure(&out, "no answer");
     /* what may have come before it undid nothing */
