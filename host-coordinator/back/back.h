@@ -129,6 +129,9 @@ int back_find_clones(struct back *b, struct err *e);
 
 int step_safety(void *back, struct err *e); /* snapshots of the VM's present volumes, at rest */
 int step_safety_undo(void *back, struct err *e);
+/* Safety snapshots that were given up on and that the undo has not seen; a void record names them.
+ */
+size_t back_safety_unknown(const struct back *b);
 int step_fence(void *back, struct err *e); /* nobody may use the volumes */
 int step_fence_undo(void *back, struct err *e);
 int step_newer(void *back, struct err *e);    /* snapshots newer than the set's are removed */

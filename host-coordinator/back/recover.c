@@ -203,6 +203,21 @@ static int remove_left(struct back *b, const struct record *j, struct err *e)
     return step_clone_undo(b, e) < 0 || remove_safety(b, j, e) < 0 ? -1 : 0;
 }
 
+/* What is left over is gone, as far as anybody has seen. */
+static void told_switch(struct recovery *ret, const struct back *b, const char *words)
+{
+    size_t unknown = back_safety_unknown(b);
+
+    if (unknown == 0)
+        recovery_told(ret, "domain '%s' %s", b->run.domain_name, words);
+    else
+        recovery_told(
+            ret,
+            "domain '%s' %s; of %zu volumes no safety snapshot was seen, and one that comes "
+            "later is told by prune --orphans",
+            b->run.domain_name, words, unknown);
+}
+
 /* First the VM serves again, then what is left over goes. */
 static int undo_switch(struct back *b, const struct record *j, enum domain_state state, bool there,
                        struct recovery *ret, struct err *e)
@@ -217,8 +232,7 @@ static int undo_switch(struct back *b, const struct record *j, enum domain_state
     if (b->method == BACK_COPY)
         recovery_told(ret, "no domain '%s' was made, and its clones are gone", b->to);
     else
-        recovery_told(ret, "domain '%s' is as before%s", b->run.domain_name,
-                      b->ran ? ", and runs" : "");
+        told_switch(ret, b, b->ran ? "is as before, and runs" : "is as before");
     return 0;
 }
 
@@ -236,7 +250,7 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
     if (record_bool(j, "vm_as_before")) { /* it may be another's since, or gone */
         if (remove_left(b, j, e) < 0)
             return -1;
-        recovery_told(ret, "clones and safety set are gone; domain '%s' was as before", name);
+        told_switch(ret, b, "was as before, and what the restore had made is gone");
         return 0;
     }
     if (there == 0 && b->method == BACK_SWITCH)

@@ -11,6 +11,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 
 #include <string.h>
 
@@ -25,15 +26,10 @@ static void swap_record(struct back *b, struct record **other)
     *other = kept;
 }
 
-/* A domain that is gone by now has the name by which it was looked for. */
-static const char *domain_name(const struct run *r)
-{
-    return r->domain ? r->ops->name(r->domain) : r->domain_name;
-}
-
 static int save(struct back *b, struct err *e)
 {
-    return store_save(b->run.conf->state_dir, domain_name(&b->run), b->run.set, b->run.record, e);
+    return store_save(b->run.conf->state_dir, b->run.ops->name(b->run.domain), b->run.set,
+                      b->run.record, e);
 }
 
 static int wait_one(struct back *b, struct set_volume *v, int64_t deadline_us, struct err *e)
@@ -94,24 +90,16 @@ static void judge(struct back *b)
     record_set_text(rec, "safety_of", b->id);
 }
 
-static void begin_record(struct back *b)
+static int make_set(struct back *b, struct err *e)
 {
     struct run *r = &b->run;
 
     report_begun(r);
     report_volumes(r);
-    record_set_text(r->record, "domain.name", domain_name(r));
-    if (r->domain)
-        record_set_text(r->record, "domain.uuid", r->ops->uuid(r->domain));
+    record_set_text(r->record, "domain.name", r->ops->name(r->domain));
+    record_set_text(r->record, "domain.uuid", r->ops->uuid(r->domain));
     record_set_text(r->record, "domain.uri", r->uri);
     record_set_text(r->record, "instance.definition", b->old_definition);
-}
-
-static int make_set(struct back *b, struct err *e)
-{
-    struct run *r = &b->run;
-
-    begin_record(b);
     if (save(b, e) < 0 || take_all(b, e) < 0)
         return -1;
     for (size_t n = 0; n < r->volume_count; n++) {
@@ -144,6 +132,8 @@ int step_safety(void *back, struct err *e)
     return rc;
 }
 
+/* ---- undo ------------------------------------------------------------------------------------ */
+
 /* A snapshot that was given up on may yet come to be, after it had been "removed". */
 static bool wait_to_show(struct back *b, struct set_volume *v)
 {
@@ -171,7 +161,10 @@ static int remove_one(struct back *b, struct set_volume *v, struct err *e)
 
     if (storage_remove_seen(b->run.loop, v->storage, &v->volume, b->run.set, b->run.conf->clone_ms,
                             v->timeout_ms, e) < 0)
-        return -1;
+        return err_set(e, ERR_LOOK,
+                       "safety snapshot '%s' of volume '%s' may be left: cbsnap-coord recover "
+                       "removes it (%.200s)",
+                       b->run.set, v->volume.name, e->msg);
     v->removed = shown;
     v->never_seen = !shown;
     if (v->never_seen)
@@ -181,54 +174,124 @@ static int remove_one(struct back *b, struct set_volume *v, struct err *e)
     return 0;
 }
 
-/* What comes later than we looked is to have a record that names it, as with any other set. */
-static int leave_record(struct back *b, struct err *e)
+static struct record *volume_in(struct record *record, const char *id)
 {
-    struct run *r = &b->run;
-    struct record *record = record_new();
-    int rc;
+    for (size_t n = 0; n < record_count(record, "volumes"); n++) {
+        struct record *one = record_at(record, "volumes", n);
+        const char *its = record_text(one, "id");
 
-    swap_record(b, &record);
-    begin_record(b);
-    record_clear(r->record, "reasons");
-    record_append_text(r->record, "reasons",
-                       "the restore that this was to be safe from did not come");
-    record_append_text(r->record, "reasons", "a snapshot that was given up on has not shown");
-    report_snapshots(r);
-    rc = save(b, e);
-    swap_record(b, &record);
-    record_free(record);
-    return rc;
+        if (its && strcmp(its, id) == 0)
+            return one;
+    }
+    return NULL;
 }
 
-static bool may_be_there(const struct set_volume *v)
+/* What an undo before this one has seen gone is not looked for again. Without a record nothing is
+ * waited for: one that promised all has seen all, and before the first one nothing is asked for. */
+static int remove_all(struct back *b, struct record *record, struct err *e)
 {
-    return v->asked && !v->removed && !v->never_seen;
+    for (size_t n = 0; n < b->run.volume_count; n++) {
+        struct set_volume *v = &b->run.volumes[n];
+        struct record *told = record ? volume_in(record, v->volume.id) : NULL;
+        const char *state = told ? record_text(told, "snapshot.state") : NULL;
+
+        if (!v->asked || v->removed || v->never_seen)
+            continue;
+        v->op.unsure = v->op.unsure && record;
+        if (state && strcmp(state, "removed") == 0)
+            v->removed = true;
+        else if (remove_one(b, v, e) < 0)
+            return -1;
+        if (told)
+            record_set_text(told, "snapshot.state", v->removed ? "removed" : "unknown");
+    }
+    return 0;
+}
+
+size_t back_safety_unknown(const struct back *b)
+{
+    size_t unknown = 0;
+
+    for (size_t n = 0; n < b->run.volume_count; n++)
+        unknown += b->run.volumes[n].never_seen;
+    return unknown;
+}
+
+static int look(struct back *b, struct err *e)
+{
+    return err_set(
+        e, ERR_LOOK,
+        "the record of safety set '%s' cannot be brought up to date: cbsnap-coord recover "
+        "does it (%.200s)",
+        b->run.set, e->msg);
+}
+
+static int take_record_away(struct back *b, const struct record *record, struct err *e)
+{
+    const char *name = record_text(record, "domain.name");
+
+    return store_remove(b->run.conf->state_dir, name ? name : b->run.domain_name, b->run.set, e) < 0
+               ? look(b, e)
+               : 0;
+}
+
+/* Void: what comes later than it was looked for is to have a record that names it, and the next
+ * undo is to know how far this one came. */
+static int keep_record(struct back *b, struct record *record, struct err *e)
+{
+    const char *name = record_text(record, "domain.name");
+
+    record_clear(record, "reasons");
+    record_append_text(record, "reasons", "the restore that this was to be safe from did not come");
+    if (back_safety_unknown(b) > 0)
+        record_append_text(record, "reasons", "a snapshot that was given up on has not shown");
+    return store_save(b->run.conf->state_dir, name ? name : b->run.domain_name, b->run.set, record,
+                      e) < 0
+               ? look(b, e)
+               : 0;
+}
+
+static int undo(struct back *b, struct record *record, struct err *e)
+{
+    const char *verdict = record ? record_text(record, "verdict") : NULL;
+    bool promises = verdict && strcmp(verdict, "void") != 0;
+
+    /* it must not promise what is about to go, and the journal tells more */
+    if (promises)
+        return take_record_away(b, record, e) < 0 ? -1 : remove_all(b, NULL, e);
+    if (!record)
+        return remove_all(b, NULL, e);
+    if (remove_all(b, record, e) < 0) {
+        struct err why = ERR_INIT;
+
+        if (keep_record(b, record, &why) < 0)
+            log_warn("%s", why.msg);
+        return -1;
+    }
+    return back_safety_unknown(b) > 0 ? keep_record(b, record, e) : take_record_away(b, record, e);
 }
 
 /* The VM stays as it is, so there is nothing to be safe from. */
 int step_safety_undo(void *back, struct err *e)
 {
     struct back *b = back;
-    struct run *r = &b->run;
-    size_t there = 0, unknown = 0;
+    struct err why = ERR_INIT;
+    struct record *record;
+    bool asked = false;
+    int rc;
 
     if (b->defined || b->define_unsure)
         return 0;
-    for (size_t n = 0; n < r->volume_count; n++)
-        there += may_be_there(&r->volumes[n]);
-    /* the record goes first: it must not promise what is about to go, and the journal tells more */
-    if (there > 0 && store_remove(r->conf->state_dir, domain_name(r), r->set, e) < 0)
-        return -1;
-    for (size_t n = 0; n < r->volume_count; n++) {
-        struct set_volume *v = &r->volumes[n];
-
-        if (may_be_there(v) && remove_one(b, v, e) < 0)
-            return err_set(e, ERR_LOOK,
-                           "safety snapshot '%s' of volume '%s' may be left: cbsnap-coord recover "
-                           "removes it (%.200s)",
-                           r->set, v->volume.name, e->msg);
-        unknown += v->never_seen;
+    for (size_t n = 0; n < b->run.volume_count; n++)
+        asked = asked || b->run.volumes[n].asked;
+    if (!asked)
+        return 0;
+    record = store_load(b->run.conf->state_dir, b->run.set, &why);
+    if (!record && why.code != ERR_NOT_FOUND) {
+        *e = why;
+        return look(b, e);
     }
-    return there > 0 && unknown > 0 ? leave_record(b, e) : 0;
+    rc = undo(b, record, e);
+    record_free(record);
+    return rc;
 }

@@ -27,14 +27,17 @@ weak() {
 int main(void) { return uv_hrtime() == 0 || (arc4random && arc4random()); }' &&
         objdump -p "$dir/weak" | grep -q 'GLIBC_2\.36$' && ! judged weak && grep -q 'has no GLIBC_2.36' "$dir/out"
 }
-ok 'one with a weak symbol of a younger glibc is not: ld.so asks for its version' weak
 strange() {
     made strange 'static void *p = &p;
 int main(void) { return uv_hrtime() == 0 || !p; }' -pie -fPIE -Wl,-z,pack-relative-relocs &&
         objdump -p "$dir/strange" | grep -q 'GLIBC_ABI_DT_RELR$' && ! judged strange &&
         grep -q 'has no GLIBC_ABI_DT_RELR' "$dir/out"
 }
-ok 'nor one with a version of libc that is no number' strange
+# to make them takes a glibc that has what Enterprise Linux 9's lacks
+if getconf GNU_LIBC_VERSION | awk '{ split($2, v, "."); exit !(v[1] > 2 || v[2] >= 36) }'; then
+    ok 'one with a weak symbol of a younger glibc is not: ld.so asks for its version' weak
+    ok 'nor one with a version of libc that is no number' strange
+fi
 
 # ---- the Makefile
 

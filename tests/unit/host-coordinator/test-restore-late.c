@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +166,64 @@ static void a_safety_snapshot_that_may_come_has_a_record(void **state)
     assert_named(t.run);
 }
 
+/* The undo saw one gone, failed at the next, and did not come to the third. */
+static struct tale undo_half(void)
+{
+    struct tale t;
+
+    storage_memory_fault(w.array, MEMORY_REMOVE, "id-log", MEMORY_REFUSES, 1);
+    t = run_without(MEMORY_HANGS);
+    assert_int_equal(t.status, 5);
+    assert_non_null(strstr(t.e.msg, "cbsnap-coord recover"));
+    assert_int_equal(world_journals(), 1);
+    return t;
+}
+
+static void recover_leaves_that_record_too(void **state)
+{
+    struct tale t = undo_half();
+
+    (void)state;
+    assert_null(world_recover());
+    assert_int_equal(world_journals(), 0);
+    assert_named(t.run);
+}
+
+/* The record tells of the VM that was, and of when it was asked for. */
+static void so_it_does_when_the_vm_is_gone(void **state)
+{
+    struct tale t = undo_half();
+    struct record *before = store_load(w.dir, t.run, NULL), *after;
+    struct domain *d;
+
+    (void)state;
+    domain_fake_power("db", false);
+    assert_int_equal(domain_fake.open(&d, "", "db", NULL), 0);
+    assert_int_equal(domain_fake.undefine(d, NULL), 0);
+    domain_fake.close(d);
+    assert_null(world_recover());
+    assert_named(t.run);
+    after = store_load(w.dir, t.run, NULL);
+    assert_string_equal(record_text(after, "started"), record_text(before, "started"));
+    record_free(after);
+    record_free(before);
+}
+
+/* Died before its first request, which comes after the record: nothing is looked or waited for. */
+static void without_a_record_nothing_was_asked_for(void **state)
+{
+    struct tale t = undo_half();
+
+    (void)state;
+    assert_int_equal(store_remove(w.dir, "db", t.run, NULL), 0);
+    w.conf.late_ms = INT_MAX;
+    assert_null(world_recover());
+    assert_int_equal(world_journals(), 0);
+    assert_null(store_load(w.dir, t.run, NULL));
+    for (size_t n = 0; n < 3; n++)
+        assert_false(storage_memory_has(w.array, volume_ids[n], t.run));
+}
+
 /* One that does come while it is looked for is removed, and its record with it. */
 static void a_safety_snapshot_that_shows_is_gone(void **state)
 {
@@ -186,6 +245,9 @@ int main(void)
         T(a_clone_that_comes_late_is_still_somebody_s),
         T(a_clone_that_may_come_keeps_no_restore_waiting),
         T(a_safety_snapshot_that_may_come_has_a_record),
+        T(recover_leaves_that_record_too),
+        T(so_it_does_when_the_vm_is_gone),
+        T(without_a_record_nothing_was_asked_for),
         T(a_safety_snapshot_that_shows_is_gone),
     };
 
