@@ -70,6 +70,7 @@ uint8_t *buf_reserve(struct buf *b, size_t more)
             cap = need;
         b->data = xrealloc(b->data, cap);
         b->cap = cap;
+        b->data[b->len] = 0; /* a text also when nothing comes to be written there */
     }
     return b->data + b->len;
 }

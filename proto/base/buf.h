@@ -19,7 +19,8 @@ struct buf {
 
 #define BUF_INIT ((struct buf){.data = NULL})
 
-/* Makes room for `more` bytes beyond len and returns where they go; len is left alone. */
+/* Makes room for `more` bytes beyond len and returns where they go; len is left alone. What was
+ * there stays a text until they are written. */
 uint8_t *buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
