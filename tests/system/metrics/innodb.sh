@@ -83,15 +83,20 @@ show_transactions() {
 }
 
 show_deadlock() {
-    local from before
-    before=$(fresh_value innodb.deadlocks.total)
-    from=$(mark)
-    guest 'for pair in "1 2" "2 1"; do set -- $pair
-        mysql sbtest -e "BEGIN; UPDATE sbtest8 SET k = k + 1 WHERE id = $1; SELECT SLEEP(8);
-            UPDATE sbtest8 SET k = k + 1 WHERE id = $2; COMMIT" >/dev/null 2>>/run/deadlock &
-        done; wait; grep -c "ERROR 1213" /run/deadlock' >"$work/deadlock"
-    near innodb.deadlocks.total "$(awk "BEGIN {print $(fresh_value innodb.deadlocks.total) - $before}")" 1 0 "two sessions in a deadlock"
-    near innodb.deadlocks "$(total innodb.deadlocks "$from")" "$(cat "$work/deadlock")" 0.9 "sessions told of a deadlock"
+    local from before counted rated
+    for _ in 1 2 3; do # a reading that the server did not answer in time takes the rates since the one before with it
+        before=$(fresh_value innodb.deadlocks.total)
+        from=$(mark)
+        guest 'rm -f /run/deadlock; for pair in "1 2" "2 1"; do set -- $pair
+            mysql sbtest -e "BEGIN; UPDATE sbtest8 SET k = k + 1 WHERE id = $1; SELECT SLEEP(8);
+                UPDATE sbtest8 SET k = k + 1 WHERE id = $2; COMMIT" >/dev/null 2>>/run/deadlock &
+            done; wait; grep -c "ERROR 1213" /run/deadlock' >"$work/deadlock"
+        counted=$(awk "BEGIN {print $(fresh_value innodb.deadlocks.total) - $before}")
+        rated=$(total innodb.deadlocks "$from")
+        within "$rated" "$(cat "$work/deadlock")" 0.9 && break
+    done
+    near innodb.deadlocks.total "$counted" 1 0 "two sessions in a deadlock"
+    near innodb.deadlocks "$rated" "$(cat "$work/deadlock")" 0.9 "sessions told of a deadlock"
 }
 
 # A read view stays open, so that nothing can be purged.
