@@ -286,8 +286,13 @@ static void what_is_not_sent_in_time_is_counted(void **state)
     for (size_t n = 0; n < w->count; n++) {
         assert_true(w->got[n].often);
         lost += w->got[n].missed;
-        if (n > 0) /* what is not there is told as missing at the next that is */
-            assert_true(w->got[n].often_value <= w->got[n - 1].often_value + 1 + w->got[n].missed);
+        if (n > 0) { /* what is not there is told as missing at the next that is */
+            const struct got *now = &w->got[n], *before = now - 1;
+            /* but for one that was made right behind a late one: too early to be sent */
+            int early = now->mono_us - before->mono_us < 250000;
+
+            assert_true(now->often_value <= before->often_value + 1 + now->missed + early);
+        }
     }
     assert_true(lost > 0 && lost < 200);
 }
