@@ -51,18 +51,6 @@ bool recover_begun(const struct record *j, const char *step)
     return record_has_text(j, "begun", step);
 }
 
-static const struct record *item(const struct record *j, const char *list, const char *target)
-{
-    for (size_t n = 0; n < record_count(j, list); n++) {
-        const struct record *one = record_at(j, list, n);
-        const char *text = record_text(one, "target");
-
-        if (text && strcmp(text, target) == 0)
-            return one;
-    }
-    return NULL;
-}
-
 static bool method_of(const struct record *j, enum back_method *ret)
 {
     static const struct {
@@ -101,8 +89,8 @@ static void take_state(struct back *b, const struct record *j)
         (void)snprintf(b->run.set, sizeof(b->run.set), "%s", id);
     for (size_t n = 0; n < b->count; n++) {
         struct back_volume *v = &b->volumes[n];
-        const struct record *clone = item(j, "clones", v->target);
-        const struct record *access = item(j, "access", v->target);
+        const struct record *clone = record_find(j, "clones", "target", v->target);
+        const struct record *access = record_find(j, "access", "target", v->target);
         const char *word = access ? record_text(access, "word") : NULL;
 
         if (clone && record_text(clone, "name")) {

@@ -174,25 +174,13 @@ static int remove_one(struct back *b, struct set_volume *v, struct err *e)
     return 0;
 }
 
-static struct record *volume_in(struct record *record, const char *id)
-{
-    for (size_t n = 0; n < record_count(record, "volumes"); n++) {
-        struct record *one = record_at(record, "volumes", n);
-        const char *its = record_text(one, "id");
-
-        if (its && strcmp(its, id) == 0)
-            return one;
-    }
-    return NULL;
-}
-
 /* What an undo before this one has seen gone is not looked for again. Without a record nothing is
  * waited for: one that promised all has seen all, and before the first one nothing is asked for. */
 static int remove_all(struct back *b, struct record *record, struct err *e)
 {
     for (size_t n = 0; n < b->run.volume_count; n++) {
         struct set_volume *v = &b->run.volumes[n];
-        struct record *told = record ? volume_in(record, v->volume.id) : NULL;
+        struct record *told = record ? record_find(record, "volumes", "id", v->volume.id) : NULL;
         const char *state = told ? record_text(told, "snapshot.state") : NULL;
 
         if (!v->asked || v->removed || v->never_seen)
@@ -226,29 +214,30 @@ static int look(struct back *b, struct err *e)
         b->run.set, e->msg);
 }
 
+/* Under the name that the VM had; the one of now may be gone, or another's. */
+static const char *domain_of(const struct back *b, const struct record *record)
+{
+    return record_text(record, "domain.name") ?: b->run.domain_name;
+}
+
 static int take_record_away(struct back *b, const struct record *record, struct err *e)
 {
-    const char *name = record_text(record, "domain.name");
-
-    return store_remove(b->run.conf->state_dir, name ? name : b->run.domain_name, b->run.set, e) < 0
-               ? look(b, e)
-               : 0;
+    if (store_remove(b->run.conf->state_dir, domain_of(b, record), b->run.set, e) < 0)
+        return look(b, e);
+    return 0;
 }
 
 /* Void: what comes later than it was looked for is to have a record that names it, and the next
  * undo is to know how far this one came. */
 static int keep_record(struct back *b, struct record *record, struct err *e)
 {
-    const char *name = record_text(record, "domain.name");
-
     record_clear(record, "reasons");
     record_append_text(record, "reasons", "the restore that this was to be safe from did not come");
     if (back_safety_unknown(b) > 0)
         record_append_text(record, "reasons", "a snapshot that was given up on has not shown");
-    return store_save(b->run.conf->state_dir, name ? name : b->run.domain_name, b->run.set, record,
-                      e) < 0
-               ? look(b, e)
-               : 0;
+    if (store_save(b->run.conf->state_dir, domain_of(b, record), b->run.set, record, e) < 0)
+        return look(b, e);
+    return 0;
 }
 
 static int undo(struct back *b, struct record *record, struct err *e)
@@ -257,9 +246,9 @@ static int undo(struct back *b, struct record *record, struct err *e)
     bool promises = verdict && strcmp(verdict, "void") != 0;
 
     /* it must not promise what is about to go, and the journal tells more */
-    if (promises)
-        return take_record_away(b, record, e) < 0 ? -1 : remove_all(b, NULL, e);
-    if (!record)
+    if (promises && take_record_away(b, record, e) < 0)
+        return -1;
+    if (promises || !record)
         return remove_all(b, NULL, e);
     if (remove_all(b, record, e) < 0) {
         struct err why = ERR_INIT;

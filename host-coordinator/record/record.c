@@ -313,6 +313,19 @@ struct record *record_at(const struct record *r, const char *path, size_t n)
     return json_is_object(item) ? (struct record *)item : NULL;
 }
 
+struct record *record_find(const struct record *r, const char *path, const char *member,
+                           const char *text)
+{
+    for (size_t n = 0; n < record_count(r, path); n++) {
+        struct record *one = record_at(r, path, n);
+        const char *its = record_text(one, member);
+
+        if (its && strcmp(its, text) == 0)
+            return one;
+    }
+    return NULL;
+}
+
 const char *record_text_at(const struct record *r, const char *path, size_t n)
 {
     return json_string_value(json_array_get(get(r, path), n));

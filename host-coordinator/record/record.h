@@ -71,6 +71,9 @@ bool record_bool(const struct record *r, const char *path);              /* abse
 /* Arrays: objects by index; texts by index. */
 size_t record_count(const struct record *r, const char *path);
 struct record *record_at(const struct record *r, const char *path, size_t n);
+/* The first object of the array at `path` whose `member` is that text; NULL if none. */
+struct record *record_find(const struct record *r, const char *path, const char *member,
+                           const char *text);
 const char *record_text_at(const struct record *r, const char *path, size_t n);
 bool record_has_text(const struct record *r, const char *path, const char *text);
 /* An object among the members of the object at `path`, whose names may hold dots; NULL if none. */

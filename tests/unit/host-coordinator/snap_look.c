@@ -108,15 +108,10 @@ static bool touched(void)
 
 static const char *state_of(const struct record *r, const char *volume_id)
 {
-    for (size_t n = 0; n < record_count(r, "volumes"); n++) {
-        const struct record *volume = record_at(r, "volumes", n);
-        const char *id = record_text(volume, "id");
+    const struct record *volume = record_find(r, "volumes", "id", volume_id);
+    const char *state = volume ? record_text(volume, "snapshot.state") : NULL;
 
-        if (id && strcmp(id, volume_id) == 0)
-            return record_text(volume, "snapshot.state") ? record_text(volume, "snapshot.state")
-                                                         : "planned";
-    }
-    return NULL;
+    return volume && !state ? "planned" : state;
 }
 
 static void check_promise(struct verdict *v, const struct record *r, const char *set)

@@ -8,8 +8,6 @@
 
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -119,15 +117,12 @@ static void a_clone_that_may_come_keeps_no_restore_waiting(void **state)
 
 /* ---- the safety set -------------------------------------------------------------------------- */
 
-static const char *state_of(const struct record *r, const char *volume_id)
+static void assert_state(const struct record *r, const char *volume_id, const char *state)
 {
-    for (size_t n = 0; n < record_count(r, "volumes"); n++) {
-        const struct record *v = record_at(r, "volumes", n);
+    const struct record *volume = record_find(r, "volumes", "id", volume_id);
 
-        if (strcmp(record_text(v, "id"), volume_id) == 0)
-            return record_text(v, "snapshot.state");
-    }
-    return "not told";
+    assert_non_null(volume);
+    assert_string_equal(record_text(volume, "snapshot.state"), state);
 }
 
 /* Void, and it names what may yet come; what was seen is gone. */
@@ -139,9 +134,9 @@ static void assert_named(const char *set)
     assert_string_equal(record_text(r, "verdict"), "void");
     assert_string_equal(record_text(r, "domain.name"), "db");
     assert_string_equal(record_text(r, "domain.uuid"), DB_UUID);
-    assert_string_equal(state_of(r, "id-root"), "removed");
-    assert_string_equal(state_of(r, "id-log"), "removed");
-    assert_string_equal(state_of(r, "id-data"), "unknown");
+    assert_state(r, "id-root", "removed");
+    assert_state(r, "id-log", "removed");
+    assert_state(r, "id-data", "unknown");
     record_free(r);
     assert_false(storage_memory_has(w.array, "id-root", set));
     assert_false(storage_memory_has(w.array, "id-log", set));
