@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An object as text that people read and diff, a list of many without all of them in memory, and the
- * way back; see record.h. */
+/* An object as text that people read and diff, a list of many without all of them in memory, and
+ * the way back; see record.h. */
 #include "host-coordinator/record/record_internal.h"
 
 #include "proto/base/buf.h"
