@@ -99,7 +99,8 @@ int step_set(void *back, struct err *e); /* the set is one that can be gone back
 int step_back_storage(void *back, struct err *e); /* the set's volumes, with all their snapshots */
 /* ERR_NOT_FOUND names the first volume or snapshot of the set that is gone. */
 int back_check_whole(const struct back *b, struct err *e);
-int step_whole(void *back, struct err *e); /* both */
+int step_whole(void *back, struct err *e);                    /* both */
+bool back_has_disk(const struct back *b, const char *target); /* in the set, not just in the VM */
 /* Sets whose snapshots on these volumes are newer, or snapshots that are nobody's: "SET" or
  * "VOLUME@NAME", each once. The caller frees both; how many. */
 size_t back_newer(const struct back *b, char ***ret);
@@ -148,6 +149,7 @@ int step_stop(void *back, struct err *e); /* asks the guest, then ACPI, then, wi
 int step_stop_undo(void *back, struct err *e);
 int step_start(void *back, struct err *e);
 int step_start_undo(void *back, struct err *e);
+int step_throwaway_fits(void *back, struct err *e); /* its definition can be made */
 int step_throwaway(void *back, struct err *e);
 int step_throwaway_undo(void *back, struct err *e);
 

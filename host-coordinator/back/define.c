@@ -3,6 +3,7 @@
 #include "host-coordinator/back/vm.h"
 
 #include "host-coordinator/xml/domain_rewrite.h"
+#include "host-coordinator/xml/domain_xml.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -102,14 +103,68 @@ int vm_make_over(struct back *b, struct domain_rewrite *how, struct err *e)
 
     if (!from)
         return err_set(e, ERR_REFUSED, "the record of set '%s' has no definition of its VM", b->id);
-    for (size_t n = 0; n < b->count; n++)
-        moves[n] = (struct disk_move){
-            .target = b->volumes[n].target, .iqn = b->volumes[n].clone.iqn, .serial = NULL};
+    for (size_t n = 0; n < b->count; n++) {
+        const struct back_volume *v = &b->volumes[n];
+
+        moves[n] = (struct disk_move){.target = v->target,
+                                      .iqn = v->clone.iqn ? v->clone.iqn : v->volume.iqn,
+                                      .serial = NULL};
+    }
     how->disks = moves;
     how->disk_count = b->count;
     if (domain_rewrite(&b->new_definition, from, how, e) < 0)
         return err_prefix(e, "the definition in set '%s'", b->id);
     return 0;
+}
+
+static int make_definition(struct back *b, struct err *e)
+{
+    struct domain_rewrite how = {.kind = REWRITE_MOVE};
+    char uuid[37];
+
+    if (b->method == BACK_COPY) {
+        vm_make_uuid(uuid);
+        how = (struct domain_rewrite){.kind = REWRITE_COPY, .name = b->to, .uuid = uuid};
+    }
+    return vm_make_over(b, &how, e);
+}
+
+/* A clone is a device of the host only once the host has logged in to it, which is not ours to do.
+ */
+static int check_devices(const struct back *b, struct err *e)
+{
+    struct domain_xml made;
+    int rc = domain_xml_parse(&made, b->new_definition, e);
+
+    if (rc < 0)
+        return -1;
+    for (size_t n = 0; n < made.disk_count && rc == 0; n++) {
+        if (*made.disks[n].source == '/' && back_has_disk(b, made.disks[n].target))
+            rc = err_set(e, ERR_REFUSED,
+                         "disk '%s' is a device of the host, which must log in to the clone before "
+                         "the VM can start; use --no-start, then iscsiadm, then virsh start",
+                         made.disks[n].target);
+    }
+    domain_xml_release(&made);
+    return rc;
+}
+
+int vm_rehearsed(struct back *b, int rc, struct err *e)
+{
+    free(b->new_definition);
+    b->new_definition = NULL;
+    if (rc < 0)
+        e->code = ERR_REFUSED;
+    return rc;
+}
+
+int vm_define_fits(struct back *b, struct err *e)
+{
+    int rc = make_definition(b, e);
+
+    if (rc == 0 && b->start)
+        rc = check_devices(b, e);
+    return vm_rehearsed(b, rc, e);
 }
 
 /* A VNC or SPICE without its password is open to all; no record has it. */
@@ -144,16 +199,10 @@ static void look_what_holds(struct back *b, const struct err *why)
 int step_define(void *back, struct err *e)
 {
     struct back *b = back;
-    struct domain_rewrite how = {.kind = REWRITE_MOVE};
-    char uuid[37];
 
     if (b->method == BACK_IN_PLACE)
         b->new_definition = xstrdup(set_definition(b));
-    if (b->method == BACK_COPY) {
-        vm_make_uuid(uuid);
-        how = (struct domain_rewrite){.kind = REWRITE_COPY, .name = b->to, .uuid = uuid};
-    }
-    if (!b->new_definition && vm_make_over(b, &how, e) < 0)
+    if (!b->new_definition && make_definition(b, e) < 0)
         return -1;
     if (!b->committed && loop_check(b->run.loop, e) < 0)
         return -1;

@@ -9,7 +9,7 @@
  *
  * Until the VM runs, a failure undoes all. Then it serves, whatever the comparison says.
  */
-#include "host-coordinator/back/back.h"
+#include "host-coordinator/back/vm.h"
 
 #include "host-coordinator/plan/coverage.h"
 
@@ -30,15 +30,6 @@ static const struct domain_disk *find_disk(const struct domain_xml *x, const cha
     return NULL;
 }
 
-static bool in_set(const struct back *b, const char *target)
-{
-    for (size_t n = 0; n < b->count; n++) {
-        if (strcmp(b->volumes[n].target, target) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Disks that the VM got since would be gone with the set's definition. */
 static int check_added(struct back *b, struct err *e)
 {
@@ -52,7 +43,7 @@ static int check_added(struct back *b, struct err *e)
     for (size_t n = 0; n < b->run.xml.disk_count && !err_is_set(e); n++) {
         const struct domain_disk *disk = &b->run.xml.disks[n];
 
-        if (find_disk(&x, disk->target) || in_set(b, disk->target))
+        if (find_disk(&x, disk->target) || back_has_disk(b, disk->target))
             continue;
         if (b->force)
             run_note(&b->run,
@@ -210,7 +201,7 @@ static int fits_step(void *back, struct err *e)
 
     if (check_left(b, e) < 0 || check_owner(b, e) < 0 || check_added(b, e) < 0)
         return -1;
-    return check_room(b, e);
+    return vm_define_fits(b, e) < 0 ? -1 : check_room(b, e);
 }
 
 static int fits_in_place_step(void *back, struct err *e)
@@ -249,7 +240,7 @@ static int fits_copy_step(void *back, struct err *e)
         *e = why;
         return -1;
     }
-    return check_room(b, e);
+    return vm_define_fits(b, e) < 0 ? -1 : check_room(b, e);
 }
 
 /* ---- the plans ------------------------------------------------------------------------------- */

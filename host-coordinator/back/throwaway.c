@@ -23,9 +23,8 @@ int vm_end_by_name(struct back *b, const char *name, struct err *e)
     return vm_call(b, vm_call_destroy, NULL, 0, VM_LIFE_MS(b), "end the throw-away VM", e);
 }
 
-int step_throwaway(void *back, struct err *e)
+static int make_definition(struct back *b, struct err *e)
 {
-    struct back *b = back;
     AUTO_FREE char *name = xasprintf("%s%s", BACK_VERIFY_PREFIX, b->run.set);
     AUTO_FREE char *asset = xasprintf("cbsnap-verify:%s", b->id);
     struct domain_rewrite how = {.kind = REWRITE_THROWAWAY, .name = name, .asset = asset};
@@ -34,7 +33,21 @@ int step_throwaway(void *back, struct err *e)
     vm_make_uuid(uuid);
     how.uuid = uuid;
     how.memory_mib = b->memory_mib ? b->memory_mib : b->run.conf->verify_mib;
-    if (vm_make_over(b, &how, e) < 0 || loop_check(b->run.loop, e) < 0)
+    return vm_make_over(b, &how, e);
+}
+
+int step_throwaway_fits(void *back, struct err *e)
+{
+    struct back *b = back;
+
+    return vm_rehearsed(b, make_definition(b, e), e);
+}
+
+int step_throwaway(void *back, struct err *e)
+{
+    struct back *b = back;
+
+    if (make_definition(b, e) < 0 || loop_check(b->run.loop, e) < 0)
         return -1;
     b->started_vm = true;
     if (vm_call(b, call_create, b->new_definition, 0, VM_LIFE_MS(b) * 2, "start the throw-away VM",

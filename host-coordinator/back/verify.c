@@ -10,6 +10,7 @@
 static const struct step steps[] = {
     {"set", step_set, NULL, UNDO_ALWAYS, .critical = false},
     {"storage", step_whole, NULL, UNDO_ALWAYS, .critical = false},
+    {"preflight", step_throwaway_fits, NULL, UNDO_ALWAYS, .critical = false},
     {"journal", step_journal, NULL, UNDO_ALWAYS, .critical = false},
     {"clone", step_clone, step_clone_undo, UNDO_ALWAYS, .critical = false},
     {"boot", step_throwaway, step_throwaway_undo, UNDO_ALWAYS, .critical = false},

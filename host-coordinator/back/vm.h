@@ -28,9 +28,14 @@ bool vm_names_clone(const struct back *b, const char *xml);
 /* Ends the domain of that name, if there is one. */
 int vm_end_by_name(struct back *b, const char *name, struct err *e);
 
-/* Makes b->new_definition from the set's. */
+/* Makes b->new_definition from the set's: onto the clones, or, before there are any, as a rehearsal
+ * onto the volumes themselves. */
 struct domain_rewrite;
 int vm_make_over(struct back *b, struct domain_rewrite *how, struct err *e);
+/* The end of a rehearsal: nothing of it stays, and what did not fit is ERR_REFUSED. Returns rc. */
+int vm_rehearsed(struct back *b, int rc, struct err *e);
+/* Can the definition be made over, and what it makes be started? Before anything is touched. */
+int vm_define_fits(struct back *b, struct err *e);
 void vm_make_uuid(char uuid[37]);
 
 #endif

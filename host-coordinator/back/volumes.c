@@ -225,6 +225,15 @@ int back_check_whole(const struct back *b, struct err *e)
     return 0;
 }
 
+bool back_has_disk(const struct back *b, const char *target)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        if (strcmp(b->volumes[n].target, target) == 0)
+            return true;
+    }
+    return false;
+}
+
 int step_whole(void *back, struct err *e)
 {
     return step_back_storage(back, e) < 0 ? -1 : back_check_whole(back, e);

@@ -187,6 +187,33 @@ static void a_manifest_tells_of_as_many_earlier_sets_as_it_holds(void **state)
     }
 }
 
+/* Its serial tells the volume, so the set is what it says; but no definition can be made over to a
+ * clone from such a name. */
+static void a_disk_that_only_its_serial_tells_is_noted(void **state)
+{
+    static const char *const from = "type='network' device='disk'>"
+                                    "<source protocol='iscsi' name='iqn.t:log/0'/>";
+    const char *at = strstr(w.xml, from);
+    AUTO_FREE char *changed = NULL;
+    struct record *set;
+    struct outcome out;
+
+    (void)state;
+    assert_non_null(at);
+    changed = xasprintf("%.*stype='block' device='disk'><source dev='/dev/mapper/log'/>%s",
+                        (int)(at - w.xml), w.xml, at + strlen(from));
+    domain_fake_set_xml(changed);
+    storage_memory_add(w.array, "serial-of-the-log-disk1", "log-2", "iqn.t:log-2");
+    out = take();
+    assert_good(&out);
+    set = store_load(w.dir, w.run_id, NULL);
+    assert_true(record_has_text(set, "notes",
+                                "disk 'vdb' is given as '/dev/mapper/log', which tells no iSCSI "
+                                "volume: a set can be restored with --in-place only, and not "
+                                "verified; give it as /dev/disk/by-path/ip-...-iscsi-...-lun-..."));
+    record_free(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +223,7 @@ int main(void)
         TAKE_TEST(a_snapshot_that_cannot_be_removed_is_told),
         TAKE_TEST(a_set_may_lie_on_two_appliances),
         TAKE_TEST(a_set_that_cannot_be_published_is_removed),
+        TAKE_TEST(a_disk_that_only_its_serial_tells_is_noted),
         TAKE_TEST(a_manifest_tells_of_as_many_earlier_sets_as_it_holds),
     };
 
