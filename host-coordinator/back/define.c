@@ -86,8 +86,7 @@ void vm_make_uuid(char uuid[37])
                    r[13], r[14], r[15]);
 }
 
-/* What the set says; a set of before definitions were kept is restored by the present one. */
-static const char *set_definition(const struct back *b)
+const char *vm_set_definition(const struct back *b)
 {
     const char *text = record_text(b->set, "instance.definition");
 
@@ -99,7 +98,7 @@ static const char *set_definition(const struct back *b)
 int vm_make_over(struct back *b, struct domain_rewrite *how, struct err *e)
 {
     AUTO_FREE struct disk_move *moves = xcalloc(b->count, sizeof(*moves));
-    const char *from = set_definition(b);
+    const char *from = vm_set_definition(b);
 
     if (!from)
         return err_set(e, ERR_REFUSED, "the record of set '%s' has no definition of its VM", b->id);
@@ -201,7 +200,7 @@ int step_define(void *back, struct err *e)
     struct back *b = back;
 
     if (b->method == BACK_IN_PLACE)
-        b->new_definition = xstrdup(set_definition(b));
+        b->new_definition = xstrdup(vm_set_definition(b));
     if (!b->new_definition && make_definition(b, e) < 0)
         return -1;
     if (!b->committed && loop_check(b->run.loop, e) < 0)

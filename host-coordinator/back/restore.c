@@ -33,7 +33,7 @@ static const struct domain_disk *find_disk(const struct domain_xml *x, const cha
 /* Disks that the VM got since would be gone with the set's definition. */
 static int check_added(struct back *b, struct err *e)
 {
-    const char *then = record_text(b->set, "instance.definition");
+    const char *then = vm_set_definition(b);
     struct domain_xml x = {.disk_count = 0};
 
     if (!then)

@@ -28,6 +28,9 @@ bool vm_names_clone(const struct back *b, const char *xml);
 /* Ends the domain of that name, if there is one. */
 int vm_end_by_name(struct back *b, const char *name, struct err *e);
 
+/* What the set says; one of before definitions were kept is restored by the present one. Borrowed.
+ */
+const char *vm_set_definition(const struct back *b);
 /* Makes b->new_definition from the set's: onto the clones, or, before there are any, as a rehearsal
  * onto the volumes themselves. */
 struct domain_rewrite;

@@ -20,6 +20,7 @@ static const struct check checks[] = {
     {"appliance", step_storage, DOMAIN_SEEN, VOLUMES_SEEN},
     {"agent", step_link, DOMAIN_SEEN, AGENT_SEEN},
     {"server", step_inspect, AGENT_SEEN, GUEST_READY},
+    {"definition", step_way_back, VOLUMES_SEEN, 0},
     {"coverage", step_coverage, VOLUMES_SEEN | GUEST_READY, 0},
     {"policy", step_glance, AGENT_SEEN, 0},
 };

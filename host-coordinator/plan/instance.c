@@ -6,6 +6,8 @@
  */
 #include "host-coordinator/plan/run.h"
 
+#include "host-coordinator/xml/domain_rewrite.h"
+
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
@@ -50,25 +52,117 @@ static void report_xml(struct run *r)
         record_append_text(r->record, "instance.channels", r->xml.channels[n].name);
 }
 
+/* ---- the way back ---------------------------------------------------------------------------- */
+
+/* The first disk of the set that the definition does not have; NULL: it has them all. */
+static const char *disk_not_in(const struct run *r, const char *definition)
+{
+    struct domain_xml x = {.disk_count = 0};
+    const char *missing = NULL;
+
+    if (domain_xml_parse(&x, definition, NULL) < 0)
+        return NULL; /* that is for those to tell who make it over */
+    for (size_t v = 0; v < r->volume_count && !missing; v++) {
+        missing = r->volumes[v].disk->target;
+        for (size_t n = 0; n < x.disk_count && missing; n++) {
+            if (strcmp(x.disks[n].target, missing) == 0)
+                missing = NULL;
+        }
+    }
+    domain_xml_release(&x);
+    return missing;
+}
+
+/* The definition that a set of this domain is to be restored by, of the two. */
+static const char *choose_definition(struct run *r, const struct domain_call *c)
+{
+    const char *missing;
+
+    if (!c->definition) {
+        run_note_once(r, "domain '%s' is transient: its live XML is all there is to restore it by",
+                      r->domain_name);
+        return c->xml;
+    }
+    if (!*c->definition)
+        return c->xml;
+    if (!(missing = disk_not_in(r, c->definition)))
+        return c->definition;
+    run_note_once(r,
+                  "disk '%s' is in the running domain '%s' only, not in its definition, and is "
+                  "gone when it is started anew: virsh attach-device --config",
+                  missing, r->domain_name);
+    return c->xml;
+}
+
+static int rehearse(const struct run *r, const char *definition, enum rewrite_kind kind,
+                    struct err *e)
+{
+    AUTO_FREE struct disk_move *moves = xcalloc(r->volume_count + 1, sizeof(*moves));
+    AUTO_FREE char *made = NULL;
+    struct domain_rewrite how = {.kind = kind,
+                                 .name = "rehearsal",
+                                 .uuid = "00000000-0000-4000-8000-000000000000",
+                                 .disks = moves,
+                                 .disk_count = r->volume_count};
+
+    for (size_t n = 0; n < r->volume_count; n++)
+        moves[n] = (struct disk_move){.target = r->volumes[n].disk->target,
+                                      .iqn = r->volumes[n].volume.iqn};
+    return domain_rewrite(&made, definition, &how, e);
+}
+
+/* A set may be all that it says and yet be made into no VM, as its disks are named. It is better
+ * known when it is taken than when it is needed. */
+static void note_way_back(struct run *r, const char *definition)
+{
+    struct err why = ERR_INIT;
+
+    if (rehearse(r, definition, REWRITE_MOVE, &why) < 0)
+        run_note_once(r, "a set of it can be restored with --in-place only, and not verified: %s",
+                      why.msg);
+    else if (rehearse(r, definition, REWRITE_THROWAWAY, &why) < 0)
+        run_note_once(r, "a set of it cannot be verified: %s", why.msg);
+}
+
+/* ---- the instance ---------------------------------------------------------------------------- */
+
+static int read_instance(struct run *r, struct domain_call **ret, struct err *e)
+{
+    struct domain_job job = domain_job_start(r, call_instance);
+
+    return domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), ret, "read the definition", e);
+}
+
 int step_instance(void *run, struct err *e)
 {
     struct run *r = run;
-    struct domain_job job = domain_job_start(r, call_instance);
     struct domain_call *c;
+    const char *chosen;
 
-    if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "read the definition", e) < 0)
+    if (read_instance(r, &c, e) < 0)
         return -1;
     record_set_text(r->record, "instance.host", c->host.host);
     record_set_text(r->record, "instance.hypervisor", c->host.hypervisor);
     record_set_text(r->record, "instance.libvirt", c->host.libvirt);
     record_set_text(r->record, "instance.live", c->xml);
-    if (c->definition && *c->definition) /* a transient domain has none */
-        record_set_text(r->record, "instance.definition", c->definition);
-    if (!c->definition)
-        run_note_once(r, "domain '%s' is transient: its live XML is all there is to restore it by",
-                      r->domain_name);
+    chosen = choose_definition(r, c);
+    if (chosen == c->definition)
+        record_set_text(r->record, "instance.definition", chosen);
+    note_way_back(r, chosen);
     domain_call_free(c);
     report_xml(r);
+    return 0;
+}
+
+int step_way_back(void *run, struct err *e)
+{
+    struct run *r = run;
+    struct domain_call *c;
+
+    if (read_instance(r, &c, e) < 0)
+        return -1;
+    note_way_back(r, choose_definition(r, c));
+    domain_call_free(c);
     return 0;
 }
 

@@ -16,7 +16,7 @@
 
 static int cannot_move(const char *target, const char *why, struct err *e)
 {
-    return err_set(e, ERR_CONFIG, "disk %s cannot be put on another volume: %s", target, why);
+    return err_set(e, ERR_CONFIG, "disk '%s' cannot be put on another volume: %s", target, why);
 }
 
 /* ---- sources --------------------------------------------------------------------------------- */
@@ -199,7 +199,7 @@ int rewrite_disks(xmlNode *devices, const struct domain_rewrite *how, struct err
     }
     for (size_t n = 0; n < how->disk_count; n++) {
         if (!found[n])
-            return err_set(e, ERR_CONFIG, "the domain has no disk %s", how->disks[n].target);
+            return err_set(e, ERR_CONFIG, "the domain has no disk '%s'", how->disks[n].target);
     }
     return 0;
 }

@@ -16,7 +16,7 @@
 static struct {
     int open;
     unsigned round;
-    const char *xml;
+    const char *xml, *definition;
     const char *channel;
     bool here; /* for all that */
     const char *socket;
@@ -151,6 +151,11 @@ char *fake_xml_locked(const struct domain *d)
     if (own || fake.xml)
         return xstrdup(own ? own : fake.xml);
     return xasprintf("<domain><name>%s</name><uuid>%s</uuid></domain>", d->name, d->uuid);
+}
+
+char *fake_definition_locked(const struct domain *d)
+{
+    return fake.definition ? xstrdup(fake.definition) : fake_xml_locked(d);
 }
 
 static int fake_xml(struct domain *d, char **ret, struct err *e)
@@ -315,7 +320,7 @@ void domain_fake_reset(void)
     estate_reset();
     fake.open = 0;
     fake.round++;
-    fake.xml = NULL;
+    fake.xml = fake.definition = NULL;
     fake.channel = NULL;
     fake.here = false;
     fake.socket = NULL;
@@ -331,6 +336,12 @@ void domain_fake_set_xml(const char *xml)
 {
     AUTO_LOCK(lock, fake_mutex());
     fake.xml = xml;
+}
+
+void domain_fake_set_definition(const char *xml)
+{
+    AUTO_LOCK(lock, fake_mutex());
+    fake.definition = xml;
 }
 
 void domain_fake_set_channel(const char *path)

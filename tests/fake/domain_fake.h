@@ -73,6 +73,8 @@ void domain_fake_one_agent_call(void);
 
 /* Results from now on; the texts and arrays are borrowed until the next reset. */
 void domain_fake_set_xml(const char *xml);
+/* Its definition, where that is another; borrowed. */
+void domain_fake_set_definition(const char *xml);
 /* From now on it is on another machine, and its channel is what listens at `path`. */
 void domain_fake_set_channel(const char *path);
 /* The same of a domain on this machine. */

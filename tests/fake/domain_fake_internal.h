@@ -60,7 +60,9 @@ pthread_mutex_t *fake_mutex(void);
 struct domain *fake_handle_locked(const char *name, struct fake_vm *vm);
 /* NULL also when a reset has taken it away. */
 struct fake_vm *fake_vm_locked(const struct domain *d);
-char *fake_xml_locked(const struct domain *d); /* the caller frees */
+char *fake_xml_locked(const struct domain *d);
+char *fake_definition_locked(const struct domain *d);
+/* of one without a struct fake_vm */ /* the caller frees */
 
 /* What time has done to it: every look at a domain goes through here. */
 bool estate_exists(struct fake_vm *vm);

@@ -39,7 +39,7 @@ int fake_definition(struct domain *d, char **ret, struct err *e)
     if (fake_garbage())
         *ret = xstrdup("");
     else
-        *ret = vm ? xstrdup(vm->definition) : fake_xml_locked(d);
+        *ret = vm ? xstrdup(vm->definition) : fake_definition_locked(d);
     return 0;
 }
 

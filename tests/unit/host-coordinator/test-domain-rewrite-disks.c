@@ -82,8 +82,8 @@ static void test_missing(void **state)
     struct domain_rewrite how = as(REWRITE_MOVE, &move, 1);
 
     (void)state;
-    refused(xml, &how, ERR_CONFIG, "no disk vdb");
-    refused("<domain><name>d</name></domain>", &how, ERR_CONFIG, "no disk vdb");
+    refused(xml, &how, ERR_CONFIG, "no disk 'vdb'");
+    refused("<domain><name>d</name></domain>", &how, ERR_CONFIG, "no disk 'vdb'");
     how = as(REWRITE_COPY, NULL, 0);
     how.uuid = NULL;
     refused(xml, &how, ERR_CONFIG, "name and a UUID");

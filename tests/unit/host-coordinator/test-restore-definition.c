@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A set whose definition cannot be made over is refused while the VM still runs: its disks are given
- * by names that lead to no volume, or that lead nowhere before the host has logged in. */
+/* A set whose definition cannot be made over is refused while the VM still runs: its disks are
+ * given by names that lead to no volume, or that lead nowhere before the host has logged in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

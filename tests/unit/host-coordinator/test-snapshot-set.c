@@ -187,31 +187,91 @@ static void a_manifest_tells_of_as_many_earlier_sets_as_it_holds(void **state)
     }
 }
 
+/* The VM's disk vdb is that in place of a network disk; the caller frees. */
+static char *xml_with_log_disk(const char *disk)
+{
+    static const char *const from = "<disk type='network' device='disk'>"
+                                    "<source protocol='iscsi' name='iqn.t:log/0'/>"
+                                    "<target dev='vdb'/><serial>serial-of-the-log-disk1</serial>"
+                                    "</disk>";
+    const char *at = strstr(w.xml, from);
+
+    assert_non_null(at);
+    return xasprintf("%.*s%s%s", (int)(at - w.xml), w.xml, disk, at + strlen(from));
+}
+
+static bool is_noted(const char *text)
+{
+    struct record *set = store_load(w.dir, w.run_id, NULL);
+    bool found = false;
+
+    for (size_t n = 0; n < record_count(set, "notes"); n++)
+        found = found || strstr(record_text_at(set, "notes", n), text);
+    record_free(set);
+    return found;
+}
+
+static bool has_definition(void)
+{
+    struct record *set = store_load(w.dir, w.run_id, NULL);
+    bool has = record_text(set, "instance.definition") != NULL;
+
+    record_free(set);
+    return has;
+}
+
 /* Its serial tells the volume, so the set is what it says; but no definition can be made over to a
  * clone from such a name. */
 static void a_disk_that_only_its_serial_tells_is_noted(void **state)
 {
-    static const char *const from = "type='network' device='disk'>"
-                                    "<source protocol='iscsi' name='iqn.t:log/0'/>";
-    const char *at = strstr(w.xml, from);
-    AUTO_FREE char *changed = NULL;
-    struct record *set;
+    AUTO_FREE char *changed = xml_with_log_disk(
+        "<disk type='block' device='disk'><source dev='/dev/mapper/log'/><target dev='vdb'/>"
+        "<serial>serial-of-the-log-disk1</serial></disk>");
     struct outcome out;
 
     (void)state;
-    assert_non_null(at);
-    changed = xasprintf("%.*stype='block' device='disk'><source dev='/dev/mapper/log'/>%s",
-                        (int)(at - w.xml), w.xml, at + strlen(from));
     domain_fake_set_xml(changed);
     storage_memory_add(w.array, "serial-of-the-log-disk1", "log-2", "iqn.t:log-2");
     out = take();
     assert_good(&out);
-    set = store_load(w.dir, w.run_id, NULL);
-    assert_true(record_has_text(set, "notes",
-                                "disk 'vdb' is given as '/dev/mapper/log', which tells no iSCSI "
-                                "volume: a set can be restored with --in-place only, and not "
-                                "verified; give it as /dev/disk/by-path/ip-...-iscsi-...-lun-..."));
-    record_free(set);
+    assert_true(is_noted("a set of it can be restored with --in-place only, and not verified: disk "
+                         "'vdb' cannot be put on another volume: it is a device of the host"));
+}
+
+/* QEMU's own initiator, which verifies, has no partitions. */
+static void a_disk_that_cannot_be_verified_is_noted(void **state)
+{
+    AUTO_FREE char *changed =
+        xml_with_log_disk("<disk type='block' device='disk'><source "
+                          "dev='/dev/disk/by-path/ip-192.0.2.1:3260-iscsi-iqn.t:log-lun-0-part1'/>"
+                          "<target dev='vdb'/></disk>");
+    struct outcome out;
+
+    (void)state;
+    domain_fake_set_xml(changed);
+    out = take();
+    assert_good(&out);
+    assert_true(is_noted("a set of it cannot be verified: disk 'vdb'"));
+}
+
+/* Attached with --live: the definition of before would make a VM without it. */
+static void a_disk_of_the_running_vm_only_is_gone_back_to_by_its_live_xml(void **state)
+{
+    AUTO_FREE char *without = xml_with_log_disk("");
+    struct outcome out;
+
+    (void)state;
+    domain_fake_set_definition(without);
+    out = take();
+    assert_good(&out);
+    assert_true(is_noted("disk 'vdb' is in the running domain 'db' only"));
+    assert_false(is_noted("in-place"));
+    assert_false(has_definition());
+    world_again();
+    out = take();
+    assert_good(&out);
+    assert_false(is_noted("disk 'vdb'"));
+    assert_true(has_definition());
 }
 
 int main(void)
@@ -224,6 +284,8 @@ int main(void)
         TAKE_TEST(a_set_may_lie_on_two_appliances),
         TAKE_TEST(a_set_that_cannot_be_published_is_removed),
         TAKE_TEST(a_disk_that_only_its_serial_tells_is_noted),
+        TAKE_TEST(a_disk_that_cannot_be_verified_is_noted),
+        TAKE_TEST(a_disk_of_the_running_vm_only_is_gone_back_to_by_its_live_xml),
         TAKE_TEST(a_manifest_tells_of_as_many_earlier_sets_as_it_holds),
     };
 
