@@ -51,7 +51,7 @@ static void test_disks_refused(void **state)
         struct domain_rewrite how = as(cases[n].kind, &move, 1);
 
         refused(xml, &how, ERR_CONFIG, cases[n].words);
-        refused(xml, &how, ERR_CONFIG, "disk vda");
+        refused(xml, &how, ERR_CONFIG, "disk 'vda'");
     }
 }
 
