@@ -361,7 +361,8 @@ void hookfacts_read(struct hook_facts *ret, const char *root)
         problem(ret, "qemu-ga is not running: start qemu-guest-agent");
     check_calls(ret, &setup);
     if (!ret->runner_path[0]) {
-        problem(ret, "no hook is enabled in qemu-ga: start it with -F%s", DEFAULT_RUNNER);
+        problem(ret, "no hook is enabled in qemu-ga: run cbsnap's qemu-ga-hook enable, or start it "
+                     "with -F and the path of cbsnap's fsfreeze-hook");
         return;
     }
     read_runner(ret, root);

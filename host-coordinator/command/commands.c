@@ -72,7 +72,7 @@ static const struct usage_option prune_options[] = {
     {0, "keep-weekly", "N", "the same for weeks, Monday to Sunday"},
     {0, "keep-monthly", "N", "the same for months"},
     {0, "keep-yearly", "N", "the same for years"},
-    {0, "keep-verified", "N", "the newest N that passed verification"},
+    {0, "keep-verified", "N", "the newest N that verification called same"},
     {0, "keep-within", "TIME", "all within TIME before the newest good one: 2h, 3d"},
     {0, "dry-run", NULL, "only say what would be removed"},
     {0, "orphans", NULL, "list what is there on one side only"},
