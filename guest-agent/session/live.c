@@ -360,12 +360,19 @@ static int live_lock_release(void *arg, struct err *e)
     return mysql_lock_release(l->mysql, e);
 }
 
-static void live_thaw(void *arg, struct fs_result *results)
+static void live_thaw_begin(void *arg, struct fs_thaw *t, struct fs_result *results)
 {
     struct live *l = arg;
 
     if (atomic_load(&l->set))
-        fs_set_thaw(atomic_load(&l->set), results);
+        fs_thaw_begin(atomic_load(&l->set), t, results);
+}
+
+static bool live_thaw_wait(void *arg, struct fs_thaw *t, int wait_ms)
+{
+    struct live *l = arg;
+
+    return !atomic_load(&l->set) || fs_thaw_wait(atomic_load(&l->set), t, wait_ms);
 }
 
 static void live_open_mounts(void *arg)
@@ -407,7 +414,8 @@ static const struct session_ops live_ops = {
     .leave = live_leave,
     .lock_take = live_lock_take,
     .lock_release = live_lock_release,
-    .thaw = live_thaw,
+    .thaw_begin = live_thaw_begin,
+    .thaw_wait = live_thaw_wait,
     .probe = live_probe,
 };
 
