@@ -31,6 +31,7 @@ enum {
     SERVER_ACCOUNT_LOCKED = 3118,
     SERVER_PLUGIN_MISSING = 1524,
     SERVER_NO_SUCH_THREAD = 1094,
+    PLUGIN_NOT_ALLOWED = 5010, /* MariaDB's library, of a way to log in that it must not go */
 };
 
 static void library_start(void)
@@ -174,7 +175,8 @@ static bool is_auth_error(unsigned no)
     return no == SERVER_DB_ACCESS_DENIED || no == SERVER_ACCESS_DENIED ||
            no == SERVER_ACCESS_DENIED_NO_PASSWORD || no == SERVER_ACCOUNT_LOCKED ||
            no == SERVER_PLUGIN_MISSING || no == SERVER_TABLE_ACCESS_DENIED ||
-           no == SERVER_RIGHT_MISSING;
+           no == SERVER_RIGHT_MISSING || no == CR_AUTH_PLUGIN_CANNOT_LOAD ||
+           no == PLUGIN_NOT_ALLOWED;
 }
 
 static int not_there(const struct mysql_login *login, const char *why, struct err *e)
@@ -215,6 +217,23 @@ static void note_version(struct conn *c)
         text += 6;
     (void)sscanf(text, "%u.%u.%u", &a, &b, &d);
     c->version = a * 10000 + b * 100 + d;
+}
+
+/* What a server may ask of a client besides: a file of this machine, and the password as it is.
+ * (Some ways of logging in send it so over any UNIX socket; who listens was looked at.) */
+static void set_limits(MYSQL *my)
+{
+    const unsigned off = 0;
+
+    (void)mysql_options(my, MYSQL_OPT_LOCAL_INFILE, &off);
+#ifndef LIBMARIADB
+    (void)mysql_options(my, MYSQL_ENABLE_CLEARTEXT_PLUGIN, &off);
+#elif MARIADB_PACKAGE_VERSION_ID >= 30300
+    /* there it is on, and so is `dialog`, which asks for whatever it likes */
+    (void)mysql_options(my, MARIADB_OPT_RESTRICTED_AUTH,
+                        "mysql_native_password,caching_sha2_password,sha256_password,"
+                        "client_ed25519,parsec");
+#endif
 }
 
 static void set_times(MYSQL *my, const struct mysql_login *login)
@@ -261,6 +280,7 @@ static MYSQL *log_in(const struct mysql_login *login, struct err *e)
     }
     (void)mysql_options(my, MYSQL_OPT_PROTOCOL, &protocol);
     set_times(my, login);
+    set_limits(my);
     (void)mysql_options4(my, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "cbsnap-agent");
     done = mysql_real_connect(my, "localhost", account(login), password, NULL, 0, opened, 0);
     if (password)

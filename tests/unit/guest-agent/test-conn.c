@@ -178,6 +178,60 @@ static void test_lets_in(void **state)
     assert_false(was_told(s, SECRET));
 }
 
+/* The way of logging in is the server's to choose; these would be told the password as it is. */
+static void ask_another_way(struct server *s, const char *plugin)
+{
+    AUTO_FREE char *body = xasprintf("\xfe%s", plugin);
+    struct err e = ERR_INIT;
+
+    add_greeting(s);
+    add(s, 2, body, strlen(body) + 1);
+    add_ok(s, 4);
+    assert_int_equal(log_in(s, &e), -1);
+    assert_true(s->said >= 1);
+    assert_false(was_told(s, SECRET));
+    assert_int_equal(e.code, ERR_AUTH);
+}
+
+static void test_tells_no_password_in_the_clear(void **state)
+{
+#if defined(LIBMARIADB) && MARIADB_PACKAGE_VERSION_ID < 30300
+    skip();
+#endif
+    ask_another_way(*state, "mysql_clear_password");
+}
+
+static void test_answers_no_questions(void **state)
+{
+#if defined(LIBMARIADB) && MARIADB_PACKAGE_VERSION_ID < 30300
+    skip();
+#endif
+    ask_another_way(*state, "dialog");
+}
+
+/* Not even for a statement that would have it so, which is what some libraries go by. */
+static void test_hands_out_no_file(void **state)
+{
+    struct server *s = *state;
+    struct mysql_login login = login_of(s);
+    AUTO_FREE char *body = xasprintf("\xfb%s", s->file);
+    struct conn c;
+
+    add_greeting(s);
+    add_ok(s, 2);
+    add_ok(s, 1);
+    add(s, 1, body, strlen(body));
+    add_ok(s, 3);
+    conn_init(&c, &login);
+    assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
+    assert_int_equal(conn_open(&c, NULL), 0);
+    (void)conn_query(&c, 1000, NULL, NULL, "LOAD DATA LOCAL INFILE '%s' INTO TABLE t", s->file);
+    conn_release(&c);
+    assert_int_equal(pthread_join(s->thread, NULL), 0);
+    assert_true(was_told(s, "LOAD DATA"));
+    assert_false(was_told(s, SECRET));
+}
+
 /* By its name, though it is reached otherwise. */
 static void test_names_the_socket(void **state)
 {
@@ -319,6 +373,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_lets_in),
+        T(test_tells_no_password_in_the_clear),
+        T(test_answers_no_questions),
+        T(test_hands_out_no_file),
         T(test_names_the_socket),
         T(test_anybodys_socket),
         T(test_a_folder_of_its_own),
