@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "guest-agent/session/worker.h"
 #include "proto/base/clock.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/thread.h"
 
 static struct {
     pthread_mutex_t lock;

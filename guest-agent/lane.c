@@ -4,10 +4,10 @@
 
 #include <stdlib.h>
 
-#include "guest-agent/session/worker.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/thread.h"
 
 /* ---- sources -----------------------------------------------------------------------------------
  */

@@ -20,6 +20,8 @@
 static const struct conf_option rows[] = {
     {"mysql", "socket", CONF_STRING, AT(mysql_socket), "", 0, 0,
      "UNIX socket of the server; empty looks in the usual places"},
+    {"mysql", "socket_owner", CONF_STRING, AT(mysql_socket_owner), "mysql", 0, 0,
+     "account, or its number, that the server's socket must belong to where anybody may write"},
     {"mysql", "user", CONF_STRING, AT(mysql_user), "root", 0, 0,
      "account in the server; check names rights that it lacks, or has too much"},
     {"mysql", "password_file", CONF_STRING, AT(mysql_password_file), "", 0, 0,
@@ -131,6 +133,7 @@ void options_release(struct agent_options *o)
 struct mysql_login options_login(const struct agent_options *o)
 {
     return (struct mysql_login){.socket = o->mysql_socket,
+                                .socket_owner = o->mysql_socket_owner,
                                 .user = o->mysql_user,
                                 .password_file = o->mysql_password_file,
                                 .connect_timeout_ms = o->connect_timeout_ms};

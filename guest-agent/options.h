@@ -12,7 +12,7 @@
 #include "guest-agent/mysql/status.h"
 
 struct agent_options {
-    char *mysql_socket, *mysql_user, *mysql_password_file;
+    char *mysql_socket, *mysql_socket_owner, *mysql_user, *mysql_password_file;
     int connect_timeout_ms;
     int try_ms, tries, victims, guard_s, backoff_ms;
     int lease_run_ms, lease_hook_ms;

@@ -8,10 +8,10 @@
 #include <time.h>
 
 #include "guest-agent/lane.h"
-#include "guest-agent/session/worker.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/thread.h"
 
 #define KERNEL_STACK_KIB 128
 #define FILES_STACK_KIB  256

@@ -10,6 +10,7 @@ PROTO_SRC := \
 	proto/base/owner.c \
 	proto/base/plain.c \
 	proto/base/replace.c \
+	proto/base/thread.c \
 	proto/base/usage.c \
 	proto/conf/conf.c \
 	proto/message.c \

@@ -9,9 +9,9 @@
 #include "guest-agent/mysql/holding.h"
 #include "guest-agent/sample/procinfo.h"
 #include "guest-agent/session/login.h"
-#include "guest-agent/session/worker.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/thread.h"
 
 #define EVERY_MS     100
 #define NAMELESS_MAX 20

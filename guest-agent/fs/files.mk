@@ -1,1 +1,1 @@
-AGENT_SRC += guest-agent/fs/freeze.c guest-agent/fs/mounts.c guest-agent/fs/rcu.c
+AGENT_SRC += guest-agent/fs/freeze.c guest-agent/fs/mounts.c guest-agent/fs/rcu.c guest-agent/fs/thaw.c

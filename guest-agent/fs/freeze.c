@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* FITHAW, FIFREEZE as a question, and syncfs, on descriptors opened beforehand; see freeze.h. */
-#include "guest-agent/fs/freeze.h"
+/* The mounts of a set, FIFREEZE as a question, and syncfs; see freeze.h. Thawing is thaw.c's. */
+#include "guest-agent/fs/freeze_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,17 +13,6 @@
 #include <unistd.h>
 
 #include "proto/base/buf.h"
-
-struct fs_entry {
-    struct mount mount;
-    int fd;
-    int open_errno; /* why fd is -1 */
-};
-
-struct fs_set {
-    struct fs_entry *items;
-    size_t count;
-};
 
 static int real_ioctl(int fd, unsigned long request)
 {
@@ -95,8 +84,10 @@ struct fs_set *fs_set_open(const struct mount_table *t)
             continue;
         item->mount = copy_mount(&t->items[n]);
         item->fd = open_mount(&t->items[n], &item->open_errno);
+        item->set = s;
         s->count++;
     }
+    fs_threads_init(s);
     return s;
 }
 
@@ -104,6 +95,7 @@ void fs_set_close(struct fs_set *s)
 {
     if (!s)
         return;
+    fs_threads_end(s);
     for (size_t n = 0; n < s->count; n++) {
         struct fs_entry *item = &s->items[n];
 
@@ -145,44 +137,10 @@ const char *fs_result_problem(const struct fs_result *r)
     return NULL;
 }
 
-static bool cannot_freeze(int error)
-{
-    return error == EOPNOTSUPP || error == ENOTTY;
-}
-
-static struct fs_result not_opened(const struct fs_entry *item)
+struct fs_result fs_not_opened(const struct fs_entry *item)
 {
     return (struct fs_result){.answer = item->open_errno == EXDEV ? FS_COVERED : FS_FAILED,
                               .sys_errno = item->open_errno};
-}
-
-static struct fs_result thaw(int fd)
-{
-    for (;;) {
-        if (fs_ioctl_for_tests(fd, FITHAW) == 0)
-            return (struct fs_result){.answer = FS_FROZEN};
-        if (errno == EINVAL)
-            return (struct fs_result){.answer = FS_NOT_FROZEN};
-        if (cannot_freeze(errno))
-            return (struct fs_result){.answer = FS_UNABLE, .sys_errno = errno};
-        if (errno != EINTR)
-            return (struct fs_result){.answer = FS_FAILED, .sys_errno = errno};
-    }
-}
-
-void fs_set_thaw(struct fs_set *s, struct fs_result *results)
-{
-    /* oldest mount first, the reverse of the order in which they were frozen: thawing one on a loop
-     * device writes to the file, and waits for ever while the filesystem that holds it is frozen */
-    for (size_t n = 0; n < s->count; n++) {
-        const struct fs_entry *item = &s->items[n];
-        struct fs_result r = not_opened(item);
-
-        if (item->fd >= 0)
-            r = thaw(item->fd);
-        if (results)
-            results[n] = r;
-    }
 }
 
 static struct fs_result probe(int fd)
@@ -190,14 +148,14 @@ static struct fs_result probe(int fd)
     while (fs_ioctl_for_tests(fd, FIFREEZE) < 0) {
         if (errno == EBUSY)
             return (struct fs_result){.answer = FS_FROZEN};
-        if (cannot_freeze(errno))
+        if (fs_cannot_freeze(errno))
             return (struct fs_result){.answer = FS_UNABLE, .sys_errno = errno};
         if (errno != EINTR)
             return (struct fs_result){.answer = FS_FAILED, .sys_errno = errno};
     }
     /* It was not frozen, and is now, by us. That the watchdog may have thawed it meanwhile is fine.
      */
-    struct fs_result r = thaw(fd);
+    struct fs_result r = fs_thaw_one(fd);
 
     return r.answer == FS_FAILED ? r : (struct fs_result){.answer = FS_NOT_FROZEN};
 }
@@ -207,7 +165,7 @@ void fs_set_probe(struct fs_set *s, struct fs_result *results)
     for (size_t n = 0; n < s->count; n++) {
         const struct fs_entry *item = &s->items[n];
 
-        results[n] = item->fd >= 0 ? probe(item->fd) : not_opened(item);
+        results[n] = item->fd >= 0 ? probe(item->fd) : fs_not_opened(item);
     }
 }
 

@@ -7,11 +7,13 @@
  * Source: Linux fs/super.c freeze_super()/thaw_super(): FIFREEZE on a frozen filesystem fails with
  * EBUSY and changes nothing; FITHAW on one that is not frozen fails with EINVAL.
  *
- * Threads: fs_set_thaw() may be called by several threads at once (the watchdog and the loop):
- * exactly one of them sees each filesystem as "was frozen". The rest is one thread's.
+ * Threads: thaws may be asked for by several threads at once (the watchdog and the worker): exactly
+ * one of them sees each filesystem as "was frozen". The rest is one thread's.
  */
 #ifndef CBSNAP_FS_FREEZE_H
 #define CBSNAP_FS_FREEZE_H
+
+#include <stdint.h>
 
 #include "guest-agent/fs/mounts.h"
 
@@ -39,12 +41,31 @@ struct fs_set;
  * all, reaches it. A mount that cannot be opened keeps its place and answers FS_FAILED, or
  * FS_COVERED. */
 struct fs_set *fs_set_open(const struct mount_table *t);
-void fs_set_close(struct fs_set *s); /* accepts NULL; thaws nothing */
+void fs_set_close(struct fs_set *s); /* accepts NULL; thaws nothing; no call may be under way */
 size_t fs_set_count(const struct fs_set *s);
 const struct mount *fs_set_mount(const struct fs_set *s, size_t n);
 
-/* FITHAW on every one, oldest mount first (freeze.c says why); carries on past errors.
- * `results` has fs_set_count() entries and may be NULL. Takes no lock, allocates nothing. */
+/* Starts a thread for each mount, which will thaw it and no other: no filesystem then waits for the
+ * disk of another, neither for a freeze that is slow to write out what is dirty, nor for a thaw
+ * that is not answered. Once, before any thaw. Without it, and for those that got no thread (the
+ * system has no more, or it is beyond the 64th), fs_thaw_begin() goes from one to the next. */
+void fs_set_stand_by(struct fs_set *s);
+
+/* A thaw under way. The caller's, but for its members. */
+struct fs_thaw {
+    struct fs_result *results;
+    uint64_t number;
+    size_t left;
+    struct fs_thaw *next;
+};
+
+/* Asks for FITHAW on every one; carries on past errors. `results` has fs_set_count() entries and
+ * may be NULL. Allocates nothing, and holds no lock while it waits for a disk. */
+void fs_thaw_begin(struct fs_set *s, struct fs_thaw *t, struct fs_result *results);
+/* True once all have answered, and the call is over: exactly once. False after `wait_ms` without
+ * that; < 0: waits as long as it takes. `t`, results and set must stay until then. */
+bool fs_thaw_wait(struct fs_set *s, struct fs_thaw *t, int wait_ms);
+/* Both, as long as it takes. */
 void fs_set_thaw(struct fs_set *s, struct fs_result *results);
 
 /* Asks by FIFREEZE: EBUSY proves frozen. One that was not frozen is thawed again at once. Only for

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "guest-agent/mysql/socket.h"
+#include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "proto/base/compat.h"
@@ -29,6 +31,7 @@ enum {
     SERVER_ACCOUNT_LOCKED = 3118,
     SERVER_PLUGIN_MISSING = 1524,
     SERVER_NO_SUCH_THREAD = 1094,
+    PLUGIN_NOT_ALLOWED = 5010, /* MariaDB's library, of a way to log in that it must not go */
 };
 
 static void library_start(void)
@@ -167,32 +170,40 @@ static const char *account(const struct mysql_login *login)
     return login->user && *login->user ? login->user : "root";
 }
 
-static const char *socket_name(const struct mysql_login *login)
-{
-    return login->socket && *login->socket ? login->socket : "(the library's default)";
-}
-
 static bool is_auth_error(unsigned no)
 {
     return no == SERVER_DB_ACCESS_DENIED || no == SERVER_ACCESS_DENIED ||
            no == SERVER_ACCESS_DENIED_NO_PASSWORD || no == SERVER_ACCOUNT_LOCKED ||
            no == SERVER_PLUGIN_MISSING || no == SERVER_TABLE_ACCESS_DENIED ||
-           no == SERVER_RIGHT_MISSING;
+           no == SERVER_RIGHT_MISSING || no == CR_AUTH_PLUGIN_CANNOT_LOAD ||
+           no == PLUGIN_NOT_ALLOWED;
 }
 
-static int login_failed(MYSQL *my, const struct mysql_login *login, struct err *e)
+static int not_there(const struct mysql_login *login, const char *why, struct err *e)
 {
-    unsigned no = mysql_errno(my);
-
-    if (is_auth_error(no))
-        return err_set(e, ERR_AUTH,
-                       "account '%s' is not let in on socket '%s': %s (correct user and password "
-                       "file, or the account's authentication plugin)",
-                       account(login), socket_name(login), mysql_error(my));
     return err_set(e, ERR_MYSQL,
                    "cannot log in as '%s' on socket '%s': %s (is the server running, and is that "
                    "its socket?)",
-                   account(login), socket_name(login), mysql_error(my));
+                   account(login), login->socket, why);
+}
+
+/* The library knows the socket as `opened`, which says nothing to anybody. */
+static int login_failed(MYSQL *my, const struct mysql_login *login, const char *opened,
+                        struct err *e)
+{
+    const char *text = mysql_error(my), *at = strstr(text, opened);
+    AUTO_FREE char *why = NULL;
+
+    if (at)
+        why = xasprintf("%.*s%s%s", (int)(at - text), text, login->socket, at + strlen(opened));
+    else
+        why = xstrdup(text);
+    if (!is_auth_error(mysql_errno(my)))
+        return not_there(login, why, e);
+    return err_set(e, ERR_AUTH,
+                   "account '%s' is not let in on socket '%s': %s (correct user and password "
+                   "file, or the account's authentication plugin)",
+                   account(login), login->socket, why);
 }
 
 /* "5.5.5-10.11.6-MariaDB-log" is MariaDB 10.11.6: the prefix is there for old replicas. */
@@ -208,14 +219,57 @@ static void note_version(struct conn *c)
     c->version = a * 10000 + b * 100 + d;
 }
 
-static MYSQL *log_in(const struct mysql_login *login, struct err *e)
+/* What a server may ask of a client besides: a file of this machine, and the password as it is.
+ * (Some ways of logging in send it so over any UNIX socket; who listens was looked at.) */
+static void set_limits(MYSQL *my)
 {
-    AUTO_FREE char *password = NULL;
-    unsigned protocol = MYSQL_PROTOCOL_SOCKET;
+    const unsigned off = 0;
+
+    (void)mysql_options(my, MYSQL_OPT_LOCAL_INFILE, &off);
+#ifndef LIBMARIADB
+    (void)mysql_options(my, MYSQL_ENABLE_CLEARTEXT_PLUGIN, &off);
+#elif MARIADB_PACKAGE_VERSION_ID >= 30300
+    /* there it is on, and so is `dialog`, which asks for whatever it likes */
+    (void)mysql_options(my, MARIADB_OPT_RESTRICTED_AUTH,
+                        "mysql_native_password,caching_sha2_password,sha256_password,"
+                        "client_ed25519,parsec");
+#endif
+}
+
+static void set_times(MYSQL *my, const struct mysql_login *login)
+{
     unsigned connect_s = (unsigned)(login->connect_timeout_ms + 999) / 1000;
     unsigned io_s = READ_TIMEOUT_S;
+
+    (void)mysql_options(my, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
+    (void)mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &io_s);
+    (void)mysql_options(my, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+}
+
+/* Looks at the socket without connecting; -1: not to be used. */
+static int open_socket(const struct mysql_login *login, struct err *e)
+{
+    AUTO_CLOSE int fd = open(login->socket, O_PATH | O_CLOEXEC);
+    const char *owner = login->socket_owner;
+
+    if (fd < 0)
+        return not_there(login, strerror(errno), e);
+    if (socket_check(fd, login->socket, geteuid(), owner ? owner : SOCKET_OWNER_DEFAULT, e) < 0)
+        return -1;
+    return STEAL_FD(fd);
+}
+
+static MYSQL *log_in(const struct mysql_login *login, struct err *e)
+{
+    AUTO_FREE char *password = NULL, *opened = NULL;
+    AUTO_CLOSE int fd = open_socket(login, e);
+    unsigned protocol = MYSQL_PROTOCOL_SOCKET;
     MYSQL *my, *done;
 
+    if (fd < 0)
+        return NULL;
+    /* that one, and none that has come in its place since */
+    opened = xasprintf("/proc/self/fd/%d", fd);
     if (login->password_file && *login->password_file &&
         read_password(login->password_file, &password, e) < 0)
         return NULL;
@@ -225,16 +279,14 @@ static MYSQL *log_in(const struct mysql_login *login, struct err *e)
         return NULL;
     }
     (void)mysql_options(my, MYSQL_OPT_PROTOCOL, &protocol);
-    (void)mysql_options(my, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
-    (void)mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &io_s);
-    (void)mysql_options(my, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+    set_times(my, login);
+    set_limits(my);
     (void)mysql_options4(my, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "cbsnap-agent");
-    done = mysql_real_connect(my, "localhost", account(login), password, NULL, 0,
-                              login->socket && *login->socket ? login->socket : NULL, 0);
+    done = mysql_real_connect(my, "localhost", account(login), password, NULL, 0, opened, 0);
     if (password)
         wipe(password, strlen(password));
     if (!done) {
-        login_failed(my, login, e);
+        login_failed(my, login, opened, e);
         mysql_close(my);
     }
     return done;
@@ -278,10 +330,10 @@ int conn_fail(struct conn *c, struct err *e)
     c->server_errno = no;
     if (is_auth_error(no))
         err_set(e, ERR_AUTH, "account '%s' lacks a right on socket '%s': %s", account(c->login),
-                socket_name(c->login), mysql_error(c->my));
+                c->login->socket, mysql_error(c->my));
     else
         err_set(e, ERR_MYSQL, "the server on socket '%s' answered with error %u: %s",
-                socket_name(c->login), no, mysql_error(c->my));
+                c->login->socket, no, mysql_error(c->my));
     /* 2000-2999 are the library's own: the line is broken, or no longer in step */
     if (no == 0 || (no >= CR_MIN_ERROR && no < CR_MIN_ERROR + 1000))
         conn_close(c);
@@ -294,7 +346,7 @@ int conn_send(struct conn *c, const char *sql, struct err *e)
     if (!c->my) {
         c->server_errno = CR_SERVER_LOST;
         return err_set(e, ERR_MYSQL, "not connected to the server on socket '%s'",
-                       socket_name(c->login));
+                       c->login->socket);
     }
     if (mysql_send_query(c->my, sql, strlen(sql)) != 0)
         return conn_fail(c, e);
@@ -336,7 +388,7 @@ int conn_query(struct conn *c, int timeout_ms, MYSQL_RES **ret, struct err *e, c
         c->left = c->id;
         conn_close(c);
         return err_set(e, ERR_TIMEOUT, "the server on socket '%s' did not answer within %d ms",
-                       socket_name(c->login), timeout_ms);
+                       c->login->socket, timeout_ms);
     }
     return conn_result(c, ret, e);
 }

@@ -24,8 +24,9 @@
 /* How to log in. Strings are borrowed for the life of the object; "" means the library's default.
  */
 struct mysql_login {
-    const char *socket;        /* UNIX socket path */
-    const char *user;          /* default: root */
+    const char *socket;       /* UNIX socket path */
+    const char *socket_owner; /* account of its owner where anybody may place one; default: mysql */
+    const char *user;         /* default: root */
     const char *password_file; /* first line is the password; refused when others can read it */
     int connect_timeout_ms;
 };

@@ -266,18 +266,29 @@ static const struct mount *live_mount_at(void *arg, size_t n)
 /* ---- worker's thread ---------------------------------------------------------------------------
  */
 
+static int open_mounts(struct live *l, struct err *e)
+{
+    struct mount_table mounts = {.items = NULL};
+    struct fs_set *set;
+
+    if (mounts_read(&mounts, "", "", e) < 0)
+        return -1;
+    set = fs_set_open(&mounts);
+    fs_set_stand_by(set);
+    atomic_store(&l->set, set);
+    mounts_release(&mounts);
+    return 0;
+}
+
 static int live_enter(void *arg, uint64_t epoch, const char *run_id, struct err *e)
 {
     struct live *l = arg;
-    struct mount_table mounts = {.items = NULL};
     struct err own = ERR_INIT;
 
     live_forget(l); /* of a sweep that this freeze ends */
     (void)live_mysql(l);
-    if (mounts_read(&mounts, "", "", e) < 0)
+    if (open_mounts(l, e) < 0)
         return -1;
-    atomic_store(&l->set, fs_set_open(&mounts));
-    mounts_release(&mounts);
     if (marker_write(l->config.run_dir, epoch, run_id, atomic_load(&l->set), e) < 0) {
         live_forget(l);
         return -1;
@@ -349,27 +360,29 @@ static int live_lock_release(void *arg, struct err *e)
     return mysql_lock_release(l->mysql, e);
 }
 
-static void live_thaw(void *arg, struct fs_result *results)
+static void live_thaw_begin(void *arg, struct fs_thaw *t, struct fs_result *results)
 {
     struct live *l = arg;
 
     if (atomic_load(&l->set))
-        fs_set_thaw(atomic_load(&l->set), results);
+        fs_thaw_begin(atomic_load(&l->set), t, results);
+}
+
+static bool live_thaw_wait(void *arg, struct fs_thaw *t, int wait_ms)
+{
+    struct live *l = arg;
+
+    return !atomic_load(&l->set) || fs_thaw_wait(atomic_load(&l->set), t, wait_ms);
 }
 
 static void live_open_mounts(void *arg)
 {
     struct live *l = arg;
-    struct mount_table mounts = {.items = NULL};
     struct err e = ERR_INIT;
 
     live_forget(l);
-    if (mounts_read(&mounts, "", "", &e) < 0) {
+    if (open_mounts(l, &e) < 0)
         log_warn("%s", e.msg);
-        return;
-    }
-    atomic_store(&l->set, fs_set_open(&mounts));
-    mounts_release(&mounts);
 }
 
 static void live_probe(void *arg, struct fs_result *results)
@@ -401,7 +414,8 @@ static const struct session_ops live_ops = {
     .leave = live_leave,
     .lock_take = live_lock_take,
     .lock_release = live_lock_release,
-    .thaw = live_thaw,
+    .thaw_begin = live_thaw_begin,
+    .thaw_wait = live_thaw_wait,
     .probe = live_probe,
 };
 

@@ -7,9 +7,9 @@
 
 #include "proto/base/cleanup.h"
 
-/* Debian and MariaDB's packages; MySQL's and Enterprise Linux's; built from source */
-static const char *const usual[] = {"/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock",
-                                    "/tmp/mysql.sock"};
+/* Debian and MariaDB's packages; MySQL's and Enterprise Linux's. Not where anybody could make one
+ * while the server has none: /tmp, a server's that is built from source. */
+static const char *const usual[] = {"/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock"};
 
 bool login_resolve(struct mysql_login *login, const char *configured)
 {

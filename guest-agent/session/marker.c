@@ -130,6 +130,7 @@ static void thaw_named(const struct buf *marker, struct recovery *r)
     if (marker)
         keep_named(&some, marker);
     set = fs_set_open(&some);
+    fs_set_stand_by(set);
     results = xcalloc(fs_set_count(set) + 1, sizeof(*results));
     fs_set_thaw(set, results);
     for (size_t n = 0; n < fs_set_count(set); n++) {

@@ -7,7 +7,8 @@
  *
  * qemu-ga's hook, the host's messages, the watchdog, a signal and a lost connection are all only
  * calls of the functions below. Whatever the cause, the end is the same: filesystems first, then
- * MySQL, carrying on past errors; then the epoch is raised and everybody who waits is answered.
+ * MySQL, carrying on past errors, and past a filesystem that does not thaw in time; then the epoch
+ * is raised and everybody who waits is answered.
  *
  * Times are monotonic microseconds. All functions run on the loop's thread and never block, except
  * session_job_run(), which does the blocking work on the worker's. What is outside (worker,
@@ -61,6 +62,7 @@ struct session_job {
     struct err err;
     struct position position;
     struct lock_report report;
+    struct fs_thaw thaw;       /* while it runs; of WORK_RELEASE, _SWEEP */
     struct fs_result *results; /* `count` of them; of WORK_RELEASE, _PROBE, _SWEEP */
     size_t count;
     int64_t thawed_us, unlocked_us;
@@ -112,7 +114,9 @@ struct session_ops {
     int (*lock_take)(void *arg, struct position *ret_position, struct lock_report *ret_report,
                      struct err *e);
     int (*lock_release)(void *arg, struct err *e);
-    void (*thaw)(void *arg, struct fs_result *results);
+    /* As fs_thaw_begin() and fs_thaw_wait(): what is held up by its disk holds nothing else up. */
+    void (*thaw_begin)(void *arg, struct fs_thaw *t, struct fs_result *results);
+    bool (*thaw_wait)(void *arg, struct fs_thaw *t, int wait_ms);
     void (*probe)(void *arg, struct fs_result *results);
 };
 

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "guest-agent/session/worker.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
+#include "proto/base/thread.h"
 
-/* fire() needs two system calls per mount: a stack this small is always resident once locked */
+/* fire() needs some system calls: a stack this small is always resident once locked */
 #define WATCHDOG_STACK_KIB 128
 
 enum phase { OFF, ARMED, FIRING, FIRED };

@@ -7,6 +7,9 @@
 
 #include "proto/base/buf.h"
 
+/* How long the lock is kept for filesystems that have not thawed: mostly it takes some ms. */
+#define THAW_PATIENCE_MS 1000
+
 static void answers_alloc(struct session_job *job, struct session *s)
 {
     job->count = s->ops->mount_count(s->arg);
@@ -43,20 +46,38 @@ static int lock_run(struct session *s, struct session_job *job)
     return -1;
 }
 
-/* Every step whatever became of the one before. The watchdog is disarmed after them: it is there
- * for the case that one of them hangs. */
+/*
+ * Every step whatever became of the one before. The watchdog is disarmed after them: it is there
+ * for the case that one of them hangs.
+ *
+ * UNLOCK comes after the thaw, for the server may want to write for it (its general log). But the
+ * lock has done what it was there for: a single disk that holds its filesystem up must not keep all
+ * writers waiting until the lease ends.
+ */
 static int release_run(struct session *s, struct session_job *job)
 {
     const struct session_ops *ops = s->ops;
+    bool thawed;
     int rc;
 
-    ops->thaw(s->arg, job->results);
+    ops->thaw_begin(s->arg, &job->thaw, job->results);
+    thawed = ops->thaw_wait(s->arg, &job->thaw, THAW_PATIENCE_MS);
     job->thawed_us = ops->now_us(s->arg);
     rc = ops->lock_release(s->arg, &job->err);
     job->unlocked_us = ops->now_us(s->arg);
+    if (!thawed) {
+        (void)ops->thaw_wait(s->arg, &job->thaw, -1);
+        job->thawed_us = ops->now_us(s->arg);
+    }
     job->in_time = ops->disarm(s->arg);
     ops->leave(s->arg);
     return rc;
+}
+
+static void sweep_run(struct session *s, struct session_job *job)
+{
+    s->ops->thaw_begin(s->arg, &job->thaw, job->results);
+    (void)s->ops->thaw_wait(s->arg, &job->thaw, -1);
 }
 
 void session_job_run(struct session_job *job)
@@ -75,5 +96,5 @@ void session_job_run(struct session_job *job)
     else if (job->work == WORK_PROBE)
         s->ops->probe(s->arg, job->results);
     else
-        s->ops->thaw(s->arg, job->results);
+        sweep_run(s, job);
 }

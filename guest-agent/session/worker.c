@@ -2,12 +2,12 @@
 /* The worker thread; see worker.h. */
 #include "guest-agent/session/worker.h"
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/thread.h"
 
 /* libmariadb with TLS needs some 60 KiB; MySQL's own client more */
 #define WORKER_STACK_KIB 512
@@ -82,22 +82,6 @@ static void on_wake(uv_async_t *wake)
 
     while ((job = next_finished(w)))
         job->done(job);
-}
-
-int thread_start(pthread_t *ret, size_t stack_kib, void *(*body)(void *), void *arg)
-{
-    pthread_attr_t attr;
-    sigset_t all, old;
-    int rc;
-
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, stack_kib * 1024);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(ret, &attr, body, arg);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
-    return rc;
 }
 
 struct worker *worker_new(uv_loop_t *loop)

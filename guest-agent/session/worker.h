@@ -27,7 +27,4 @@ void worker_submit(struct worker *w, struct worker_job *job);
  */
 int worker_free(struct worker *w, int wait_ms);
 
-/* Starts a thread with all signals blocked and a stack that is cheap to lock in memory. */
-int thread_start(pthread_t *ret, size_t stack_kib, void *(*body)(void *), void *arg);
-
 #endif

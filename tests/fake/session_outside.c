@@ -222,11 +222,12 @@ static int op_lock_release(void *arg, struct err *e)
     return o->held_lock ? 0 : err_set(e, ERR_LOST, "the lock was lost");
 }
 
-static void op_thaw(void *arg, struct fs_result *results)
+static void op_thaw_begin(void *arg, struct fs_thaw *t, struct fs_result *results)
 {
     struct outside *o = arg;
     bool any = false, all = true;
 
+    (void)t;
     note(o, "thaw");
     for (size_t n = 0; n < MOUNTS; n++) {
         bool fails = n == 1 && o->thaw_fails;
@@ -239,6 +240,18 @@ static void op_thaw(void *arg, struct fs_result *results)
         o->fs[n] = FS_NOT_FROZEN;
     }
     o->held_all = any && all;
+}
+
+static bool op_thaw_wait(void *arg, struct fs_thaw *t, int wait_ms)
+{
+    struct outside *o = arg;
+
+    (void)t;
+    if (!o->thaw_waits)
+        return true;
+    if (wait_ms < 0)
+        note(o, "thawed");
+    return wait_ms < 0;
 }
 
 static void op_probe(void *arg, struct fs_result *results)
@@ -273,7 +286,8 @@ const struct session_ops outside_ops = {
     .leave = op_leave,
     .lock_take = op_lock_take,
     .lock_release = op_lock_release,
-    .thaw = op_thaw,
+    .thaw_begin = op_thaw_begin,
+    .thaw_wait = op_thaw_wait,
     .probe = op_probe,
 };
 

@@ -24,6 +24,7 @@ struct outside {
 
     /* what it will answer */
     bool lock_fails, enter_fails, unlock_fails, thaw_fails;
+    bool thaw_waits;           /* for a disk: the worker's is not over in any bounded time */
     bool fires_in_take;        /* the watchdog ends while the server is asked, */
     bool fires_at_grant;       /* or just when it has granted */
     enum fs_answer fs[MOUNTS]; /* to a probe, or to a thaw, after which none is frozen */

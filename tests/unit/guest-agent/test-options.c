@@ -47,6 +47,7 @@ static int with(const char *text, struct agent_options *o, struct err *e)
 static void assert_same(const struct agent_options *a, const struct agent_options *b)
 {
     assert_string_equal(a->mysql_socket, b->mysql_socket);
+    assert_string_equal(a->mysql_socket_owner, b->mysql_socket_owner);
     assert_string_equal(a->mysql_user, b->mysql_user);
     assert_string_equal(a->mysql_password_file, b->mysql_password_file);
     assert_int_equal(a->connect_timeout_ms, b->connect_timeout_ms);
@@ -90,7 +91,7 @@ static void test_example_is_the_defaults(void **state)
         options += option;
         buf_addf(&text, "%s", option ? line + 1 : line);
     }
-    assert_int_equal(options, 25);
+    assert_int_equal(options, 26);
     assert_int_equal(with("", &defaults, &e), 0);
     if (with(buf_text(&text), &example, &e) < 0)
         fail_msg("%s", e.msg);

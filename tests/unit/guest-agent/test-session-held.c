@@ -31,6 +31,19 @@ static void test_held(void **state)
     assert_int_equal(w->out.forgets, 1);
 }
 
+/* Writers do not wait for one disk that holds its filesystem up; that it was held is found out. */
+static void test_unlock_does_not_wait_for_a_disk(void **state)
+{
+    struct world *w = *state;
+
+    hold(w, "run", true);
+    w->out.thaw_waits = true;
+    release_by_run(w);
+    assert_string_equal(w->out.trace, "enter take thaw unlock thawed disarm leave ");
+    assert_true(w->held);
+    assert_let_go(w);
+}
+
 /* After a probe exactly those count that were frozen then. */
 static void test_probe_decides(void **state)
 {
@@ -207,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_held),
+        WORLD_TEST(test_unlock_does_not_wait_for_a_disk),
         WORLD_TEST(test_probe_decides),
         WORLD_TEST(test_count_decides),
         WORLD_TEST(test_a_covered_one_decides),
