@@ -18,7 +18,8 @@ struct mount {
     size_t other_count;
     char *device; /* kernel name: "vda1", "dm-0" */
     char *disk;   /* whole disk below: "vda"; comma-separated when it lies on several */
-    char *serial; /* of the disk, comma-separated likewise; "" when it has none */
+    char *serial; /* of each of these, at the same place: "a,,b", empty for a disk that has none
+                   * (paths of one disk, as multipath has them, tell the same); "" when none has */
     char *fstype;
     unsigned dev_major, dev_minor;
     bool read_only;
