@@ -358,7 +358,8 @@ static void name_mounts(struct run *r, const Cbsnap__Prepared *p)
         r->volumes[v].mounts = NULL;
     }
     for (size_t n = 0; n < p->n_mount; n++) {
-        uint64_t disks = coverage_disks(p->mount[n], &r->fs, &r->xml);
+        bool all;
+        uint64_t disks = coverage_disks(p->mount[n], &r->fs, &r->xml, &all);
 
         for (size_t v = 0; v < r->volume_count; v++) {
             struct set_volume *volume = &r->volumes[v];
