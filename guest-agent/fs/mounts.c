@@ -103,33 +103,59 @@ static void add_disk(const char *dir, struct disks *disks)
     disks->any_serial |= *serial != '\0';
 }
 
-/* `dir` is a device's directory in sysfs, all links resolved. */
-static void follow(char *dir, struct disks *disks, int depth)
+static void follow(char *dir, struct disks *disks, int depth);
+
+/* The devices that a directory links to; how many. */
+static size_t follow_links(const char *links, struct disks *disks, int depth)
 {
-    AUTO_FREE char *slaves = xasprintf("%s/slaves", dir);
-    DIR *d = depth < MAX_DEPTH ? opendir(slaves) : NULL;
+    DIR *d = depth <= MAX_DEPTH ? opendir(links) : NULL;
     struct dirent *entry;
-    size_t below = 0;
+    size_t count = 0;
 
     while (d && (entry = readdir(d))) {
-        AUTO_FREE char *link = NULL, *slave = NULL;
+        AUTO_FREE char *link = NULL, *device = NULL;
 
         if (entry->d_name[0] == '.')
             continue;
-        link = xasprintf("%s/%s", slaves, entry->d_name);
-        slave = realpath(link, NULL);
-        if (slave) {
-            follow(slave, disks, depth + 1);
-            below++;
+        link = xasprintf("%s/%s", links, entry->d_name);
+        device = realpath(link, NULL);
+        if (device) {
+            follow(device, disks, depth);
+            count++;
         }
     }
     if (d)
         closedir(d);
-    if (below)
+    return count;
+}
+
+/* `dir` is a device's directory in sysfs, all links resolved. */
+static void follow(char *dir, struct disks *disks, int depth)
+{
+    AUTO_FREE char *slaves = xasprintf("%s/slaves", dir);
+
+    if (follow_links(slaves, disks, depth + 1) > 0)
         return;
     if (exists(dir, "partition"))
         *strrchr(dir, '/') = '\0';
     add_disk(dir, disks);
+}
+
+/* btrfs spans devices by itself: the others are beside the one that is mounted, not below it. */
+static void follow_pool(const char *sys_root, const char *device, struct disks *disks)
+{
+    AUTO_FREE char *pools = xasprintf("%s/sys/fs/btrfs", sys_root);
+    DIR *d = opendir(pools);
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        AUTO_FREE char *devices = xasprintf("%s/%s/devices", pools, entry->d_name);
+
+        if (exists(devices, device))
+            (void)follow_links(devices, disks, 1);
+    }
+    if (d)
+        closedir(d);
 }
 
 /* False when there is no such block device: not ours to freeze. */
@@ -143,6 +169,8 @@ static bool resolve(struct mount *m, const char *sys_root, unsigned dev_major, u
         return false;
     m->device = xstrdup(strrchr(dir, '/') + 1);
     follow(dir, &disks, 0);
+    if (strcmp(m->fstype, "btrfs") == 0)
+        follow_pool(sys_root, m->device, &disks);
     if (!disks.any_serial)
         buf_clear(&disks.serials);
     m->disk = buf_steal(&disks.names);
@@ -269,10 +297,12 @@ static void add(struct mount_table *t, const struct line *line, const char *sys_
         dev_major = major(st.st_rdev);
         dev_minor = minor(st.st_rdev);
     }
-    if (!resolve(&m, sys_root, dev_major, dev_minor))
-        return;
-    m.path = xstrdup(line->path);
     m.fstype = xstrdup(line->fstype);
+    if (!resolve(&m, sys_root, dev_major, dev_minor)) {
+        free(m.fstype);
+        return;
+    }
+    m.path = xstrdup(line->path);
     m.read_only = has_word(line->super_options, "ro");
     t->items = xrealloc(t->items, (t->count + 1) * sizeof(*t->items));
     t->items[t->count++] = m;

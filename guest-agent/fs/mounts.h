@@ -2,7 +2,7 @@
 /*
  * Which filesystems this guest has on block devices, and which disk each one lies on.
  * Source: proc(5) /proc/self/mountinfo; sysfs /sys/dev/block/MAJOR:MINOR (partition -> parent disk,
- * device-mapper and md -> slaves), .../serial.
+ * device-mapper and md -> slaves), .../serial; /sys/fs/btrfs/UUID/devices (Linux 3.14).
  */
 #ifndef CBSNAP_FS_MOUNTS_H
 #define CBSNAP_FS_MOUNTS_H

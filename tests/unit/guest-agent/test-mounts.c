@@ -26,6 +26,7 @@ static const char mountinfo[] =
     "42 30 252:2 / /mnt/paths rw - xfs /dev/mapper/mpatha rw\n"
     "43 30 252:3 / /mnt/none rw - xfs /dev/mapper/vg-none rw\n"
     "44 30 252:4 / /mnt/wide rw - xfs /dev/mapper/vg-wide rw\n"
+    "45 30 253:64 / /mnt/pool rw - btrfs /dev/vde rw\n"
     "38 30 0:44 / /mnt/nfs rw - nfs4 server:/x rw\n"
     "39 30 99:9 / /mnt/gone rw - ext4 /dev/gone rw\n"
     "nonsense\n"
@@ -116,6 +117,12 @@ static int setup(void **state)
     add_below(root, "dm-3", NULL, "sys/devices/pci/block/vdd/vdd2");
     add_below(root, "dm-3", NULL, "sys/devices/pci/block/vdc");
     add_wide(root);
+    add_disk(root, "sys/devices/pci/block/vde", "253:64", "pool-5");
+    add_disk(root, "sys/devices/pci/block/vdf", "253:80", NULL);
+    tree_link(root, "sys/fs/btrfs/1234-5678/devices/vde", "sys/devices/pci/block/vde");
+    tree_link(root, "sys/fs/btrfs/1234-5678/devices/vdf", "sys/devices/pci/block/vdf");
+    tree_link(root, "sys/fs/btrfs/8765-4321/devices/vdb", "sys/devices/pci/block/vdb");
+    tree_dirs(root, "sys/fs/btrfs/features", 1);
     *state = root;
     return 0;
 }
@@ -152,7 +159,7 @@ static void reads_block_mounts_once(void **state)
     struct err e = ERR_INIT;
 
     assert_int_equal(mounts_read(&t, *state, *state, &e), 0);
-    assert_int_equal(t.count, 10);
+    assert_int_equal(t.count, 11);
     check_mount(&t, "/", "vda1", "vda", "root-1");
     check_mount(&t, "/mnt/mysql data", "vdb", "vdb", "data-2");
     check_mount(&t, "/srv", "vdc1", "vdc", ""); /* the nearer one, though listed later */
@@ -214,6 +221,16 @@ static void a_disk_without_a_serial_keeps_its_place(void **state)
     check_disks(by_path(&t, "/mnt/half"), "vdb,vdc", "data-2,", "vdc,vdb", ",data-2");
     check_disks(by_path(&t, "/mnt/none"), "vdd,vdc", "", "vdc,vdd", "");
     check_disks(by_path(&t, "/mnt/paths"), "sdb,sdc", "lun-3,lun-3", "sdc,sdb", "lun-3,lun-3");
+    mounts_release(&t);
+}
+
+/* Which has no device of the device mapper above its disks. */
+static void btrfs_is_followed_to_all_its_disks(void **state)
+{
+    struct mount_table t;
+
+    assert_int_equal(mounts_read(&t, *state, *state, NULL), 0);
+    check_mount(&t, "/mnt/pool", "vde", "vde,vdf", "pool-5,");
     mounts_release(&t);
 }
 
@@ -304,6 +321,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(keeps_the_other_places, setup, teardown),
         cmocka_unit_test_setup_teardown(follows_device_mapper, setup, teardown),
         cmocka_unit_test_setup_teardown(a_disk_without_a_serial_keeps_its_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(btrfs_is_followed_to_all_its_disks, setup, teardown),
         cmocka_unit_test_setup_teardown(however_many_disks_all_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(read_only_is_the_filesystems, setup, teardown),
         cmocka_unit_test_setup_teardown(finds_the_holder_by_device, setup, teardown),
