@@ -273,7 +273,7 @@ certified() {
     say certificate $set1 "$binlog" >/dev/null
     has "^certificate ready=1 verifying=- version=10.* uuid=- gtid=$gtid at-start=$gtid " &&
         has " binlogs=.*$position,bin.[0-9]*:[0-9]*, " && has ' problem=-$' &&
-        has " read-only=0 events=0 replica=0 mark=$set1 manifest=$set2 " && has ' recovery-ms=- '
+        has " read-only=0 events=0 replica=0 mark=$set1 manifest=$set1 " && has ' recovery-ms=- '
 }
 ok 'a server that recovered: position, head of the next binary log, mark, manifest' certified
 recovered() {
@@ -365,7 +365,7 @@ start_mysqld --event-scheduler=OFF
 verified() {
     until_true took
     has "^certificate ready=1 verifying=$set1 .* gtid=$gtid at-start=$gtid " &&
-        has " read-only=1 events=0 replica=0 mark=$set1 manifest=$set2 "
+        has " read-only=1 events=0 replica=0 mark=$set1 manifest=$set1 "
     rc=$?
     # no warning of our own making; that a question was given up on while the server was slow to
     # start is none, nor what MariaDB says on a machine without a network
