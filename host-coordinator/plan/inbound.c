@@ -374,23 +374,6 @@ static void name_mounts(struct run *r, const Cbsnap__Prepared *p)
     }
 }
 
-/* What of the disks will be missed when the set is to be gone back to. */
-static void note_disks(struct run *r)
-{
-    for (size_t n = 0; n < r->xml.disk_count; n++) {
-        const struct domain_disk *disk = &r->xml.disks[n];
-
-        if (n >= COVERAGE_MAX_DISKS || !(r->set_disks & (UINT64_C(1) << n)))
-            run_note_once(r, "disk '%s' (%s) is not in the set", disk->target, disk->source);
-        else if (!*disk->iqn)
-            run_note_once(r,
-                          "disk '%s' is given as '%s', which tells no iSCSI volume: a set can be "
-                          "restored with --in-place only, and not verified; give it as "
-                          "/dev/disk/by-path/ip-...-iscsi-...-lun-...",
-                          disk->target, disk->source);
-    }
-}
-
 int step_coverage(void *run, struct err *e)
 {
     struct run *r = run;
@@ -399,6 +382,6 @@ int step_coverage(void *run, struct err *e)
     if (coverage_check(p->server, p->mount, p->n_mount, &r->fs, &r->xml, r->set_disks, e) < 0)
         return err_prefix(e, "domain '%s'", r->domain_name);
     name_mounts(r, p);
-    note_disks(r);
+    run_note_findings(r);
     return 0;
 }

@@ -214,6 +214,55 @@ static void a_disk_that_only_its_serial_tells_is_noted(void **state)
     record_free(set);
 }
 
+static void write_record(const char *set)
+{
+    AUTO_FREE char *records = xasprintf("%s/records", w.dir);
+    AUTO_FREE char *folder = xasprintf("%s/db", records);
+    AUTO_FREE char *path = xasprintf("%s/%s.json", folder, set);
+    FILE *f;
+
+    (void)mkdir(records, 0750);
+    (void)mkdir(folder, 0750);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fprintf(f, "{\"schema\":1,\"set\":\"%s\",\"verdict\":\"crash\"}\n", set);
+    assert_int_equal(fclose(f), 0);
+}
+
+static bool notes_a_clock(const char *part)
+{
+    struct record *set = store_load(w.dir, w.run_id, NULL);
+    bool found = false;
+
+    for (size_t n = 0; n < record_count(set, "notes"); n++) {
+        const char *text = record_text_at(set, "notes", n);
+
+        found = found || (strstr(text, "the clock of this host") && strstr(text, part));
+    }
+    record_free(set);
+    return found;
+}
+
+/* Once the clock has gone back, list, best and prune are wrong about which set is the newer one. */
+static void a_record_of_a_later_time_is_noted(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    write_record("20010101T000000Z-ffff");
+    write_record("zeta"); /* somebody's own */
+    out = take();
+    assert_good(&out);
+    assert_false(notes_a_clock(""));
+    world_again();
+    write_record("20991231T235958Z-ffff");
+    write_record("20991231T235959Z-ffff");
+    out = take();
+    assert_good(&out);
+    assert_true(notes_a_clock("set '20991231T235959Z-ffff' bears"));
+    assert_false(notes_a_clock("235958"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +273,7 @@ int main(void)
         TAKE_TEST(a_set_may_lie_on_two_appliances),
         TAKE_TEST(a_set_that_cannot_be_published_is_removed),
         TAKE_TEST(a_disk_that_only_its_serial_tells_is_noted),
+        TAKE_TEST(a_record_of_a_later_time_is_noted),
         TAKE_TEST(a_manifest_tells_of_as_many_earlier_sets_as_it_holds),
     };
 
