@@ -18,6 +18,9 @@
 
 #define SUFFIX ".json"
 #define TEMP   SUFFIX ".tmp" /* as replace.h names what is not yet in place */
+/* The sets in the order in which they were stored, one on a line: neither ids nor times of files
+ * tell it, for the clock of host or guest may have been wrong for a while, and put right since. */
+#define ORDER "order"
 
 /* The root filesystem of a server in production: its last bytes are not for this. */
 #define SPARE_BYTES (4 << 20)
@@ -111,9 +114,69 @@ static int look(const char *dir, const char *suffix, struct found *ret)
     return 0;
 }
 
-static int newest_first(const void *a, const void *b)
+/* ---- their order ---- */
+
+static int by_id(const void *a, const void *b)
 {
-    return strcmp(b, a);
+    return strcmp(a, b);
+}
+
+static void move_to_end(struct found *f, const char *set)
+{
+    for (size_t n = 0; n < f->count; n++) {
+        char moved[SETID_SIZE];
+
+        if (strcmp(f->sets[n], set) != 0)
+            continue;
+        memcpy(moved, f->sets[n], SETID_SIZE);
+        memmove(f->sets[n], f->sets[n + 1], (f->count - n - 1) * sizeof(*f->sets));
+        memcpy(f->sets[f->count - 1], moved, SETID_SIZE);
+        return;
+    }
+}
+
+/* -1: errno. No file is no order. */
+static int read_order(const char *dir, struct found *f)
+{
+    AUTO_FREE char *path = xasprintf("%s/" ORDER, dir);
+    AUTO_FCLOSE FILE *file = fopen(path, "re");
+    AUTO_FREE char *line = NULL;
+    size_t cap = 0;
+
+    if (!file)
+        return errno == ENOENT ? 0 : -1;
+    while (getline(&line, &cap, file) >= 0) {
+        line[strcspn(line, "\n")] = '\0';
+        move_to_end(f, line);
+    }
+    return ferror(file) ? -1 : 0;
+}
+
+/* Oldest first. What the order does not tell of, an agent stored that kept none: before it, by id.
+ */
+static int look_in_order(const char *dir, struct found *ret)
+{
+    if (look(dir, SUFFIX, ret) < 0)
+        return -1;
+    if (ret->count > 1)
+        qsort(ret->sets, ret->count, sizeof(*ret->sets), by_id);
+    if (read_order(dir, ret) == 0)
+        return 0;
+    free(ret->sets);
+    return -1;
+}
+
+static int write_order(const char *dir, const struct found *f, size_t from, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/" ORDER, dir);
+    struct buf text = BUF_INIT;
+    int rc;
+
+    for (size_t n = from; n < f->count; n++)
+        buf_addf(&text, "%s\n", f->sets[n]);
+    rc = manifest_write(dir, path, text.data, text.len, e);
+    buf_release(&text);
+    return rc;
 }
 
 static bool remove_one(const char *dir, const char *set, const char *suffix)
@@ -126,22 +189,25 @@ static bool remove_one(const char *dir, const char *set, const char *suffix)
     return false;
 }
 
-/* The one just written counts as the newest: a host whose clock went back must not lose it. */
-static unsigned prune(const char *dir, const char *set, unsigned keep)
+/* The one just written is the newest, and stays in any case. */
+static int put_last(const char *dir, const char *set, unsigned keep, unsigned *ret_pruned,
+                    struct err *e)
 {
-    unsigned removed = 0, kept = 1;
+    unsigned pruned = 0;
+    size_t from;
     struct found f;
+    int rc;
 
-    if (look(dir, SUFFIX, &f) < 0)
-        return 0;
-    if (f.count > 0)
-        qsort(f.sets, f.count, sizeof(*f.sets), newest_first);
-    for (size_t n = 0; n < f.count; n++) {
-        if (strcmp(f.sets[n], set) != 0 && kept++ >= keep)
-            removed += remove_one(dir, f.sets[n], SUFFIX);
-    }
+    if (look_in_order(dir, &f) < 0)
+        return err_set_sys(e, ERR_IO, errno, "cannot look at '%s'", dir);
+    move_to_end(&f, set);
+    from = f.count > keep ? f.count - (keep ? keep : 1) : 0;
+    rc = write_order(dir, &f, from, e);
+    for (size_t n = 0; rc == 0 && n < from; n++)
+        pruned += remove_one(dir, f.sets[n], SUFFIX);
     free(f.sets);
-    return removed;
+    *ret_pruned = pruned;
+    return rc;
 }
 
 /* What an agent that died while writing has left. */
@@ -188,9 +254,8 @@ int manifest_store(const char *dir, const char *set, const char *json, unsigned 
     if (chmod(dir, 0700) < 0)
         return err_set_sys(e, ERR_IO, errno, "cannot make '%s' private", dir);
     sweep(dir);
-    if (manifest_write(dir, path, json, len, e) < 0)
+    if (manifest_write(dir, path, json, len, e) < 0 || put_last(dir, set, keep, ret_pruned, e) < 0)
         return -1;
-    *ret_pruned = prune(dir, set, keep);
     *ret_path = STEAL_PTR(path);
     return 0;
 }
@@ -211,17 +276,14 @@ int manifest_forget(const char *dir, const char *set, struct err *e)
 
 bool manifest_newest(const char *dir, char ret_set[SETID_SIZE])
 {
-    const char *newest = NULL;
     struct found f;
+    bool any;
 
-    if (look(dir, SUFFIX, &f) < 0)
+    if (look_in_order(dir, &f) < 0)
         return false;
-    for (size_t n = 0; n < f.count; n++) {
-        if (!newest || strcmp(f.sets[n], newest) > 0)
-            newest = f.sets[n];
-    }
-    if (newest)
-        memcpy(ret_set, newest, SETID_SIZE);
+    any = f.count > 0;
+    if (any)
+        memcpy(ret_set, f.sets[f.count - 1], SETID_SIZE);
     free(f.sets);
-    return newest;
+    return any;
 }

@@ -2,7 +2,8 @@
 /*
  * The instance manifests on the guest's root filesystem: one document for each of the newest sets,
  * by which a root volume alone tells what it belongs to. One file DIR/SET.json each, mode 0600; the
- * host writes the document, nothing here reads it.
+ * host writes the document, nothing here reads it. DIR/order tells in which order they were stored:
+ * ids are as good as the host's clock.
  *
  * A document is whole and on disk when manifest_store() returns 0: written under another name,
  * synced, renamed, the directory synced. Other files in the directory are never touched.
@@ -26,7 +27,7 @@ int manifest_make_dir(const char *path, struct err *e);
 /* A file of it, whole or not at all, mode 0600; not when the filesystem is all but full. */
 int manifest_write(const char *dir, const char *path, const void *data, size_t len, struct err *e);
 
-/* Keeps `json` as this set's, then removes the oldest (by id) until `keep` are left, this one in
+/* Keeps `json` as this set's, then removes those stored first until `keep` are left, this one in
  * any case: 0 is 1. *ret_path is the caller's. */
 int manifest_store(const char *dir, const char *set, const char *json, unsigned keep,
                    char **ret_path, unsigned *ret_pruned, struct err *e);
@@ -34,7 +35,8 @@ int manifest_store(const char *dir, const char *set, const char *json, unsigned 
 /* Removes this set's; that there is none is no error. */
 int manifest_forget(const char *dir, const char *set, struct err *e);
 
-/* The newest set that has one; false when there is none, or the directory cannot be read. */
+/* The set whose manifest was stored last; false when there is none, or the directory cannot be
+ * read. */
 bool manifest_newest(const char *dir, char ret_set[SETID_SIZE]);
 
 #endif

@@ -21,33 +21,25 @@
 
 /* ---- disks ---- */
 
-struct names {
-    char *list[16];
-    size_t count;
+/* Disk and serial at the same place: an empty one says that this disk has none. */
+struct disks {
+    struct buf names, serials; /* comma-separated */
+    bool any_serial;
 };
 
-static void names_add(struct names *n, const char *name)
+static bool has_word(const char *list, const char *want)
 {
-    for (size_t k = 0; k < n->count; k++) {
-        if (strcmp(n->list[k], name) == 0)
-            return;
-    }
-    if (n->count < ARRAY_SIZE(n->list))
-        n->list[n->count++] = xstrdup(name);
-}
+    size_t len = strlen(want);
 
-static char *names_join(struct names *n)
-{
-    struct buf b = BUF_INIT;
+    while (*list) {
+        size_t part = strcspn(list, ",");
 
-    buf_addf(&b, "%s", "");
-    for (size_t k = 0; k < n->count; k++) {
-        if (n->list[k][0])
-            buf_addf(&b, "%s%s", b.len ? "," : "", n->list[k]);
-        free(n->list[k]);
+        if (part == len && memcmp(list, want, len) == 0)
+            return true;
+        list += part;
+        list += *list == ',';
     }
-    n->count = 0;
-    return buf_steal(&b);
+    return false;
 }
 
 static bool exists(const char *dir, const char *name)
@@ -98,42 +90,72 @@ static void read_serial(const char *disk, char out[256])
     }
 }
 
-static void add_disk(const char *dir, struct names *disks, struct names *serials)
+static void add_disk(const char *dir, struct disks *disks)
 {
+    const char *name = strrchr(dir, '/') + 1, *comma = disks->names.len ? "," : "";
     char serial[256];
 
+    if (has_word(buf_text(&disks->names), name))
+        return;
     read_serial(dir, serial);
-    names_add(disks, strrchr(dir, '/') + 1);
-    names_add(serials, serial);
+    buf_addf(&disks->names, "%s%s", comma, name);
+    buf_addf(&disks->serials, "%s%s", comma, serial);
+    disks->any_serial |= *serial != '\0';
 }
 
-/* `dir` is a device's directory in sysfs, all links resolved. */
-static void follow(char *dir, struct names *disks, struct names *serials, int depth)
+static void follow(char *dir, struct disks *disks, int depth);
+
+/* The devices that a directory links to; how many. */
+static size_t follow_links(const char *links, struct disks *disks, int depth)
 {
-    AUTO_FREE char *slaves = xasprintf("%s/slaves", dir);
-    DIR *d = depth < MAX_DEPTH ? opendir(slaves) : NULL;
+    DIR *d = depth <= MAX_DEPTH ? opendir(links) : NULL;
     struct dirent *entry;
-    size_t below = 0;
+    size_t count = 0;
 
     while (d && (entry = readdir(d))) {
-        AUTO_FREE char *link = NULL, *slave = NULL;
+        AUTO_FREE char *link = NULL, *device = NULL;
 
         if (entry->d_name[0] == '.')
             continue;
-        link = xasprintf("%s/%s", slaves, entry->d_name);
-        slave = realpath(link, NULL);
-        if (slave) {
-            follow(slave, disks, serials, depth + 1);
-            below++;
+        link = xasprintf("%s/%s", links, entry->d_name);
+        device = realpath(link, NULL);
+        if (device) {
+            follow(device, disks, depth);
+            count++;
         }
     }
     if (d)
         closedir(d);
-    if (below)
+    return count;
+}
+
+/* `dir` is a device's directory in sysfs, all links resolved. */
+static void follow(char *dir, struct disks *disks, int depth)
+{
+    AUTO_FREE char *slaves = xasprintf("%s/slaves", dir);
+
+    if (follow_links(slaves, disks, depth + 1) > 0)
         return;
     if (exists(dir, "partition"))
         *strrchr(dir, '/') = '\0';
-    add_disk(dir, disks, serials);
+    add_disk(dir, disks);
+}
+
+/* btrfs spans devices by itself: the others are beside the one that is mounted, not below it. */
+static void follow_pool(const char *sys_root, const char *device, struct disks *disks)
+{
+    AUTO_FREE char *pools = xasprintf("%s/sys/fs/btrfs", sys_root);
+    DIR *d = opendir(pools);
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        AUTO_FREE char *devices = xasprintf("%s/%s/devices", pools, entry->d_name);
+
+        if (exists(devices, device))
+            (void)follow_links(devices, disks, 1);
+    }
+    if (d)
+        closedir(d);
 }
 
 /* False when there is no such block device: not ours to freeze. */
@@ -141,14 +163,18 @@ static bool resolve(struct mount *m, const char *sys_root, unsigned dev_major, u
 {
     AUTO_FREE char *link = xasprintf("%s/sys/dev/block/%u:%u", sys_root, dev_major, dev_minor);
     AUTO_FREE char *dir = realpath(link, NULL);
-    struct names disks = {.count = 0}, serials = {.count = 0};
+    struct disks disks = {.any_serial = false};
 
     if (!dir)
         return false;
     m->device = xstrdup(strrchr(dir, '/') + 1);
-    follow(dir, &disks, &serials, 0);
-    m->disk = names_join(&disks);
-    m->serial = names_join(&serials);
+    follow(dir, &disks, 0);
+    if (strcmp(m->fstype, "btrfs") == 0)
+        follow_pool(sys_root, m->device, &disks);
+    if (!disks.any_serial)
+        buf_clear(&disks.serials);
+    m->disk = buf_steal(&disks.names);
+    m->serial = buf_steal(&disks.serials);
     return true;
 }
 
@@ -204,21 +230,6 @@ static bool parse(char *text, struct line *ret)
     ret->source = tail[1];
     ret->super_options = tail[2];
     return true;
-}
-
-static bool has_option(const char *options, const char *want)
-{
-    size_t len = strlen(want);
-
-    while (*options) {
-        size_t part = strcspn(options, ",");
-
-        if (part == len && memcmp(options, want, len) == 0)
-            return true;
-        options += part;
-        options += *options == ',';
-    }
-    return false;
 }
 
 static size_t depth_of(const char *path)
@@ -286,11 +297,13 @@ static void add(struct mount_table *t, const struct line *line, const char *sys_
         dev_major = major(st.st_rdev);
         dev_minor = minor(st.st_rdev);
     }
-    if (!resolve(&m, sys_root, dev_major, dev_minor))
-        return;
-    m.path = xstrdup(line->path);
     m.fstype = xstrdup(line->fstype);
-    m.read_only = has_option(line->super_options, "ro");
+    if (!resolve(&m, sys_root, dev_major, dev_minor)) {
+        free(m.fstype);
+        return;
+    }
+    m.path = xstrdup(line->path);
+    m.read_only = has_word(line->super_options, "ro");
     t->items = xrealloc(t->items, (t->count + 1) * sizeof(*t->items));
     t->items[t->count++] = m;
 }

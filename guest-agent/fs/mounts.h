@@ -2,7 +2,7 @@
 /*
  * Which filesystems this guest has on block devices, and which disk each one lies on.
  * Source: proc(5) /proc/self/mountinfo; sysfs /sys/dev/block/MAJOR:MINOR (partition -> parent disk,
- * device-mapper and md -> slaves), .../serial.
+ * device-mapper and md -> slaves), .../serial; /sys/fs/btrfs/UUID/devices (Linux 3.14).
  */
 #ifndef CBSNAP_FS_MOUNTS_H
 #define CBSNAP_FS_MOUNTS_H
@@ -18,7 +18,8 @@ struct mount {
     size_t other_count;
     char *device; /* kernel name: "vda1", "dm-0" */
     char *disk;   /* whole disk below: "vda"; comma-separated when it lies on several */
-    char *serial; /* of the disk, comma-separated likewise; "" when it has none */
+    char *serial; /* of each of these, at the same place: "a,,b", empty for a disk that has none
+                   * (paths of one disk, as multipath has them, tell the same); "" when none has */
     char *fstype;
     unsigned dev_major, dev_minor;
     bool read_only;

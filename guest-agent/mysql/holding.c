@@ -193,7 +193,8 @@ static void put_mark(struct asker *a)
 
     if (!mark_name_is(table))
         return;
-    if (ask(a, &res, &e, "SELECT set_id, at_wall_us FROM `%.*s`.`%s` ORDER BY set_id DESC LIMIT 1",
+    if (ask(a, &res, &e,
+            "SELECT set_id, at_wall_us FROM `%.*s`.`%s` ORDER BY " MARK_NEWEST_FIRST " LIMIT 1",
             (int)(dot - table), table, dot + 1) < 0) {
         if (a->conn->server_errno != SERVER_NO_SUCH_TABLE &&
             a->conn->server_errno != SERVER_NO_SUCH_DB)

@@ -124,6 +124,23 @@ static int check_no_replica(struct marker *m, struct err *e)
     return 0;
 }
 
+/* `now_us`, or the newest row's time and a bit: the order of the rows is that in which they were
+ * written, though the clock was wrong for one of them. */
+static int next_time(struct marker *m, int64_t now_us, int64_t *ret, struct err *e)
+{
+    AUTO_FREE char *sql = xasprintf("SELECT MAX(at_wall_us) FROM %s", m->quoted);
+    AUTO_RESULT MYSQL_RES *res = NULL;
+    int64_t newest;
+    MYSQL_ROW row;
+
+    if (run(m, &res, e, sql) < 0)
+        return -1;
+    row = res ? mysql_fetch_row(res) : NULL;
+    newest = row && row[0] ? strtoll(row[0], NULL, 10) : INT64_MIN;
+    *ret = newest >= now_us && newest < INT64_MAX ? newest + 1 : now_us;
+    return 0;
+}
+
 static int write_row(struct marker *m, const char *set, int64_t at_wall_us, struct err *e)
 {
     AUTO_FREE char *sql = xasprintf("INSERT INTO %s (set_id, at_wall_us) VALUES ('%s', %lld)"
@@ -133,29 +150,38 @@ static int write_row(struct marker *m, const char *set, int64_t at_wall_us, stru
     return run(m, NULL, e, sql);
 }
 
-/* The key is compared, not the age: a DELETE by primary key is the same on every replica. */
+/* By their keys: such a DELETE is the same on every replica, and needs no index on the time. */
 static int prune(struct marker *m, struct err *e)
 {
-    AUTO_FREE char *find = xasprintf("SELECT set_id FROM %s ORDER BY set_id DESC LIMIT 1 OFFSET %d",
-                                     m->quoted, MARKS_MAX);
+    AUTO_FREE char *find =
+        xasprintf("SELECT set_id FROM %s ORDER BY " MARK_NEWEST_FIRST " LIMIT %d OFFSET %d",
+                  m->quoted, MARKS_MAX, MARKS_MAX);
     AUTO_RESULT MYSQL_RES *res = NULL;
-    AUTO_FREE char *sql = NULL;
+    struct buf sql = BUF_INIT;
     char id[2 * 256 + 1];
+    size_t count = 0;
     MYSQL_ROW row;
+    int rc;
 
     if (run(m, &res, e, find) < 0)
         return -1;
-    row = res ? mysql_fetch_row(res) : NULL;
-    if (!row || !row[0] || strlen(row[0]) > 256)
-        return 0;
-    (void)mysql_real_escape_string(m->writer.my, id, row[0], strlen(row[0]));
-    sql = xasprintf("DELETE FROM %s WHERE set_id <= '%s'", m->quoted, id);
-    return run(m, NULL, e, sql);
+    buf_addf(&sql, "DELETE FROM %s WHERE set_id IN (", m->quoted);
+    while (res && (row = mysql_fetch_row(res))) {
+        if (!row[0] || strlen(row[0]) > 256)
+            continue;
+        (void)mysql_real_escape_string(m->writer.my, id, row[0], strlen(row[0]));
+        buf_addf(&sql, "%s'%s'", count++ ? ", " : "", id);
+    }
+    buf_addf(&sql, ")");
+    rc = count ? run(m, NULL, e, buf_text(&sql)) : 0;
+    buf_release(&sql);
+    return rc;
 }
 
-static int write_mark(struct marker *m, const char *set, int64_t at_wall_us, struct err *e)
+static int write_mark(struct marker *m, const char *set, int64_t now_us, struct err *e)
 {
     struct err own = ERR_INIT;
+    int64_t at_us;
 
     if (conn_open(&m->killer, e) < 0 || conn_open(&m->writer, e) < 0)
         return -1;
@@ -163,9 +189,11 @@ static int write_mark(struct marker *m, const char *set, int64_t at_wall_us, str
     if (run(m, NULL, e, "SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1") < 0 ||
         check_writable(m, e) < 0 || check_no_replica(m, e) < 0)
         return -1;
+    if (next_time(m, now_us, &at_us, e) < 0)
+        return -1;
     if (m->stop(m->arg))
         return err_set(e, ERR_CANCELLED, "a freeze began before the mark was written");
-    if (write_row(m, set, at_wall_us, e) < 0)
+    if (write_row(m, set, at_us, e) < 0)
         return -1;
     if (prune(m, &own) < 0)
         log_warn("old marks stay in '%s': %s", m->table, own.msg);
@@ -173,7 +201,7 @@ static int write_mark(struct marker *m, const char *set, int64_t at_wall_us, str
 }
 
 int mark_write(const struct mysql_login *login, const char *table, const char *set,
-               int64_t at_wall_us, bool (*stop)(void *arg), void *arg, struct err *e)
+               int64_t now_wall_us, bool (*stop)(void *arg), void *arg, struct err *e)
 {
     const char *dot = strchr(table, '.');
     struct marker m = {.table = table, .stop = stop, .arg = arg};
@@ -184,7 +212,7 @@ int mark_write(const struct mysql_login *login, const char *table, const char *s
     m.quoted = xasprintf("`%.*s`.`%s`", (int)(dot - table), table, dot + 1);
     conn_init(&m.writer, login);
     conn_init(&m.killer, login);
-    rc = write_mark(&m, set, at_wall_us, e);
+    rc = write_mark(&m, set, now_wall_us, e);
     conn_end(&m.writer);
     conn_end(&m.killer);
     conn_release(&m.writer);

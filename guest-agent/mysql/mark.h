@@ -17,17 +17,22 @@
 
 #include "guest-agent/mysql/lock.h"
 
+/* In the order in which they were written, whatever the clocks said meanwhile: a row's time is
+ * later than that of each row before it. */
+#define MARK_NEWEST_FIRST "at_wall_us DESC, set_id DESC"
+
 /* "schema.table", each of letters, digits, '_' and '$', at most 64. */
 bool mark_name_is(const char *name);
 
 /*
- * Writes the row and keeps the 100 newest (by set id). The statement is killed on the server when
+ * Writes the row, with the time `now_wall_us` unless another row's is as late, and keeps the 100
+ * newest. The statement is killed on the server when
  * it has waited for 1 s (behind somebody's global lock, say), and when `stop` says so, which is
  * asked every 20 ms: it must not stand in the way of our own lock. ERR_CANCELLED then; ERR_REFUSED
  * on a server that is read-only or a replica; else as conn.h. Rows that cannot be pruned are only
  * logged.
  */
 int mark_write(const struct mysql_login *login, const char *table, const char *set,
-               int64_t at_wall_us, bool (*stop)(void *arg), void *arg, struct err *e);
+               int64_t now_wall_us, bool (*stop)(void *arg), void *arg, struct err *e);
 
 #endif

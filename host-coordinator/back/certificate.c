@@ -2,6 +2,8 @@
 /* What came back against what was taken; see certificate.h. */
 #include "host-coordinator/back/certificate.h"
 
+#include "host-coordinator/rank/when.h"
+
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 
@@ -179,24 +181,56 @@ static void compare_lsn(struct certificate_result *r, const struct record *set,
                 "record's checkpoint");
 }
 
+/* Was that mark written before the set ended? Ids begin with the time of the host, and that of one
+ * of the two may have been wrong. The guest's clock tells besides: the mark has its time, and the
+ * record by how much it differed from the host's. */
+static bool mark_is_older(const struct record *set, const Cbsnap__Mark *mark)
+{
+    int64_t offset_ms = 0, ended_us = 0;
+    const char *ended = record_text(set, "ended");
+
+    if (!mark->has_at_wall_us || !ended || !when_rfc3339(ended, &ended_us) ||
+        !record_int(set, "guest.wall_offset_ms", &offset_ms))
+        return false;
+    /* all three may be any number: reals cannot overflow */
+    return (double)mark->at_wall_us < (double)ended_us + (double)offset_ms * 1000.0;
+}
+
+/* Of a set without a mark of its own: one that is newer came from a newer data volume. */
+static void compare_later_mark(struct certificate_result *r, const struct record *set,
+                               const Cbsnap__Mark *mark)
+{
+    AUTO_FREE char *text = NULL;
+
+    if (!mark || !mark->set || strcmp(mark->set, record_text(set, "set")) <= 0)
+        return;
+    if (!mark_is_older(set, mark)) {
+        certificate_differs(r, "mark row", "none that is newer than the set", mark->set);
+        return;
+    }
+    text =
+        xasprintf("the last mark row is of set %s, which by the guest's clock is older than this "
+                  "one: the host's clock was wrong for one of the two",
+                  mark->set);
+    note(r, text);
+}
+
 static void compare_mark(struct certificate_result *r, const struct record *set,
                          const Cbsnap__Certificate *c)
 {
-    const char *id = record_text(set, "set");
-    const char *found = c->mark ? c->mark->set : NULL;
-
-    if (record_bool(set, "instance.manifest.marked")) {
-        if (!c->mark && c->mark_problem) {
-            AUTO_FREE char *why = xasprintf("the mark row could not be read: %s", c->mark_problem);
-
-            note(r, why);
-            return;
-        }
-        compare_text(r, "mark row", id, found ? found : "none");
-        r->data = true;
-    } else if (found && strcmp(found, id) > 0) {
-        certificate_differs(r, "mark row", "none that is newer than the set", found);
+    if (!record_bool(set, "instance.manifest.marked")) {
+        compare_later_mark(r, set, c->mark);
+        return;
     }
+    if (!c->mark && c->mark_problem) {
+        AUTO_FREE char *why = xasprintf("the mark row could not be read: %s", c->mark_problem);
+
+        note(r, why);
+        return;
+    }
+    compare_text(r, "mark row", record_text(set, "set"),
+                 c->mark && c->mark->set ? c->mark->set : "none");
+    r->data = true;
 }
 
 /* ---- the root volume ------------------------------------------------------------------------- */

@@ -11,8 +11,9 @@
  *   - GTID set: every transaction, no other (MySQL reads it from log and data volume)
  *   - recovered LSN: the data volume; not older than the position by more than redo that no commit
  *     had flushed, not newer than background work explains
- *   - mark row: the data volume, exactly; the newest is the one written for this set
- *   - manifest: the root volume; the newest is this set's
+ *   - mark row: the data volume, exactly; the one written last is this set's
+ *   - manifest: the root volume; the one stored last is this set's. Both by the guest's own order,
+ * for ids are as good as the host's clock
  *   - log, pages: InnoDB found nothing wrong, neither recovering nor reading it all
  *
  * In a guest booted to verify the server must also have been held still: read only, no events, no

@@ -96,55 +96,74 @@ static uint64_t disk_by_serial(const struct domain_xml *xml, const char *serial)
     return found;
 }
 
-/* A filesystem on several disks (LVM, md) has comma-separated serials; each must be found. */
-static uint64_t disks_by_serials(const struct domain_xml *xml, const char *serials)
+static size_t words_of(const char *list)
 {
-    AUTO_FREE char *copy = xstrdup(serials);
-    uint64_t found = 0;
+    size_t count = list && *list;
+
+    for (; list && *list; list++)
+        count += *list == ',';
+    return count;
+}
+
+static size_t bits_of(uint64_t mask)
+{
+    size_t count = 0;
+
+    for (; mask; mask &= mask - 1)
+        count++;
+    return count;
+}
+
+/* A filesystem on several disks (LVM, md, multipath) has comma-separated serials. They tell it all
+ * only if there is one for each disk that the guest names: one that has none would not be missed,
+ * and an agent that leaves out what is empty is not told from one that has all. */
+static bool disks_by_serials(const struct domain_xml *xml, const Cbsnap__Mount *mount,
+                             uint64_t *found)
+{
+    AUTO_FREE char *copy = xstrdup(mount->serial);
+    bool all = *copy && words_of(mount->serial) == words_of(mount->disk);
     char *rest = copy, *one;
 
     while ((one = strsep(&rest, ","))) {
         uint64_t disk = disk_by_serial(xml, one);
 
-        if (!disk)
-            return 0;
-        found |= disk;
+        all = all && disk;
+        *found |= disk;
     }
-    return found;
+    return all;
 }
 
-uint64_t coverage_disks(const Cbsnap__Mount *mount, const struct domain_fs_list *fs,
-                        const struct domain_xml *xml)
+/* By qemu-ga's list, which may lack the mount. False when it names a disk that the domain has not.
+ */
+static bool disks_by_list(const struct domain_xml *xml, const struct domain_fs_list *fs,
+                          const char *path, uint64_t *found)
 {
-    uint64_t by_serial = mount->serial ? disks_by_serials(xml, mount->serial) : 0;
+    bool known = true;
 
-    if (by_serial)
-        return by_serial;
     for (size_t n = 0; n < fs->count; n++) {
-        uint64_t found = 0;
-
-        if (!mount->path || strcmp(fs->items[n].mountpoint, mount->path) != 0)
+        if (!path || strcmp(fs->items[n].mountpoint, path) != 0)
             continue;
         for (size_t t = 0; t < fs->items[n].target_count; t++) {
             uint64_t disk = disk_by_target(xml, fs->items[n].targets[t]);
 
-            if (!disk)
-                return 0;
-            found |= disk;
+            known = known && disk;
+            *found |= disk;
         }
-        return found;
     }
-    return 0;
+    return known;
 }
 
-static const Cbsnap__Mount *mount_of(const Cbsnap__ServerPath *path, Cbsnap__Mount *const *mounts,
-                                     size_t count)
+/* Without serials the list has to name as many as the guest: libvirt leaves out of it what is no
+ * disk of the domain. */
+uint64_t coverage_disks(const Cbsnap__Mount *mount, const struct domain_fs_list *fs,
+                        const struct domain_xml *xml, bool *ret_all)
 {
-    for (size_t n = 0; n < count && path->mount; n++) {
-        if (mounts[n]->path && strcmp(mounts[n]->path, path->mount) == 0)
-            return mounts[n];
-    }
-    return NULL;
+    uint64_t found = 0;
+    bool by_serials = disks_by_serials(xml, mount, &found);
+    bool known = disks_by_list(xml, fs, mount->path, &found);
+
+    *ret_all = known && found && (by_serials || bits_of(found) == words_of(mount->disk));
+    return found;
 }
 
 static const char *first_outside(const struct domain_xml *xml, uint64_t outside)
@@ -156,6 +175,49 @@ static const char *first_outside(const struct domain_xml *xml, uint64_t outside)
     return "?";
 }
 
+static int check_mount(const Cbsnap__ServerPath *p, const Cbsnap__Mount *mount,
+                       const struct domain_fs_list *fs, const struct domain_xml *xml,
+                       uint64_t in_set, struct err *e)
+{
+    const char *role = p->role ? p->role : "file", *path = p->path ? p->path : "?";
+    bool all;
+    uint64_t disks = coverage_disks(mount, fs, xml, &all);
+
+    if (disks & ~in_set)
+        return err_set(e, ERR_REFUSED,
+                       "the server's %s '%s' is on disk '%s', which is not in the set; put it "
+                       "on a volume of a configured appliance and leave it out of 'exclude'",
+                       role, path, first_outside(xml, disks & ~in_set));
+    if (!all)
+        return err_set(e, ERR_REFUSED,
+                       "cannot tell which disk of the domain holds the server's %s '%s' "
+                       "(guest disk '%s'); give the disk a <serial> in the domain XML",
+                       role, path, mount->disk ? mount->disk : "?");
+    return 0;
+}
+
+/* Where one filesystem is mounted over another both are looked at: which is meant is not told. */
+static int check_path(const Cbsnap__ServerPath *p, Cbsnap__Mount *const *mounts, size_t count,
+                      const struct domain_fs_list *fs, const struct domain_xml *xml,
+                      uint64_t in_set, struct err *e)
+{
+    bool any = false;
+
+    for (size_t n = 0; n < count && p->mount; n++) {
+        if (!mounts[n]->path || strcmp(mounts[n]->path, p->mount) != 0)
+            continue;
+        if (check_mount(p, mounts[n], fs, xml, in_set, e) < 0)
+            return -1;
+        any = true;
+    }
+    if (any)
+        return 0;
+    return err_set(e, ERR_REFUSED,
+                   "the server's %s '%s' is on no block device of the guest, so no snapshot would "
+                   "hold it; move it to a volume of the appliance",
+                   p->role ? p->role : "file", p->path ? p->path : "?");
+}
+
 int coverage_check(const Cbsnap__Server *server, Cbsnap__Mount *const *mounts, size_t mount_count,
                    const struct domain_fs_list *fs, const struct domain_xml *xml, uint64_t in_set,
                    struct err *e)
@@ -164,27 +226,10 @@ int coverage_check(const Cbsnap__Server *server, Cbsnap__Mount *const *mounts, s
 
     for (size_t n = 0; n < server->n_path; n++) {
         const Cbsnap__ServerPath *p = server->path[n];
-        const Cbsnap__Mount *mount = mount_of(p, mounts, mount_count);
-        const char *role = p->role ? p->role : "file", *path = p->path ? p->path : "?";
-        uint64_t disks;
 
-        if (!mount)
-            return err_set(e, ERR_REFUSED,
-                           "the server's %s '%s' is on no block device of the guest, so no "
-                           "snapshot would hold it; move it to a volume of the appliance",
-                           role, path);
-        disks = coverage_disks(mount, fs, xml);
-        if (!disks)
-            return err_set(e, ERR_REFUSED,
-                           "cannot tell which disk of the domain holds the server's %s '%s' "
-                           "(guest disk '%s'); give the disk a <serial> in the domain XML",
-                           role, path, mount->disk ? mount->disk : "?");
-        if (disks & ~in_set)
-            return err_set(e, ERR_REFUSED,
-                           "the server's %s '%s' is on disk '%s', which is not in the set; put it "
-                           "on a volume of a configured appliance and leave it out of 'exclude'",
-                           role, path, first_outside(xml, disks & ~in_set));
-        datadir |= strcmp(role, "datadir") == 0;
+        if (check_path(p, mounts, mount_count, fs, xml, in_set, e) < 0)
+            return -1;
+        datadir |= p->role && strcmp(p->role, "datadir") == 0;
     }
     if (!datadir)
         return err_set(e, ERR_REFUSED,

@@ -25,10 +25,13 @@ bool coverage_excluded(const char *list, const char *target);
 const struct volume *coverage_volume(const struct domain_disk *disk, const struct volume *volumes,
                                      size_t count);
 
-/* The domain disks that the guest's mount lies on, as a bit mask by index; 0 when it cannot be
- * told. */
+/*
+ * The domain disks that the guest's mount is known to lie on, as a bit mask by index. *ret_all is
+ * false unless these are all: each disk that the guest names has a serial that one disk of the
+ * domain has, or qemu-ga's list helps to find as many. What either of the two tells is found.
+ */
 uint64_t coverage_disks(const Cbsnap__Mount *mount, const struct domain_fs_list *fs,
-                        const struct domain_xml *xml);
+                        const struct domain_xml *xml, bool *ret_all);
 #define COVERAGE_MAX_DISKS 64
 
 /*

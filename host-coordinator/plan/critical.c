@@ -318,7 +318,9 @@ static int read_writes(struct run *r, struct domain_job *job, struct disk_writes
 
 static bool in_set(const struct run *r, const Cbsnap__Mount *m)
 {
-    return m->path && (coverage_disks(m, &r->fs, &r->xml) & r->set_disks);
+    bool all;
+
+    return m->path && (coverage_disks(m, &r->fs, &r->xml, &all) & r->set_disks);
 }
 
 static bool is_frozen(const Cbsnap__Mount *m)

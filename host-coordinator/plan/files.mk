@@ -4,6 +4,7 @@ COORD_SRC += \
 	host-coordinator/plan/events.c \
 	host-coordinator/plan/inbound.c \
 	host-coordinator/plan/instance.c \
+	host-coordinator/plan/notes.c \
 	host-coordinator/plan/observe.c \
 	host-coordinator/plan/plan.c \
 	host-coordinator/plan/readings.c \

@@ -358,7 +358,8 @@ static void name_mounts(struct run *r, const Cbsnap__Prepared *p)
         r->volumes[v].mounts = NULL;
     }
     for (size_t n = 0; n < p->n_mount; n++) {
-        uint64_t disks = coverage_disks(p->mount[n], &r->fs, &r->xml);
+        bool all;
+        uint64_t disks = coverage_disks(p->mount[n], &r->fs, &r->xml, &all);
 
         for (size_t v = 0; v < r->volume_count; v++) {
             struct set_volume *volume = &r->volumes[v];
@@ -373,17 +374,6 @@ static void name_mounts(struct run *r, const Cbsnap__Prepared *p)
     }
 }
 
-static void note_left_out(struct run *r)
-{
-    for (size_t n = 0; n < r->xml.disk_count; n++) {
-        const struct domain_disk *disk = &r->xml.disks[n];
-
-        if (n < COVERAGE_MAX_DISKS && (r->set_disks & (UINT64_C(1) << n)))
-            continue;
-        run_note_once(r, "disk '%s' (%s) is not in the set", disk->target, disk->source);
-    }
-}
-
 int step_coverage(void *run, struct err *e)
 {
     struct run *r = run;
@@ -392,6 +382,6 @@ int step_coverage(void *run, struct err *e)
     if (coverage_check(p->server, p->mount, p->n_mount, &r->fs, &r->xml, r->set_disks, e) < 0)
         return err_prefix(e, "domain '%s'", r->domain_name);
     name_mounts(r, p);
-    note_left_out(r);
+    run_note_findings(r);
     return 0;
 }

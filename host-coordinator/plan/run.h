@@ -137,6 +137,8 @@ bool run_from_guest(const struct run *r, int64_t guest_us, int64_t *ret_host_us)
 void run_note(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a step that may run twice. */
 void run_note_once(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Notes what stops no set: disks that are not in it, a clock that went back; see notes.c. */
+void run_note_findings(struct run *r);
 
 /*
  * One blocking call of domain_ops in a thread of its own. The struct is the thread's until it ends:

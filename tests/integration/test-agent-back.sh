@@ -190,6 +190,13 @@ pruned() {
         { sql 'SELECT COUNT(*), MIN(set_id), MAX(set_id) FROM cbsnap.mark'; false; }
 }
 ok 'the 100 newest marks stay' pruned
+wrong_clock() { # one of 2099 is neither the newest for ever, nor in the way of those that come
+    sql "INSERT INTO cbsnap.mark VALUES ('20991231T235959Z-7f3a', 4102444799000000)" &&
+        said '^stored .*marked=1' manifest $set1 "$dir/document" 8 mark &&
+        [ "$(sql 'SELECT set_id, at_wall_us FROM cbsnap.mark ORDER BY at_wall_us DESC LIMIT 1')" = \
+            "$set1	4102444799000001" ] && sql "DELETE FROM cbsnap.mark WHERE set_id LIKE '2099%'"
+}
+ok 'marks are in the order in which they were written' wrong_clock
 behind_a_lock() { # somebody else's global lock: not waited for beyond 1 s, and nothing left queued
     sql 'FLUSH TABLES WITH READ LOCK; SELECT SLEEP('$((20 * slow))')' >/dev/null 2>&1 &
     locker=$!
@@ -258,7 +265,8 @@ stop_agent
 # ---- certificate, in an ordinary boot: the server recovers, and the account has the least rights
 
 conf cbsnap '[mark]' 'table = cbsnap.mark'
-sql 'DELETE FROM cbsnap.mark' # of tests above; and so that there is something to recover
+# of tests above, and so that there is something to recover; one is of a time when the clock was wrong
+sql "DELETE FROM cbsnap.mark; INSERT INTO cbsnap.mark VALUES ('20991231T235959Z-7f3a', 4102444799000000)"
 agent_starts
 say manifest $set1 "$dir/document" 8 mark >/dev/null
 stop_agent
@@ -273,7 +281,7 @@ certified() {
     say certificate $set1 "$binlog" >/dev/null
     has "^certificate ready=1 verifying=- version=10.* uuid=- gtid=$gtid at-start=$gtid " &&
         has " binlogs=.*$position,bin.[0-9]*:[0-9]*, " && has ' problem=-$' &&
-        has " read-only=0 events=0 replica=0 mark=$set1 manifest=$set2 " && has ' recovery-ms=- '
+        has " read-only=0 events=0 replica=0 mark=$set1 manifest=$set1 " && has ' recovery-ms=- '
 }
 ok 'a server that recovered: position, head of the next binary log, mark, manifest' certified
 recovered() {
@@ -365,7 +373,7 @@ start_mysqld --event-scheduler=OFF
 verified() {
     until_true took
     has "^certificate ready=1 verifying=$set1 .* gtid=$gtid at-start=$gtid " &&
-        has " read-only=1 events=0 replica=0 mark=$set1 manifest=$set2 "
+        has " read-only=1 events=0 replica=0 mark=$set1 manifest=$set1 "
     rc=$?
     # no warning of our own making; that a question was given up on while the server was slow to
     # start is none, nor what MariaDB says on a machine without a network

@@ -216,7 +216,7 @@ kept() { # what stays whatever is removed
 differ "left are the configuration that was changed and the set's manifest" before removed < <(
     kept
     printf '%s\n' "$left" "+ $default" '+ /var/lib/cbsnap'
-    printf '+ /var/lib/cbsnap/instance%s\n' '' "/$set.json"
+    printf '+ /var/lib/cbsnap/instance%s\n' '' "/$set.json" /order
 )
 ! guest 'pidof cbsnap-agent' && virsh -q -c "$LAB_URI" domfsfreeze "$LAB_DOMAIN" >"$work/freeze" 2>&1 && thawed
 ok $? "no agent runs, and qemu-ga freezes and thaws without it" "$(cat "$work/freeze")"

@@ -91,7 +91,7 @@ static void test_written_private_and_replaced(void **state)
     assert_false(there(SET(1) ".json.tmp"));
 }
 
-static void test_pruned_by_id(void **state)
+static void test_pruned_in_order(void **state)
 {
     unsigned pruned = 9;
     struct err e = ERR_INIT;
@@ -103,8 +103,90 @@ static void test_pruned_by_id(void **state)
     assert_int_equal(pruned, 0);
     assert_int_equal(store(SET(4), "{}", 2, &pruned, &e), 0);
     assert_int_equal(pruned, 2);
-    assert_true(there(SET(4) ".json") && there(SET(3) ".json"));
-    assert_false(there(SET(1) ".json") || there(SET(2) ".json"));
+    assert_true(there(SET(4) ".json") && there(SET(2) ".json"));
+    assert_false(there(SET(1) ".json") || there(SET(3) ".json"));
+}
+
+static void assert_newest(const char *set)
+{
+    char newest[SETID_SIZE] = "";
+
+    assert_true(manifest_newest(dir, newest));
+    assert_string_equal(newest, set);
+}
+
+#define IN_2099 "20991231T235959Z-7f3a"
+#define IN_2001 "20010101T000000Z-7f3a"
+
+/* A host whose clock was wrong for one set, either way: the last stored is the newest all the same,
+ * and what the wrong clock has left goes in its turn. */
+static void test_order_is_no_clocks(void **state)
+{
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(store(SET(1), "{}", 3, NULL, &e), 0);
+    assert_int_equal(store(IN_2099, "{}", 3, NULL, &e), 0);
+    assert_newest(IN_2099);
+    assert_int_equal(store(SET(2), "{}", 3, NULL, &e), 0);
+    assert_newest(SET(2));
+    assert_int_equal(store(IN_2001, "{}", 3, NULL, &e), 0);
+    assert_newest(IN_2001);
+    assert_int_equal(store(SET(3), "{}", 3, NULL, &e), 0);
+    assert_newest(SET(3));
+    assert_false(there(IN_2099 ".json"));
+    assert_true(there(IN_2001 ".json"));
+    assert_int_equal(store(SET(2), "{}", 3, NULL, &e), 0); /* once more */
+    assert_newest(SET(2));
+    assert_int_equal(manifest_forget(dir, SET(2), &e), 0);
+    assert_newest(SET(3));
+}
+
+static void write_file(const char *name, const char *text)
+{
+    AUTO_FREE char *path = path_of(name);
+    AUTO_FCLOSE FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+}
+
+/* Those of an agent that kept no order are older than those of one that does. */
+static void test_without_an_order_by_id(void **state)
+{
+    AUTO_FREE char *order = path_of("order");
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(store(SET(2), "{}", 32, NULL, &e), 0);
+    assert_int_equal(unlink(order), 0);
+    write_file(IN_2099 ".json", "{}");
+    write_file(SET(1) ".json", "{}");
+    assert_newest(IN_2099);
+    assert_int_equal(store(SET(3), "{}", 3, NULL, &e), 0);
+    assert_newest(SET(3));
+    assert_false(there(SET(1) ".json"));
+    assert_true(there(SET(2) ".json") && there(IN_2099 ".json"));
+}
+
+static void test_an_odd_order_is_harmless(void **state)
+{
+    AUTO_FREE char *order = path_of("order");
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(store(SET(1), "{}", 32, NULL, &e), 0);
+    assert_int_equal(store(SET(2), "{}", 32, NULL, &e), 0);
+    write_file("order", SET(2) "\n\n../" SET(9) "\n" SET(1) "\n" SET(9) "\n" SET(2));
+    assert_newest(SET(2));
+    assert_int_equal(store(SET(3), "{}", 32, NULL, &e), 0);
+    assert_string_equal(text_of("order"), SET(1) "\n" SET(2) "\n" SET(3) "\n");
+    /* one that is there and cannot be read: what is the newest is not known */
+    assert_int_equal(unlink(order), 0);
+    assert_int_equal(mkdir(order, 0700), 0);
+    assert_int_equal(store(SET(4), "{}", 32, NULL, &e), -1);
+    assert_int_equal(e.code, ERR_IO);
+    assert_int_equal(rmdir(order), 0);
 }
 
 /* A clock that went back: what was just promised stays, whatever its id. */
@@ -244,7 +326,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_written_private_and_replaced, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pruned_by_id, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pruned_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_order_is_no_clocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_without_an_order_by_id, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_odd_order_is_harmless, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_is_never_pruned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign_files_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leftovers_go, setup, teardown),

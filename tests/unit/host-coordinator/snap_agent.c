@@ -100,12 +100,14 @@ struct mounts {
 static void make_mounts(struct mounts *m, const bool *frozen)
 {
     static const char *const paths[] = {"/", "/mnt/log", "/mnt/data"};
+    static const char *const disks[] = {"vda", "vdb", "vdc"};
     static const char *const serials[] = {"serial-of-the-root-disk", "serial-of-the-log-disk1",
                                           "serial-of-the-data-disk"};
 
     for (int n = 0; n < WORLD_VOLUMES; n++) {
         cbsnap__mount__init(&m->items[n]);
         m->items[n].path = (char *)paths[n];
+        m->items[n].disk = (char *)disks[n];
         m->items[n].serial = (char *)serials[n];
         if (frozen)
             MSG_SET(&m->items[n], frozen, frozen[n]);

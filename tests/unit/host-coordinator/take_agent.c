@@ -66,12 +66,14 @@ static Cbsnap__Mount *mount_ptrs[3] = {&mounts[0], &mounts[1], &mounts[2]};
 static void set_mounts(bool with_answers)
 {
     static const char *const paths[] = {"/", "/mnt/log", "/mnt/data"};
+    static const char *const disks[] = {"vda", "vdb", "vdc"};
     static const char *const serials[] = {"serial-of-the-root-disk", "serial-of-the-log-disk1",
                                           "serial-of-the-data-disk"};
 
     for (int n = 0; n < 3; n++) {
         cbsnap__mount__init(&mounts[n]);
         mounts[n].path = (char *)paths[n];
+        mounts[n].disk = (char *)disks[n];
         mounts[n].serial = (char *)serials[n];
         if (n == 1 && w.fault == AGENT_BOOT_VFAT)
             mounts[n].fstype = (char *)"vfat";

@@ -271,6 +271,38 @@ static void a_set_without_a_mark_has_none_that_is_newer(void **state)
     assert_differs(true, "mark row", "20161105");
 }
 
+/* Its id says so, but the guest's clock, which the mark was written by, says that it is older: the
+ * host took the time to be 2099 when that one was taken, or 2001 now. */
+static void a_mark_is_not_newer_because_the_hosts_clock_was_wrong(void **state)
+{
+    const int64_t now_us = INT64_C(1478254500) * 1000000; /* 2016-11-04T10:15:00Z */
+
+    (void)state;
+    record_set_bool(w.set, "instance.manifest.marked", false);
+    w.mark.set = (char *)"20991231T235959Z-0000";
+    MSG_SET(&w.mark, at_wall_us, now_us - 86400 * INT64_C(1000000));
+    record_set_text(w.set, "ended", "2016-11-04T10:15:00.000Z");
+    assert_differs(true, "mark row", "20991231"); /* the guest's clock is not known */
+    record_set_int(w.set, "guest.wall_offset_ms", -5);
+    assert_noted(true, "host's clock was wrong", "mark row");
+
+    record_set_text(w.set, "ended", "2001-01-01T00:00:00Z");
+    record_set_int(w.set, "guest.wall_offset_ms", now_us / 1000 - INT64_C(978307200000));
+    assert_noted(true, "20991231T235959Z-0000", "mark row");
+    /* one that is newer by both is */
+    MSG_SET(&w.mark, at_wall_us, now_us + 1000000);
+    assert_differs(true, "mark row", "20991231");
+    MSG_SET(&w.mark, at_wall_us, INT64_MIN);
+    record_set_int(w.set, "guest.wall_offset_ms", INT64_MAX);
+    compare(true);
+    w.mark.has_at_wall_us = 0;
+    assert_differs(true, "mark row", "20991231");
+    record_set_int(w.set, "guest.wall_offset_ms", 0);
+    record_set_text(w.set, "ended", "when it was over");
+    MSG_SET(&w.mark, at_wall_us, 0);
+    assert_differs(true, "mark row", "20991231");
+}
+
 static void a_set_without_a_manifest_asks_for_none(void **state)
 {
     (void)state;
@@ -427,6 +459,7 @@ int main(void)
         T(an_impossible_lsn_in_the_record_is_none),
         T(the_mark_must_be_the_sets),
         T(a_set_without_a_mark_has_none_that_is_newer),
+        T(a_mark_is_not_newer_because_the_hosts_clock_was_wrong),
         T(a_set_without_a_manifest_asks_for_none),
         T(mariadb_is_compared_by_what_it_has),
         T(without_proof_of_its_data_it_is_only_sound),

@@ -274,6 +274,41 @@ static void a_disk_of_the_running_vm_only_is_gone_back_to_by_its_live_xml(void *
     assert_true(has_definition());
 }
 
+static void write_record(const char *set)
+{
+    AUTO_FREE char *records = xasprintf("%s/records", w.dir);
+    AUTO_FREE char *folder = xasprintf("%s/db", records);
+    AUTO_FREE char *path = xasprintf("%s/%s.json", folder, set);
+    FILE *f;
+
+    (void)mkdir(records, 0750);
+    (void)mkdir(folder, 0750);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fprintf(f, "{\"schema\":1,\"set\":\"%s\",\"verdict\":\"crash\"}\n", set);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Once the clock has gone back, list, best and prune are wrong about which set is the newer one. */
+static void a_record_of_a_later_time_is_noted(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    write_record("20010101T000000Z-ffff");
+    write_record("zeta"); /* somebody's own */
+    out = take();
+    assert_good(&out);
+    assert_false(is_noted("the clock of this host"));
+    world_again();
+    write_record("20991231T235958Z-ffff");
+    write_record("20991231T235959Z-ffff");
+    out = take();
+    assert_good(&out);
+    assert_true(is_noted("set '20991231T235959Z-ffff' bears"));
+    assert_false(is_noted("235958"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +321,7 @@ int main(void)
         TAKE_TEST(a_disk_that_only_its_serial_tells_is_noted),
         TAKE_TEST(a_disk_that_cannot_be_verified_is_noted),
         TAKE_TEST(a_disk_of_the_running_vm_only_is_gone_back_to_by_its_live_xml),
+        TAKE_TEST(a_record_of_a_later_time_is_noted),
         TAKE_TEST(a_manifest_tells_of_as_many_earlier_sets_as_it_holds),
     };
 
