@@ -10,6 +10,7 @@ AGENT_SRC += \
 	guest-agent/mysql/lock.c \
 	guest-agent/mysql/mark.c \
 	guest-agent/mysql/needs.c \
+	guest-agent/mysql/patience.c \
 	guest-agent/mysql/plan.c \
 	guest-agent/mysql/position.c \
 	guest-agent/mysql/replication.c \

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "guest-agent/mysql/conn.h"
+#include "guest-agent/mysql/patience.h"
 #include "guest-agent/mysql/rights.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -24,6 +25,7 @@ enum { SERVER_OPTION_PREVENTS = 1290 };
 #define QUERY_TIMEOUT_MS 2000
 /* the server opens a list of every table for it */
 #define TABLESPACES_TIMEOUT_MS 5000
+#define STATEMENT_MS           4500 /* then the server ends it */
 
 static void add_path(struct server_info *s, const char *role, char *path)
 {
@@ -183,8 +185,13 @@ static int add_tablespaces(struct conn *c, struct server_info *s, struct err *e)
 
     /* refused for want of PROCESS: that right is then told to be missing, and why */
     for (int n = 0; n < 2 && !res; n++) {
-        if (conn_query(c, TABLESPACES_TIMEOUT_MS, &res, &why, "%s", sql[n]) < 0 && !conn_is_open(c))
+        if (conn_query(c, TABLESPACES_TIMEOUT_MS, &res, &why, "%s", sql[n]) == 0)
+            continue;
+        if (!conn_is_open(c))
             return err_set(e, why.code, "%s", why.msg);
+        if (patience_ended(c))
+            return err_set(e, ERR_TIMEOUT, "the server did not list its tablespaces within %d ms",
+                           STATEMENT_MS);
     }
     while (res && (row = mysql_fetch_row(res))) {
         char *path;
@@ -283,17 +290,34 @@ static int add_rights(struct conn *c, struct server_info *s, struct err *e)
     return 0;
 }
 
+static int ask_all(struct conn *c, struct server_info *s, struct err *e)
+{
+    AUTO_FREE char *limit = NULL;
+    struct err why = ERR_INIT;
+
+    if (conn_open(c, e) < 0)
+        return -1;
+    limit = patience_sql(c, STATEMENT_MS);
+    if (conn_query(c, QUERY_TIMEOUT_MS, NULL, &why, "%s", limit) < 0 && !conn_is_open(c))
+        return err_set(e, why.code, "%s", why.msg);
+    return add_variables(c, s, e) < 0 || add_tablespaces(c, s, e) < 0 || add_rights(c, s, e) < 0
+               ? -1
+               : 0;
+}
+
 int server_info_read(const struct mysql_login *login, struct server_info *ret, struct err *e)
 {
     struct server_info s = {.version = NULL};
     struct conn c;
-    int rc = -1;
+    int rc;
 
     conn_init(&c, login);
-    if (conn_open(&c, e) == 0 && add_variables(&c, &s, e) == 0 && add_tablespaces(&c, &s, e) == 0 &&
-        add_rights(&c, &s, e) == 0 && add_links(&s, datadir_of(&s), true, e) == 0)
-        rc = 0;
+    rc = ask_all(&c, &s, e);
+    patience_kill(login, c.left);
+    conn_end(&c);
     conn_release(&c);
+    if (rc == 0)
+        rc = add_links(&s, datadir_of(&s), true, e);
     if (rc < 0)
         server_info_release(&s);
     else

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a server says of itself, asked of one that is played: slow, and in all its answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "guest-agent/facts.h"
+#include "guest-agent/mysql/server.h"
+#include "proto/base/clock.h"
+#include "tests/fake/mysql_server.h"
+#include "tree.h"
+
+static struct {
+    char *root, *datadir, *socket;
+    const char *never;       /* statements with this in them are not answered */
+    const char *interrupted; /* these the server ends by itself */
+    atomic_bool limited;
+    struct fake_mysql *server;
+    struct mysql_login login;
+} w;
+
+/* What a server that is silent would be waited for, in no time. */
+int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    int64_t until = mono_in_ms(timeout_ms);
+
+    for (;;) {
+        int left_ms = (int)((until - mono_us()) / 1000);
+        int slice_ms = left_ms > 5 ? 5 : left_ms > 0 ? left_ms : 0;
+        struct timespec slice = {.tv_nsec = slice_ms * 1000000L};
+        long rc = syscall(SYS_ppoll, fds, count, &slice, NULL, 0);
+
+        if (rc != 0 || left_ms <= 0 || (w.server && fake_mysql_was_silent(w.server)))
+            return (int)rc;
+    }
+}
+
+/* ---- the server ---- */
+
+static void tell_variables(struct fake_session *s)
+{
+    const char *const cells[] = {"Variable_name", "Value",  "version", "8.0.36",  "datadir",
+                                 w.datadir,       "tmpdir", "/tmp",    "log_bin", "OFF"};
+
+    fake_rows(s, 2, 4, cells);
+}
+
+static void says(struct fake_session *s, const char *sql)
+{
+    static const char *const account[] = {"CURRENT_USER()", "root@localhost"};
+    static const char *const grants[] = {"Grants", "GRANT ALL PRIVILEGES ON *.* TO root@localhost"};
+    static const char *const files[] = {"FILE_NAME"};
+
+    if (w.never && strstr(sql, w.never))
+        return;
+    if (strstr(sql, "SET SESSION max_execution_time"))
+        atomic_store(&w.limited, true);
+    if (w.interrupted && strstr(sql, w.interrupted))
+        fake_error(s, 3024, "Query execution was interrupted");
+    else if (strstr(sql, "SHOW GLOBAL VARIABLES"))
+        tell_variables(s);
+    else if (strstr(sql, "information_schema.FILES"))
+        fake_rows(s, 1, 0, files);
+    else if (strstr(sql, "INNODB_SYS_DATAFILES"))
+        fake_error(s, 1109, "Unknown table");
+    else if (strstr(sql, "CURRENT_USER()"))
+        fake_rows(s, 1, 1, account);
+    else if (strstr(sql, "SHOW GRANTS"))
+        fake_rows(s, 1, 1, grants);
+    else
+        fake_ok(s);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    w.root = tree_new();
+    w.datadir = xasprintf("%s/data", w.root);
+    w.socket = xasprintf("%s/socket", w.root);
+    tree_dirs(w.root, "data/shop", 1);
+    w.login = (struct mysql_login){.socket = w.socket, .connect_timeout_ms = 2000};
+    w.server = fake_mysql_new(w.socket, "8.0.36", says);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fake_mysql_free(w.server);
+    free(w.socket);
+    free(w.datadir);
+    tree_free(w.root);
+    memset(&w, 0, sizeof(w));
+    return 0;
+}
+
+static enum err_code asked(struct server_info *ret)
+{
+    struct err e = ERR_INIT;
+
+    *ret = (struct server_info){.version = NULL};
+    if (server_info_read(&w.login, ret, &e) < 0)
+        print_message("# %s\n", e.msg);
+    return e.code;
+}
+
+/* ---- silence ---- */
+
+static void a_healthy_server_tells_all_and_is_left(void **state)
+{
+    struct server_info info;
+
+    (void)state;
+    assert_int_equal(asked(&info), ERR_NONE);
+    assert_string_equal(info.version, "8.0.36");
+    assert_string_equal(info.paths[0].role, "datadir");
+    assert_string_equal(info.paths[0].path, w.datadir);
+    assert_int_equal(info.missing_count, 0);
+    server_info_release(&info);
+    assert_int_equal(fake_mysql_stuck(w.server), 0);
+    assert_int_equal(fake_mysql_logins(w.server), 1);
+}
+
+/* Without an end of its own each question would stay in the server. */
+static void the_session_of_a_question_without_an_answer_is_ended(void **state)
+{
+    static const char *const hangs[] = {"information_schema.FILES", "SHOW GLOBAL VARIABLES",
+                                        "SHOW GRANTS", "max_execution_time"};
+    struct server_info info;
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(hangs); n++) {
+        w.never = hangs[n];
+        assert_int_equal(asked(&info), ERR_TIMEOUT);
+    }
+    assert_int_equal(fake_mysql_stuck(w.server), 0);
+    assert_true(atomic_load(&w.limited));
+}
+
+/* Nor is it asked for more by those who have just waited for it in vain. */
+static void a_server_that_hangs_holds_one_session_at_most(void **state)
+{
+    struct mysql_lock *lock = mysql_lock_new(&w.login);
+
+    (void)state;
+    w.never = "SET SESSION wait_timeout"; /* the first of each login */
+    for (unsigned n = 1; n <= 5; n++) {
+        struct facts facts;
+
+        facts_read(&facts, lock, &w.login);
+        assert_int_equal(facts.problem.code, ERR_TIMEOUT);
+        assert_int_equal(fake_mysql_logins(w.server), n);
+        facts_release(&facts);
+    }
+    assert_int_equal(fake_mysql_stuck(w.server), 1);
+    mysql_lock_free(lock);
+}
+
+/* A list that was cut off is not the list: tablespaces elsewhere would go unseen. */
+static void tablespaces_that_took_too_long_are_a_failure(void **state)
+{
+    struct server_info info;
+
+    (void)state;
+    w.interrupted = "information_schema.FILES";
+    assert_int_equal(asked(&info), ERR_TIMEOUT);
+}
+
+#define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SERVER_TEST(a_healthy_server_tells_all_and_is_left),
+        SERVER_TEST(the_session_of_a_question_without_an_answer_is_ended),
+        SERVER_TEST(a_server_that_hangs_holds_one_session_at_most),
+        SERVER_TEST(tablespaces_that_took_too_long_are_a_failure),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
