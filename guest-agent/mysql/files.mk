@@ -16,6 +16,7 @@ AGENT_SRC += \
 	guest-agent/mysql/replication.c \
 	guest-agent/mysql/rights.c \
 	guest-agent/mysql/server.c \
+	guest-agent/mysql/sight.c \
 	guest-agent/mysql/status.c \
 	guest-agent/mysql/tables.c \
 	guest-agent/mysql/transactions.c \

@@ -14,8 +14,10 @@
 #include <sys/stat.h>
 
 #include "guest-agent/mysql/conn.h"
+#include "guest-agent/mysql/identity.h"
 #include "guest-agent/mysql/patience.h"
 #include "guest-agent/mysql/rights.h"
+#include "guest-agent/mysql/sight.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 
@@ -290,7 +292,36 @@ static int add_rights(struct conn *c, struct server_info *s, struct err *e)
     return 0;
 }
 
-static int ask_all(struct conn *c, struct server_info *s, struct err *e)
+/* ---- all of it ---- */
+
+/* Of the paths from number `from` on. */
+static int check_sight(struct server_info *s, size_t from, pid_t pid, struct err *e)
+{
+    for (size_t n = from; n < s->path_count; n++) {
+        struct err why = ERR_INIT;
+        enum sight sight = sight_of("", pid, s->paths[n].path, &why);
+
+        if (sight == SIGHT_OTHER)
+            return err_set(e, ERR_REFUSED,
+                           "the server sees other files at '%s' than this system does, as in a "
+                           "container or chroot: cbsnap needs its files under their own names",
+                           s->paths[n].path);
+        if (sight == SIGHT_UNKNOWN && !s->doubt)
+            s->doubt = xstrdup(why.msg);
+    }
+    return 0;
+}
+
+static int find_files(struct server_info *s, const struct identity *id, struct err *e)
+{
+    size_t told = s->path_count;
+
+    if (check_sight(s, 0, id->pid, e) < 0 || add_links(s, datadir_of(s), true, e) < 0)
+        return -1;
+    return check_sight(s, told, id->pid, e);
+}
+
+static int ask_all(struct conn *c, struct server_info *s, struct identity *id, struct err *e)
 {
     AUTO_FREE char *limit = NULL;
     struct err why = ERR_INIT;
@@ -302,22 +333,24 @@ static int ask_all(struct conn *c, struct server_info *s, struct err *e)
         return err_set(e, why.code, "%s", why.msg);
     return add_variables(c, s, e) < 0 || add_tablespaces(c, s, e) < 0 || add_rights(c, s, e) < 0
                ? -1
-               : 0;
+               : identity_ask(c, QUERY_TIMEOUT_MS, id, e);
 }
 
 int server_info_read(const struct mysql_login *login, struct server_info *ret, struct err *e)
 {
     struct server_info s = {.version = NULL};
+    struct identity id = {.pid = 0};
     struct conn c;
     int rc;
 
     conn_init(&c, login);
-    rc = ask_all(&c, &s, e);
+    rc = ask_all(&c, &s, &id, e);
     patience_kill(login, c.left);
     conn_end(&c);
     conn_release(&c);
     if (rc == 0)
-        rc = add_links(&s, datadir_of(&s), true, e);
+        rc = find_files(&s, &id, e);
+    identity_release(&id);
     if (rc < 0)
         server_info_release(&s);
     else
@@ -338,5 +371,6 @@ void server_info_release(struct server_info *s)
     free(s->excess_rights);
     free(s->version);
     free(s->uuid);
+    free(s->doubt);
     *s = (struct server_info){.version = NULL};
 }

@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a server says of itself, asked of one that is played: slow, and in all its answers. */
+/* What a server says of itself, asked of one that is played: it hangs, or sees other files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "guest-agent/facts.h"
 #include "guest-agent/mysql/server.h"
+#include "guest-agent/mysql/tables.h"
 #include "proto/base/clock.h"
 #include "tests/fake/mysql_server.h"
 #include "tree.h"
 
 static struct {
-    char *root, *datadir, *socket;
+    char *root, *datadir, *error_log, *socket;
     const char *never;       /* statements with this in them are not answered */
     const char *interrupted; /* these the server ends by itself */
     atomic_bool limited;
@@ -46,10 +52,14 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 
 static void tell_variables(struct fake_session *s)
 {
-    const char *const cells[] = {"Variable_name", "Value",  "version", "8.0.36",  "datadir",
-                                 w.datadir,       "tmpdir", "/tmp",    "log_bin", "OFF"};
+    const char *const cells[] = {"Variable_name", "Value",     /* */
+                                 "version",       "8.0.36",    /* */
+                                 "datadir",       w.datadir,   /* */
+                                 "tmpdir",        "/tmp",      /* */
+                                 "log_error",     w.error_log, /* */
+                                 "log_bin",       "OFF"};
 
-    fake_rows(s, 2, 4, cells);
+    fake_rows(s, 2, 5, cells);
 }
 
 static void says(struct fake_session *s, const char *sql)
@@ -84,8 +94,17 @@ static int setup(void **state)
     w.root = tree_new();
     w.datadir = xasprintf("%s/data", w.root);
     w.socket = xasprintf("%s/socket", w.root);
+    w.error_log = xasprintf("%s/error.log", w.root);
     tree_dirs(w.root, "data/shop", 1);
+    tree_file(w.root, "error.log", "");
     w.login = (struct mysql_login){.socket = w.socket, .connect_timeout_ms = 2000};
+    return 0;
+}
+
+static int setup_server(void **state)
+{
+    if (setup(state) < 0)
+        return -1;
     w.server = fake_mysql_new(w.socket, "8.0.36", says);
     return 0;
 }
@@ -93,9 +112,11 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    fake_mysql_free(w.server);
+    if (w.server)
+        fake_mysql_free(w.server);
     free(w.socket);
     free(w.datadir);
+    free(w.error_log);
     tree_free(w.root);
     memset(&w, 0, sizeof(w));
     return 0;
@@ -123,6 +144,7 @@ static void a_healthy_server_tells_all_and_is_left(void **state)
     assert_string_equal(info.paths[0].role, "datadir");
     assert_string_equal(info.paths[0].path, w.datadir);
     assert_int_equal(info.missing_count, 0);
+    assert_null(info.doubt);
     server_info_release(&info);
     assert_int_equal(fake_mysql_stuck(w.server), 0);
     assert_int_equal(fake_mysql_logins(w.server), 1);
@@ -173,7 +195,111 @@ static void tablespaces_that_took_too_long_are_a_failure(void **state)
     assert_int_equal(asked(&info), ERR_TIMEOUT);
 }
 
-#define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* ---- other files ---- */
+
+static int enter_jail(void)
+{
+    AUTO_FREE char *jail = xasprintf("%s/jail", w.root);
+
+    return chdir(jail) == 0 && chroot(".") == 0 ? 0 : -1;
+}
+
+static int stay(void)
+{
+    return 0;
+}
+
+/* A server that is a process of its own, in a mount namespace of its own as systemd makes it, which
+ * sees what `move` leaves it of the filesystem. 0 where none can be made. */
+static pid_t server_apart(int (*move)(void), const char *socket)
+{
+    int ready[2];
+    char c = 0;
+    pid_t pid;
+
+    if (pipe2(ready, O_CLOEXEC) < 0)
+        return 0;
+    pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) == 0 && move() == 0) {
+            (void)fake_mysql_new(socket, "8.0.36", says);
+            (void)!write(ready[1], "", 1);
+        }
+        close(ready[1]);
+        for (;;)
+            (void)pause();
+    }
+    close(ready[1]);
+    if (pid > 0 && read(ready[0], &c, 1) != 1) {
+        kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+        pid = 0;
+    }
+    close(ready[0]);
+    return pid;
+}
+
+static void end_server(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* What the server calls its error log, where it is a file of this system. */
+static char *log_told(void)
+{
+    struct table_checker *c = table_checker_new(&w.login);
+    char *log = NULL;
+
+    assert_int_equal(table_checker_open(c, NULL), 0);
+    if (table_checker_log(c))
+        log = xstrdup(table_checker_log(c));
+    table_checker_free(c);
+    return log;
+}
+
+/* Its datadir has the name of a directory that is here, too. */
+static void a_server_in_a_chroot_is_refused(void **state)
+{
+    AUTO_FREE char *socket = xasprintf("%s/jail/socket", w.root);
+    AUTO_FREE char *datadir = xasprintf("jail%s", w.datadir), *log = NULL;
+    struct server_info info;
+    pid_t pid;
+
+    (void)state;
+    tree_dirs(w.root, datadir, 1);
+    w.login.socket = socket;
+    pid = server_apart(enter_jail, "/socket");
+    if (!pid)
+        skip();
+    assert_int_equal(asked(&info), ERR_REFUSED);
+    log = log_told();
+    assert_null(log);
+    end_server(pid);
+}
+
+static void a_server_in_a_mount_namespace_of_its_own_is_not(void **state)
+{
+    AUTO_FREE char *log = NULL;
+    struct server_info info;
+    pid_t pid;
+
+    (void)state;
+    pid = server_apart(stay, w.socket);
+    if (!pid)
+        skip();
+    assert_int_equal(asked(&info), ERR_NONE);
+    assert_null(info.doubt);
+    log = log_told();
+    assert_non_null(log);
+    assert_string_equal(log, w.error_log);
+    server_info_release(&info);
+    end_server(pid);
+}
+
+#define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, setup_server, teardown)
+#define APART_TEST(name)  cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -182,6 +308,8 @@ int main(void)
         SERVER_TEST(the_session_of_a_question_without_an_answer_is_ended),
         SERVER_TEST(a_server_that_hangs_holds_one_session_at_most),
         SERVER_TEST(tablespaces_that_took_too_long_are_a_failure),
+        APART_TEST(a_server_in_a_chroot_is_refused),
+        APART_TEST(a_server_in_a_mount_namespace_of_its_own_is_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
