@@ -11,6 +11,7 @@ AGENT_SRC += \
 	guest-agent/mysql/mark.c \
 	guest-agent/mysql/needs.c \
 	guest-agent/mysql/patience.c \
+	guest-agent/mysql/places.c \
 	guest-agent/mysql/plan.c \
 	guest-agent/mysql/position.c \
 	guest-agent/mysql/replication.c \

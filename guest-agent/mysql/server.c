@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Identity, rights and file locations of a server; see server.h. Files are found by what the server
- * says *and* by the symbolic links in its datadir, for MyISAM's DATA DIRECTORY is told nowhere
- * else.
+ * Identity, rights and file locations of a server, as it tells them; see server.h. What it does not
+ * tell of its files is found by places.c.
  */
-#include "guest-agent/mysql/server.h"
+#include "guest-agent/mysql/server_internal.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "guest-agent/mysql/conn.h"
-#include "guest-agent/mysql/identity.h"
 #include "guest-agent/mysql/patience.h"
 #include "guest-agent/mysql/rights.h"
-#include "guest-agent/mysql/sight.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 
@@ -29,7 +22,7 @@ enum { SERVER_OPTION_PREVENTS = 1290 };
 #define TABLESPACES_TIMEOUT_MS 5000
 #define STATEMENT_MS           4500 /* then the server ends it */
 
-static void add_path(struct server_info *s, const char *role, char *path)
+void server_add_path(struct server_info *s, const char *role, char *path)
 {
     for (size_t n = 0; n < s->path_count; n++) {
         if (strcmp(s->paths[n].role, role) == 0 && strcmp(s->paths[n].path, path) == 0) {
@@ -41,13 +34,12 @@ static void add_path(struct server_info *s, const char *role, char *path)
     s->paths[s->path_count++] = (struct server_path){.role = role, .path = path};
 }
 
-static const char *datadir_of(const struct server_info *s)
+const char *server_datadir(const struct server_info *s)
 {
     return s->paths[0].path; /* always the first */
 }
 
-/* "./" and trailing slashes go; what is relative is so to the datadir. */
-static char *absolute(const char *datadir, const char *path)
+char *server_absolute(const char *datadir, const char *path)
 {
     char *out;
     size_t len;
@@ -95,11 +87,11 @@ static void add_system_tablespace(struct server_info *s, MYSQL_RES *vars)
     char *save = NULL;
 
     if (home)
-        add_path(s, "tablespace", absolute(datadir_of(s), home));
+        server_add_path(s, "tablespace", server_absolute(server_datadir(s), home));
     for (char *part = strtok_r(copy, ";", &save); part; part = strtok_r(NULL, ";", &save)) {
         part[strcspn(part, ":")] = '\0';
         if (*part == '/')
-            add_path(s, "tablespace", xstrdup(part));
+            server_add_path(s, "tablespace", xstrdup(part));
     }
 }
 
@@ -109,7 +101,7 @@ static void add_directory(struct server_info *s, MYSQL_RES *vars, const char *ro
     const char *value = value_of(vars, variable);
 
     if (value)
-        add_path(s, role, absolute(datadir_of(s), value));
+        server_add_path(s, role, server_absolute(server_datadir(s), value));
 }
 
 /* The value is a file's name without its number: its directory counts. */
@@ -119,7 +111,7 @@ static void add_basename(struct server_info *s, MYSQL_RES *vars, const char *rol
     const char *value = value_of(vars, variable);
 
     if (value && strcmp(value, "ON") != 0 && strcmp(value, "OFF") != 0)
-        add_path(s, role, parent_of(absolute(datadir_of(s), value)));
+        server_add_path(s, role, parent_of(server_absolute(server_datadir(s), value)));
 }
 
 static int add_variables(struct conn *c, struct server_info *s, struct err *e)
@@ -144,7 +136,7 @@ static int add_variables(struct conn *c, struct server_info *s, struct err *e)
         s->has_server_id = true;
         s->server_id = (uint32_t)strtoul(value_of(vars, "server_id"), NULL, 10);
     }
-    add_path(s, "datadir", absolute("", datadir));
+    server_add_path(s, "datadir", server_absolute("", datadir));
     add_basename(s, vars, "binlog", "log_bin_basename");
     add_basename(s, vars, "binlog", "log_bin_index");
     add_basename(s, vars, "relaylog", "relay_log_basename");
@@ -159,7 +151,7 @@ static int add_variables(struct conn *c, struct server_info *s, struct err *e)
 
 /* ---- tablespaces elsewhere ---- */
 
-static bool below(const char *path, const char *dir)
+bool server_is_below(const char *path, const char *dir)
 {
     size_t len = strlen(dir);
 
@@ -200,58 +192,13 @@ static int add_tablespaces(struct conn *c, struct server_info *s, struct err *e)
 
         if (!row[0] || !strchr(row[0], '/'))
             continue; /* "ibdata1", "innodb_temporary": in directories that are listed already */
-        path = absolute(datadir_of(s), row[0]);
-        if (below(path, datadir_of(s)) && !strstr(path, "/../"))
+        path = server_absolute(server_datadir(s), row[0]);
+        if (server_is_below(path, server_datadir(s)) && !strstr(path, "/../"))
             free(path);
         else
-            add_path(s, "tablespace", path);
+            server_add_path(s, "tablespace", path);
     }
     return 0;
-}
-
-static void add_link(struct server_info *s, const char *path)
-{
-    char *target = realpath(path, NULL);
-
-    if (!target)
-        return; /* dangling: holds no data */
-    if (below(target, datadir_of(s)))
-        free(target);
-    else
-        add_path(s, "tablespace", target);
-}
-
-/* Symbolic links in `dir` and, if `deeper`, in the directories right below it. */
-static int add_links(struct server_info *s, const char *dir, bool deeper, struct err *e)
-{
-    DIR *d = opendir(dir);
-    struct dirent *entry;
-    int rc = 0;
-
-    if (!d && errno == ENOENT && !deeper)
-        return 0; /* a database dropped meanwhile */
-    if (!d)
-        return err_set_sys(e, ERR_IO, errno,
-                           "cannot look for files that are linked to elsewhere in '%s'", dir);
-    while (rc == 0 && (entry = readdir(d))) {
-        AUTO_FREE char *path = NULL;
-        unsigned char type = entry->d_type;
-        struct stat st;
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (type == DT_REG)
-            continue;
-        path = xasprintf("%s/%s", dir, entry->d_name);
-        if (type == DT_UNKNOWN && lstat(path, &st) == 0)
-            type = S_ISLNK(st.st_mode) ? DT_LNK : S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
-        if (type == DT_LNK)
-            add_link(s, path);
-        else if (type == DT_DIR && deeper)
-            rc = add_links(s, path, false, e);
-    }
-    closedir(d);
-    return rc;
 }
 
 /* ---- rights ---- */
@@ -294,33 +241,6 @@ static int add_rights(struct conn *c, struct server_info *s, struct err *e)
 
 /* ---- all of it ---- */
 
-/* Of the paths from number `from` on. */
-static int check_sight(struct server_info *s, size_t from, pid_t pid, struct err *e)
-{
-    for (size_t n = from; n < s->path_count; n++) {
-        struct err why = ERR_INIT;
-        enum sight sight = sight_of("", pid, s->paths[n].path, &why);
-
-        if (sight == SIGHT_OTHER)
-            return err_set(e, ERR_REFUSED,
-                           "the server sees other files at '%s' than this system does, as in a "
-                           "container or chroot: cbsnap needs its files under their own names",
-                           s->paths[n].path);
-        if (sight == SIGHT_UNKNOWN && !s->doubt)
-            s->doubt = xstrdup(why.msg);
-    }
-    return 0;
-}
-
-static int find_files(struct server_info *s, const struct identity *id, struct err *e)
-{
-    size_t told = s->path_count;
-
-    if (check_sight(s, 0, id->pid, e) < 0 || add_links(s, datadir_of(s), true, e) < 0)
-        return -1;
-    return check_sight(s, told, id->pid, e);
-}
-
 static int ask_all(struct conn *c, struct server_info *s, struct identity *id, struct err *e)
 {
     AUTO_FREE char *limit = NULL;
@@ -349,7 +269,7 @@ int server_info_read(const struct mysql_login *login, struct server_info *ret, s
     conn_end(&c);
     conn_release(&c);
     if (rc == 0)
-        rc = find_files(&s, &id, e);
+        rc = server_find_places(&s, &id, e);
     identity_release(&id);
     if (rc < 0)
         server_info_release(&s);
