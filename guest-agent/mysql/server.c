@@ -78,20 +78,21 @@ static const char *value_of(MYSQL_RES *res, const char *name)
     return NULL;
 }
 
-/* innodb_data_file_path: "ibdata1:12M;/other/ibdata2:12M:autoextend". */
+/* innodb_data_file_path: "ibdata1:12M;sub/ibdata2:12M;/other/ibdata3:12M:autoextend". */
 static void add_system_tablespace(struct server_info *s, MYSQL_RES *vars)
 {
     const char *home = value_of(vars, "innodb_data_home_dir");
     const char *spec = value_of(vars, "innodb_data_file_path");
     AUTO_FREE char *copy = xstrdup(spec ? spec : "");
+    AUTO_FREE char *dir = server_absolute(server_datadir(s), home ? home : ".");
     char *save = NULL;
 
     if (home)
-        server_add_path(s, "tablespace", server_absolute(server_datadir(s), home));
+        server_add_path(s, "tablespace", xstrdup(dir));
     for (char *part = strtok_r(copy, ";", &save); part; part = strtok_r(NULL, ";", &save)) {
         part[strcspn(part, ":")] = '\0';
-        if (*part == '/')
-            server_add_path(s, "tablespace", xstrdup(part));
+        if (strchr(part, '/'))
+            server_add_path(s, "tablespace", server_absolute(dir, part));
     }
 }
 

@@ -14,7 +14,8 @@ char *server_absolute(const char *datadir, const char *path);
 /* Or the same. */
 bool server_is_below(const char *path, const char *dir);
 
-/* Looks at all paths that the server told, and adds where symbolic links of the datadir lead. */
+/* Looks at all paths that the server told, and adds where symbolic links of the datadir lead,
+ * and what is mounted below it. */
 int server_find_places(struct server_info *s, const struct identity *id, struct err *e);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a server says of itself, asked of one that is played: it hangs, or sees other files. */
+/* What a server says of itself, asked of one that is played: it hangs, sees other files, has disks
+ * mounted below its datadir. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,7 +26,7 @@
 #include "tree.h"
 
 static struct {
-    char *root, *datadir, *error_log, *socket;
+    char *root, *datadir, *tmpdir, *redo, *error_log, *socket;
     const char *never;       /* statements with this in them are not answered */
     const char *interrupted; /* these the server ends by itself */
     atomic_bool limited;
@@ -52,14 +54,26 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 
 static void tell_variables(struct fake_session *s)
 {
-    const char *const cells[] = {"Variable_name", "Value",     /* */
-                                 "version",       "8.0.36",    /* */
-                                 "datadir",       w.datadir,   /* */
-                                 "tmpdir",        "/tmp",      /* */
-                                 "log_error",     w.error_log, /* */
-                                 "log_bin",       "OFF"};
+    const char *const cells[] = {"Variable_name",
+                                 "Value", /* */
+                                 "version",
+                                 "8.0.36", /* */
+                                 "datadir",
+                                 w.datadir, /* */
+                                 "tmpdir",
+                                 w.tmpdir, /* */
+                                 "log_error",
+                                 w.error_log, /* */
+                                 "log_bin",
+                                 "OFF", /* */
+                                 "innodb_log_group_home_dir",
+                                 w.redo,
+                                 "innodb_data_home_dir",
+                                 w.root,
+                                 "innodb_data_file_path",
+                                 "ibdata1:12M;disk/ibdata2:12M"};
 
-    fake_rows(s, 2, 5, cells);
+    fake_rows(s, 2, 8, cells);
 }
 
 static void says(struct fake_session *s, const char *sql)
@@ -88,14 +102,24 @@ static void says(struct fake_session *s, const char *sql)
         fake_ok(s);
 }
 
+/* At which something may be mounted. */
+static const char *const places[] = {
+    "data/shop",         "data/a/b",  "data/.snapshot/1",  "data/#innodb_temp",
+    "data/#innodb_redo", "data/tmp/", "redo/#innodb_redo", "redo/backup",
+};
+
 static int setup(void **state)
 {
     (void)state;
     w.root = tree_new();
     w.datadir = xasprintf("%s/data", w.root);
     w.socket = xasprintf("%s/socket", w.root);
+    w.tmpdir = xasprintf("/nowhere:%s/data/tmp/", w.root);
+    w.redo = xasprintf("%s/redo", w.root);
     w.error_log = xasprintf("%s/error.log", w.root);
-    tree_dirs(w.root, "data/shop", 1);
+    for (size_t n = 0; n < ARRAY_SIZE(places); n++)
+        tree_dirs(w.root, places[n], 1);
+    tree_dirs(w.root, "elsewhere", 1);
     tree_file(w.root, "error.log", "");
     w.login = (struct mysql_login){.socket = w.socket, .connect_timeout_ms = 2000};
     return 0;
@@ -116,6 +140,8 @@ static int teardown(void **state)
         fake_mysql_free(w.server);
     free(w.socket);
     free(w.datadir);
+    free(w.tmpdir);
+    free(w.redo);
     free(w.error_log);
     tree_free(w.root);
     memset(&w, 0, sizeof(w));
@@ -209,6 +235,26 @@ static int stay(void)
     return 0;
 }
 
+static int mount_at(const char *place)
+{
+    AUTO_FREE char *from = xasprintf("%s/elsewhere", w.root);
+    AUTO_FREE char *to = xasprintf("%s/%s", w.root, place);
+
+    return mount(from, to, "none", MS_BIND, "");
+}
+
+static int mount_one(void)
+{
+    return mount_at("data/shop");
+}
+
+static int leave_mounts(void)
+{
+    if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) < 0)
+        return -1;
+    return mount("none", "/", "none", MS_REC | MS_PRIVATE, "");
+}
+
 /* A server that is a process of its own, in a mount namespace of its own as systemd makes it, which
  * sees what `move` leaves it of the filesystem. 0 where none can be made. */
 static pid_t server_apart(int (*move)(void), const char *socket)
@@ -222,7 +268,7 @@ static pid_t server_apart(int (*move)(void), const char *socket)
     pid = fork();
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) == 0 && move() == 0) {
+        if (leave_mounts() == 0 && move() == 0) {
             (void)fake_mysql_new(socket, "8.0.36", says);
             (void)!write(ready[1], "", 1);
         }
@@ -298,6 +344,95 @@ static void a_server_in_a_mount_namespace_of_its_own_is_not(void **state)
     end_server(pid);
 }
 
+/* A disk that the server alone sees: here is but the directory below it. */
+static void what_is_mounted_for_the_server_alone_is_refused(void **state)
+{
+    struct server_info info;
+    pid_t pid;
+
+    (void)state;
+    pid = server_apart(mount_one, w.socket);
+    if (!pid)
+        skip();
+    assert_int_equal(asked(&info), ERR_REFUSED);
+    end_server(pid);
+}
+
+/* ---- mounts ---- */
+
+static bool told(const struct server_info *info, const char *role, const char *place)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", w.root, place);
+
+    for (size_t n = 0; n < info->path_count; n++) {
+        if (strcmp(info->paths[n].role, role) == 0 && strcmp(info->paths[n].path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t count_of(const struct server_info *info, const char *role)
+{
+    size_t count = 0;
+
+    for (size_t n = 0; n < info->path_count; n++)
+        count += strcmp(info->paths[n].role, role) == 0;
+    return count;
+}
+
+enum { WRONG = 1, NO_MOUNTS = 77 };
+
+/* In a process of its own, server and all. */
+static int with_mounts(void)
+{
+    static const char *const wanted[] = {"data/shop", "data/a/b", "data/#innodb_redo",
+                                         "redo/#innodb_redo"};
+    struct server_info info;
+    bool ok = true;
+
+    if (leave_mounts() < 0)
+        return NO_MOUNTS;
+    for (size_t n = 0; n < ARRAY_SIZE(places); n++) {
+        if (mount_at(places[n]) < 0)
+            return NO_MOUNTS;
+    }
+    w.server = fake_mysql_new(w.socket, "8.0.36", says);
+    if (asked(&info) != ERR_NONE)
+        return WRONG;
+    for (size_t n = 0; n < ARRAY_SIZE(wanted); n++)
+        ok = ok && told(&info, "directory", wanted[n]);
+    ok = ok && count_of(&info, "directory") == ARRAY_SIZE(wanted);
+    server_info_release(&info);
+    fake_mysql_free(w.server);
+    return ok ? 0 : WRONG;
+}
+
+static void what_is_mounted_below_the_datadir_is_a_part_of_it(void **state)
+{
+    pid_t pid = fork();
+    int status;
+
+    (void)state;
+    if (pid == 0)
+        _exit(with_mounts());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_MOUNTS)
+        skip();
+    assert_int_equal(status, 0);
+}
+
+/* A directory of its own may be a mount. */
+static void a_file_of_the_system_tablespace_is_told_whole(void **state)
+{
+    struct server_info info;
+
+    (void)state;
+    assert_int_equal(asked(&info), ERR_NONE);
+    assert_true(told(&info, "tablespace", "disk/ibdata2"));
+    assert_int_equal(count_of(&info, "tablespace"), 2); /* and the directory of the other */
+    server_info_release(&info);
+}
+
 #define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, setup_server, teardown)
 #define APART_TEST(name)  cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -310,6 +445,9 @@ int main(void)
         SERVER_TEST(tablespaces_that_took_too_long_are_a_failure),
         APART_TEST(a_server_in_a_chroot_is_refused),
         APART_TEST(a_server_in_a_mount_namespace_of_its_own_is_not),
+        APART_TEST(what_is_mounted_for_the_server_alone_is_refused),
+        APART_TEST(what_is_mounted_below_the_datadir_is_a_part_of_it),
+        SERVER_TEST(a_file_of_the_system_tablespace_is_told_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

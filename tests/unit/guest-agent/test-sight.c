@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "guest-agent/mysql/sight.h"
+#include "tests/in_range.h"
 #include "tree.h"
 
 static char *root;
@@ -112,6 +113,67 @@ static void what_cannot_be_looked_at_is_unknown(void **state)
     assert_true(err_is_set(&e));
 }
 
+/* ---- mounts ---- */
+
+static struct {
+    unsigned count;
+    char paths[4][200], names[4][200];
+} found;
+
+static void on_mount(void *arg, const char *path, const char *name)
+{
+    (void)arg;
+    assert_int_in_range(found.count, 0, 3);
+    (void)snprintf(found.paths[found.count], 200, "%s", path);
+    (void)snprintf(found.names[found.count++], 200, "%s", name);
+}
+
+static unsigned mounts_below(pid_t pid, const char *dir)
+{
+    found.count = 0;
+    assert_int_equal(sight_mounts(root, pid, dir, on_mount, NULL, NULL), 0);
+    return found.count;
+}
+
+static void places_below_a_directory_are_told(void **state)
+{
+    (void)state;
+    tree_file(root, "proc/42/mounts",
+              "/dev/vda1 / ext4 rw 0 0\n"
+              "/dev/vdb /data ext4 rw 0 0\n"
+              "/dev/vdc /data2 ext4 rw 0 0\n"
+              "/dev/vdd /data/big\\040shop xfs rw 0 0\n"
+              "/etc/auto /data/auto autofs rw 0 0\n"
+              "tmpfs /data/a/b tmpfs rw 0 0\n");
+    assert_int_equal(mounts_below(42, "/data"), 2);
+    assert_string_equal(found.paths[0], "/data/big shop");
+    assert_string_equal(found.names[0], "big shop");
+    assert_string_equal(found.names[1], "a/b");
+    assert_int_equal(mounts_below(42, "/data2"), 0);
+}
+
+/* The kernel knows a mount by where links lead. */
+static void a_directory_behind_a_link_is_the_one_it_leads_to(void **state)
+{
+    AUTO_FREE char *line = xasprintf("/dev/vdd %s/srv/shop ext4 rw 0 0\n", root);
+    AUTO_FREE char *link = xasprintf("%s/link", root);
+
+    (void)state;
+    tree_link(root, "link", "srv");
+    tree_file(root, "proc/42/mounts", line);
+    assert_int_equal(mounts_below(42, link), 1);
+    assert_string_equal(found.names[0], "shop");
+}
+
+static void of_an_unknown_process_our_own_mounts_count(void **state)
+{
+    (void)state;
+    assert_int_equal(sight_mounts(root, 0, "/data", on_mount, NULL, NULL), -1);
+    tree_file(root, "proc/self/mounts", "/dev/vdd /data/shop ext4 rw 0 0\n");
+    assert_int_equal(mounts_below(0, "/data"), 1);
+    assert_int_equal(mounts_below(44, "/data"), 1);
+}
+
 #define SIGHT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -123,6 +185,9 @@ int main(void)
         SIGHT_TEST(the_same_directory_on_another_way_is_the_same),
         SIGHT_TEST(an_absolute_link_does_not_lead_back),
         SIGHT_TEST(what_cannot_be_looked_at_is_unknown),
+        SIGHT_TEST(places_below_a_directory_are_told),
+        SIGHT_TEST(a_directory_behind_a_link_is_the_one_it_leads_to),
+        SIGHT_TEST(of_an_unknown_process_our_own_mounts_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
