@@ -139,6 +139,16 @@ static void check_paths(struct report *r, const struct facts *f)
     }
 }
 
+/* Of one that is known to see others nothing but that is told: it is a problem. */
+static void check_sight(struct report *r, const struct facts *f)
+{
+    if (f->server.doubt)
+        say(r, LEVEL_WARN, "files",
+            "whether the server sees the same files as this system, which one in a container may "
+            "not, is not known: %s",
+            f->server.doubt);
+}
+
 static void check_server(struct report *r, const struct facts *f, const struct mysql_login *login)
 {
     if (err_is_set(&f->problem))
@@ -156,6 +166,7 @@ static void check_server(struct report *r, const struct facts *f, const struct m
     for (size_t n = 0; n < f->server.excess_count; n++)
         say(r, LEVEL_WARN, "rights", "too much: %s", f->server.excess_rights[n]);
     check_paths(r, f);
+    check_sight(r, f);
 }
 
 /* What the samples of this server will lack. */

@@ -44,7 +44,9 @@ struct call {
 struct daemon {
     struct agent_options options;
     uv_loop_t loop;
-    bool asking; /* the server is asked for its state */
+    bool asking;          /* the server is asked for its state */
+    unsigned unanswered;  /* inquiries in a row that it did not answer */
+    int64_t ask_after_us; /* monotonic: no status asks it before */
     struct live *live;
     struct port *port;
     struct listener *listener;

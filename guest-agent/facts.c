@@ -18,8 +18,10 @@ void facts_read(struct facts *ret, struct mysql_lock *mysql, const struct mysql_
         log_warn("%s", e.msg);
     e = ERR_INIT;
     (void)mysql_lock_ready(mysql, &ret->problem);
-    /* in any case: an account that cannot lock may still be able to say which right it lacks */
-    ret->has_server = server_info_read(login, &ret->server, &e) == 0;
+    /* an account that cannot lock may still be able to say which right it lacks; but a server that
+     * does not answer is asked no more */
+    ret->has_server =
+        ret->problem.code != ERR_TIMEOUT && server_info_read(login, &ret->server, &e) == 0;
     if (!ret->has_server && !err_is_set(&ret->problem))
         ret->problem = e;
     /* now, not when told: asking for a path can wait for a disk */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest-agent/mysql/patience.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
@@ -135,6 +136,23 @@ static void wait_no_longer(struct inquiry *q)
     uv_timer_start(q->patience, on_impatient, STATE_PATIENCE_MS, 0);
 }
 
+/* What a server that hangs is asked may stay in it, in one session after another. A login that came
+ * to no end is no timeout by its code. */
+static void note_patience(struct daemon *d)
+{
+    const struct facts *f = &d->facts;
+    bool hangs =
+        f->problem.code == ERR_TIMEOUT ||
+        (err_is_set(&f->problem) && mono_us() - f->read_us >= INT64_C(1000) * STATE_PATIENCE_MS);
+    int pause_ms;
+
+    d->unanswered = hangs ? d->unanswered + 1 : 0;
+    pause_ms = hangs ? patience_retry_ms(ERR_TIMEOUT, d->unanswered) : 0;
+    d->ask_after_us = mono_in_ms(pause_ms);
+    if (hangs)
+        err_hint(&d->facts.problem, "it is asked again after %d s", pause_ms / 1000);
+}
+
 static void inquiry_done(struct worker_job *job)
 {
     struct inquiry *q = (struct inquiry *)job;
@@ -144,6 +162,7 @@ static void inquiry_done(struct worker_job *job)
 
     facts_release(&d->facts);
     d->facts = q->facts;
+    note_patience(d);
     /* last: a hook may have begun a freeze while this ran */
     if (q->prepare && !err_is_set(&q->err) && q->run_id[0] && q->call->client)
         (void)session_prepare(live_session(d->live), q->run_id, q->lease_ms, &q->err);
@@ -196,7 +215,8 @@ void prepare_begin(struct call *call, const Cbsnap__Prepare *m)
     submit(q);
 }
 
-/* While a freeze is under way the answer is what was known before: nothing may be asked. */
+/* While a freeze is under way the answer is what was known before: nothing may be asked. Likewise
+ * for some time after a server did not answer; a run, which must know, asks all the same. */
 void state_begin(struct call *call)
 {
     struct daemon *d = call->daemon;
@@ -204,7 +224,8 @@ void state_begin(struct call *call)
     struct inquiry *q;
 
     /* one question to a server that is slow is enough: the lock may come to wait behind it */
-    if (fresh || d->asking || session_state(live_session(d->live)) != SESSION_IDLE) {
+    if (fresh || d->asking || mono_us() < d->ask_after_us ||
+        session_state(live_session(d->live)) != SESSION_IDLE) {
         call_state(call);
         return;
     }

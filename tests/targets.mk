@@ -146,6 +146,9 @@ $(BUILD)/fs-drive: $(call objs,tests/integration/fs-drive.c) $(BUILD)/libagent.a
 $(BUILD)/confine-drive: $(call objs,tests/integration/confine-drive.c) $(BUILD)/libagent.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pc_libs,$(AGENT_PC)) -lpthread
 
+# a server that is played, for what no real one does when it is asked to
+$(BUILD)/unit/guest-agent/test-server: $(call objs,tests/fake/mysql_server.c)
+
 # ---- the freeze session: all that is outside it, scripted; the world of its unit tests ----------
 
 SESSION_OUTSIDE_OBJ := $(call objs,tests/fake/session_outside.c)

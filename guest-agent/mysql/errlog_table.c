@@ -75,8 +75,8 @@ int read_error_log_table(struct mysql_sampler *s, struct sample *to, struct err 
         return 0; /* who reads files reads it */
     if (s->conn.mariadb || s->conn.version < 80022)
         return err_set(why, ERR_NOT_FOUND,
-                       "the server logs to no file, and keeps no table of its log: set log_error "
-                       "to a file");
+                       "the server logs to no file of this system, and keeps no table of its "
+                       "log: set log_error to a file");
     if (!*s->log_after)
         return find_end(s, why);
     return read_lines(s, to, why);

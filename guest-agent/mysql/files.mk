@@ -10,11 +10,14 @@ AGENT_SRC += \
 	guest-agent/mysql/lock.c \
 	guest-agent/mysql/mark.c \
 	guest-agent/mysql/needs.c \
+	guest-agent/mysql/patience.c \
+	guest-agent/mysql/places.c \
 	guest-agent/mysql/plan.c \
 	guest-agent/mysql/position.c \
 	guest-agent/mysql/replication.c \
 	guest-agent/mysql/rights.c \
 	guest-agent/mysql/server.c \
+	guest-agent/mysql/sight.c \
 	guest-agent/mysql/socket.c \
 	guest-agent/mysql/status.c \
 	guest-agent/mysql/tables.c \

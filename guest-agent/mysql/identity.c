@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "guest-agent/mysql/sight.h"
 #include "guest-agent/mysql/status_internal.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -72,6 +73,15 @@ static char *log_file(const struct told *t)
     return in_datadir(t->datadir, t->log_error);
 }
 
+/* One in a container may have the name of a file here that is not its own. */
+static char *own_file(pid_t pid, char *path)
+{
+    if (!path || sight_of("", pid, path, NULL) != SIGHT_OTHER)
+        return path;
+    free(path);
+    return NULL;
+}
+
 static void take(struct told *t, MYSQL_ROW row)
 {
     const struct {
@@ -94,6 +104,7 @@ int identity_ask(struct conn *c, int timeout_ms, struct identity *ret, struct er
     AUTO_FREE char *pid_file = NULL;
     struct told t = {.datadir = NULL};
     MYSQL_ROW row;
+    pid_t pid;
 
     if (conn_query(c, timeout_ms, &res, e,
                    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('datadir', 'tmpdir',"
@@ -103,8 +114,9 @@ int identity_ask(struct conn *c, int timeout_ms, struct identity *ret, struct er
         take(&t, row);
     if (t.pid_file && t.datadir)
         pid_file = in_datadir(t.datadir, t.pid_file);
-    *ret = (struct identity){.error_log = log_file(&t),
-                             .pid = server_process(c, pid_file),
+    pid = server_process(c, pid_file);
+    *ret = (struct identity){.error_log = own_file(pid, log_file(&t)),
+                             .pid = pid,
                              .datadir = t.datadir ? xstrdup(t.datadir) : NULL,
                              .tmpdir = t.tmpdir ? xstrdup(t.tmpdir) : NULL};
     return 0;

@@ -7,7 +7,7 @@
 
 struct identity {
     pid_t pid;       /* 0: not known */
-    char *error_log; /* absolute; NULL when it is no file */
+    char *error_log; /* absolute; NULL when it is no file, or none of this system */
     char *datadir, *tmpdir;
 };
 

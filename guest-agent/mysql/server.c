@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Identity, rights and file locations of a server; see server.h. Files are found by what the server
- * says *and* by the symbolic links in its datadir, for MyISAM's DATA DIRECTORY is told nowhere
- * else.
+ * Identity, rights and file locations of a server, as it tells them; see server.h. What it does not
+ * tell of its files is found by places.c.
  */
-#include "guest-agent/mysql/server.h"
+#include "guest-agent/mysql/server_internal.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "guest-agent/mysql/conn.h"
+#include "guest-agent/mysql/patience.h"
 #include "guest-agent/mysql/rights.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -24,8 +20,9 @@ enum { SERVER_OPTION_PREVENTS = 1290 };
 #define QUERY_TIMEOUT_MS 2000
 /* the server opens a list of every table for it */
 #define TABLESPACES_TIMEOUT_MS 5000
+#define STATEMENT_MS           4500 /* then the server ends it */
 
-static void add_path(struct server_info *s, const char *role, char *path)
+void server_add_path(struct server_info *s, const char *role, char *path)
 {
     for (size_t n = 0; n < s->path_count; n++) {
         if (strcmp(s->paths[n].role, role) == 0 && strcmp(s->paths[n].path, path) == 0) {
@@ -37,13 +34,12 @@ static void add_path(struct server_info *s, const char *role, char *path)
     s->paths[s->path_count++] = (struct server_path){.role = role, .path = path};
 }
 
-static const char *datadir_of(const struct server_info *s)
+const char *server_datadir(const struct server_info *s)
 {
     return s->paths[0].path; /* always the first */
 }
 
-/* "./" and trailing slashes go; what is relative is so to the datadir. */
-static char *absolute(const char *datadir, const char *path)
+char *server_absolute(const char *datadir, const char *path)
 {
     char *out;
     size_t len;
@@ -82,20 +78,21 @@ static const char *value_of(MYSQL_RES *res, const char *name)
     return NULL;
 }
 
-/* innodb_data_file_path: "ibdata1:12M;/other/ibdata2:12M:autoextend". */
+/* innodb_data_file_path: "ibdata1:12M;sub/ibdata2:12M;/other/ibdata3:12M:autoextend". */
 static void add_system_tablespace(struct server_info *s, MYSQL_RES *vars)
 {
     const char *home = value_of(vars, "innodb_data_home_dir");
     const char *spec = value_of(vars, "innodb_data_file_path");
     AUTO_FREE char *copy = xstrdup(spec ? spec : "");
+    AUTO_FREE char *dir = server_absolute(server_datadir(s), home ? home : ".");
     char *save = NULL;
 
     if (home)
-        add_path(s, "tablespace", absolute(datadir_of(s), home));
+        server_add_path(s, "tablespace", xstrdup(dir));
     for (char *part = strtok_r(copy, ";", &save); part; part = strtok_r(NULL, ";", &save)) {
         part[strcspn(part, ":")] = '\0';
-        if (*part == '/')
-            add_path(s, "tablespace", xstrdup(part));
+        if (strchr(part, '/'))
+            server_add_path(s, "tablespace", server_absolute(dir, part));
     }
 }
 
@@ -105,7 +102,7 @@ static void add_directory(struct server_info *s, MYSQL_RES *vars, const char *ro
     const char *value = value_of(vars, variable);
 
     if (value)
-        add_path(s, role, absolute(datadir_of(s), value));
+        server_add_path(s, role, server_absolute(server_datadir(s), value));
 }
 
 /* The value is a file's name without its number: its directory counts. */
@@ -115,7 +112,7 @@ static void add_basename(struct server_info *s, MYSQL_RES *vars, const char *rol
     const char *value = value_of(vars, variable);
 
     if (value && strcmp(value, "ON") != 0 && strcmp(value, "OFF") != 0)
-        add_path(s, role, parent_of(absolute(datadir_of(s), value)));
+        server_add_path(s, role, parent_of(server_absolute(server_datadir(s), value)));
 }
 
 static int add_variables(struct conn *c, struct server_info *s, struct err *e)
@@ -140,7 +137,7 @@ static int add_variables(struct conn *c, struct server_info *s, struct err *e)
         s->has_server_id = true;
         s->server_id = (uint32_t)strtoul(value_of(vars, "server_id"), NULL, 10);
     }
-    add_path(s, "datadir", absolute("", datadir));
+    server_add_path(s, "datadir", server_absolute("", datadir));
     add_basename(s, vars, "binlog", "log_bin_basename");
     add_basename(s, vars, "binlog", "log_bin_index");
     add_basename(s, vars, "relaylog", "relay_log_basename");
@@ -155,7 +152,7 @@ static int add_variables(struct conn *c, struct server_info *s, struct err *e)
 
 /* ---- tablespaces elsewhere ---- */
 
-static bool below(const char *path, const char *dir)
+bool server_is_below(const char *path, const char *dir)
 {
     size_t len = strlen(dir);
 
@@ -183,66 +180,26 @@ static int add_tablespaces(struct conn *c, struct server_info *s, struct err *e)
 
     /* refused for want of PROCESS: that right is then told to be missing, and why */
     for (int n = 0; n < 2 && !res; n++) {
-        if (conn_query(c, TABLESPACES_TIMEOUT_MS, &res, &why, "%s", sql[n]) < 0 && !conn_is_open(c))
+        if (conn_query(c, TABLESPACES_TIMEOUT_MS, &res, &why, "%s", sql[n]) == 0)
+            continue;
+        if (!conn_is_open(c))
             return err_set(e, why.code, "%s", why.msg);
+        if (patience_ended(c))
+            return err_set(e, ERR_TIMEOUT, "the server did not list its tablespaces within %d ms",
+                           STATEMENT_MS);
     }
     while (res && (row = mysql_fetch_row(res))) {
         char *path;
 
         if (!row[0] || !strchr(row[0], '/'))
             continue; /* "ibdata1", "innodb_temporary": in directories that are listed already */
-        path = absolute(datadir_of(s), row[0]);
-        if (below(path, datadir_of(s)) && !strstr(path, "/../"))
+        path = server_absolute(server_datadir(s), row[0]);
+        if (server_is_below(path, server_datadir(s)) && !strstr(path, "/../"))
             free(path);
         else
-            add_path(s, "tablespace", path);
+            server_add_path(s, "tablespace", path);
     }
     return 0;
-}
-
-static void add_link(struct server_info *s, const char *path)
-{
-    char *target = realpath(path, NULL);
-
-    if (!target)
-        return; /* dangling: holds no data */
-    if (below(target, datadir_of(s)))
-        free(target);
-    else
-        add_path(s, "tablespace", target);
-}
-
-/* Symbolic links in `dir` and, if `deeper`, in the directories right below it. */
-static int add_links(struct server_info *s, const char *dir, bool deeper, struct err *e)
-{
-    DIR *d = opendir(dir);
-    struct dirent *entry;
-    int rc = 0;
-
-    if (!d && errno == ENOENT && !deeper)
-        return 0; /* a database dropped meanwhile */
-    if (!d)
-        return err_set_sys(e, ERR_IO, errno,
-                           "cannot look for files that are linked to elsewhere in '%s'", dir);
-    while (rc == 0 && (entry = readdir(d))) {
-        AUTO_FREE char *path = NULL;
-        unsigned char type = entry->d_type;
-        struct stat st;
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (type == DT_REG)
-            continue;
-        path = xasprintf("%s/%s", dir, entry->d_name);
-        if (type == DT_UNKNOWN && lstat(path, &st) == 0)
-            type = S_ISLNK(st.st_mode) ? DT_LNK : S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
-        if (type == DT_LNK)
-            add_link(s, path);
-        else if (type == DT_DIR && deeper)
-            rc = add_links(s, path, false, e);
-    }
-    closedir(d);
-    return rc;
 }
 
 /* ---- rights ---- */
@@ -283,17 +240,38 @@ static int add_rights(struct conn *c, struct server_info *s, struct err *e)
     return 0;
 }
 
+/* ---- all of it ---- */
+
+static int ask_all(struct conn *c, struct server_info *s, struct identity *id, struct err *e)
+{
+    AUTO_FREE char *limit = NULL;
+    struct err why = ERR_INIT;
+
+    if (conn_open(c, e) < 0)
+        return -1;
+    limit = patience_sql(c, STATEMENT_MS);
+    if (conn_query(c, QUERY_TIMEOUT_MS, NULL, &why, "%s", limit) < 0 && !conn_is_open(c))
+        return err_set(e, why.code, "%s", why.msg);
+    return add_variables(c, s, e) < 0 || add_tablespaces(c, s, e) < 0 || add_rights(c, s, e) < 0
+               ? -1
+               : identity_ask(c, QUERY_TIMEOUT_MS, id, e);
+}
+
 int server_info_read(const struct mysql_login *login, struct server_info *ret, struct err *e)
 {
     struct server_info s = {.version = NULL};
+    struct identity id = {.pid = 0};
     struct conn c;
-    int rc = -1;
+    int rc;
 
     conn_init(&c, login);
-    if (conn_open(&c, e) == 0 && add_variables(&c, &s, e) == 0 && add_tablespaces(&c, &s, e) == 0 &&
-        add_rights(&c, &s, e) == 0 && add_links(&s, datadir_of(&s), true, e) == 0)
-        rc = 0;
+    rc = ask_all(&c, &s, &id, e);
+    patience_kill(login, c.left);
+    conn_end(&c);
     conn_release(&c);
+    if (rc == 0)
+        rc = server_find_places(&s, &id, e);
+    identity_release(&id);
     if (rc < 0)
         server_info_release(&s);
     else
@@ -314,5 +292,6 @@ void server_info_release(struct server_info *s)
     free(s->excess_rights);
     free(s->version);
     free(s->uuid);
+    free(s->doubt);
     *s = (struct server_info){.version = NULL};
 }

@@ -12,7 +12,7 @@
 
 struct server_path {
     const char *role; /* static: "datadir", "binlog", "relaylog", "redo", "undo", "doublewrite",
-                         "tablespace" */
+                         "tablespace", "directory" */
     char *path;       /* absolute; a directory, or a file for single tablespaces */
 };
 
@@ -27,11 +27,16 @@ struct server_info {
     size_t missing_count;
     char **excess_rights; /* each: "FILE lets the agent ...; REVOKE ..." */
     size_t excess_count;
+    char
+        *doubt; /* why it is not known that the server means by its paths what we do; NULL: it is */
 };
 
 /* Logs in on a connection of its own and asks; each question blocks at most 2 s (the one for
- * tablespaces 5 s), login the connect timeout. ERR_IO when the datadir cannot be searched for
- * links. Tables with a DATA DIRECTORY of their own count as "tablespace". Caller releases *ret. */
+ * tablespaces 5 s), login the connect timeout. ERR_TIMEOUT when one is not answered: its session
+ * is then killed, if the server still does that, and goes on if not. ERR_REFUSED when it sees other
+ * files at one of its paths than we do (sight.h). ERR_IO when the datadir cannot be searched for
+ * links. Tables with a DATA DIRECTORY of their own count as "tablespace"; a "directory" is what is
+ * mounted below the datadir. Caller releases *ret. */
 int server_info_read(const struct mysql_login *login, struct server_info *ret, struct err *e);
 void server_info_release(struct server_info *s);
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest-agent/mysql/patience.h"
 #include "guest-agent/mysql/status_internal.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -23,8 +24,7 @@
 
 #define READING_MS    2000 /* all questions of one reading, login aside */
 #define QUERY_MS      1500
-#define RETRY_MS      5000
-#define RETRY_MAX_MS  60000
+#define STATEMENT_MS  1000 /* then the server ends it */
 #define SLOW_EVERY_MS 5000
 #define SLOW_PAUSE_MS 60000 /* for a source that did not answer: it may hang for long */
 
@@ -140,28 +140,13 @@ static void forget(struct mysql_sampler *s)
     s->uptime_before = 0;
 }
 
-/*
- * A question that was given up goes on in a server that waits for a lock of its own: each try
- * leaves one more session behind, so they must become rare before they fill max_connections. One
- * whose account is refused writes a line in the server's log each time.
- */
-int sampler_retry_ms(enum err_code code, unsigned timeouts)
-{
-    if (code == ERR_AUTH)
-        return RETRY_MAX_MS;
-    if (code != ERR_TIMEOUT || timeouts <= 1)
-        return RETRY_MS;
-    return timeouts < 8 && RETRY_MS << (timeouts - 1) < RETRY_MAX_MS ? RETRY_MS << (timeouts - 1)
-                                                                     : RETRY_MAX_MS;
-}
-
 static void drop(struct mysql_sampler *s, enum err_code code)
 {
     conn_close(&s->conn);
     forget(s);
     if (code == ERR_TIMEOUT)
         s->timeouts++;
-    s->not_before_us = mono_in_ms(sampler_retry_ms(code, s->timeouts));
+    s->not_before_us = mono_in_ms(patience_retry_ms(code, s->timeouts));
 }
 
 /*
@@ -177,12 +162,11 @@ static int set_session(struct mysql_sampler *s, struct err *e)
         "SET SESSION lock_wait_timeout = 1, min_examined_row_limit = 4294967295,"
         " time_zone = 'SYSTEM'",
     };
+    AUTO_FREE char *limit = patience_sql(&s->conn, STATEMENT_MS);
 
     for (size_t n = 0; n < ARRAY_SIZE(common); n++)
         (void)sampler_ask(s, NULL, NULL, "%s", common[n]);
-    (void)sampler_ask(s, NULL, NULL, "%s",
-                      s->conn.mariadb ? "SET SESSION max_statement_time = 1"
-                                      : "SET SESSION max_execution_time = 1000");
+    (void)sampler_ask(s, NULL, NULL, "%s", limit);
     if (!conn_is_open(&s->conn))
         return err_set(e, ERR_MYSQL, "the connection was lost right after login");
     return 0;

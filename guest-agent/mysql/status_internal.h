@@ -52,9 +52,6 @@ int sampler_ask(struct mysql_sampler *s, MYSQL_RES **ret, struct err *e, const c
 /* What is left for one question of the reading under way; 0 or less: nothing. */
 int sampler_left_ms(const struct mysql_sampler *s);
 
-/* How long a server that failed so is left alone, after so many timeouts in a row. */
-int sampler_retry_ms(enum err_code code, unsigned timeouts);
-
 /* The column of that name, or -1. */
 int result_column(MYSQL_RES *res, const char *name);
 /* Of a row's text; 0 when NULL. */

@@ -7,6 +7,7 @@
 
 #include "guest-agent/mysql/conn.h"
 #include "guest-agent/mysql/identity.h"
+#include "guest-agent/mysql/patience.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
@@ -14,7 +15,6 @@
 #define QUERY_MS 5000
 #define LIST_MS  60000
 #define STEP_MS  100
-#define KILL_MS  1000
 
 struct table_checker {
     struct mysql_login login;
@@ -141,12 +141,7 @@ static void add_quoted(struct buf *sql, const char *name)
 
 static int cancel(struct table_checker *c, struct err *e)
 {
-    struct conn killer;
-
-    conn_init(&killer, &c->login);
-    if (conn_open(&killer, NULL) == 0)
-        (void)conn_query(&killer, KILL_MS, NULL, NULL, "KILL %lu", c->conn.id);
-    conn_release(&killer);
+    patience_kill(&c->login, c->conn.id);
     conn_close(&c->conn);
     return err_set(e, ERR_CANCELLED, "the check was stopped: nobody waits for it");
 }

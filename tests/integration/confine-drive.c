@@ -31,6 +31,7 @@
 
 #include "guest-agent/confine/confine.h"
 #include "guest-agent/fs/freeze.h"
+#include "guest-agent/mysql/sight.h"
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
 #include "tests/slow.h"
@@ -93,6 +94,7 @@ static void sees_process(const char *pid)
     if (d)
         closedir(d);
     check(links > 0, "the descriptors of another user's process are read: %zu", links);
+    check(sight_of("", atoi(pid), "/", NULL) == SIGHT_SAME, "and what it sees at a path");
 }
 
 static void reads(const char *file)
