@@ -6,6 +6,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 #include "proto/base/nodump.h"
+#include "proto/base/output.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -15,7 +16,7 @@
 
 struct options {
     const char *uri, *config;
-    bool json, verbose, help;
+    bool json, verbose, help, version;
     struct given_option *given; /* the command's own */
     size_t given_count;
 };
@@ -194,7 +195,7 @@ static int misuse(char **argv, int opt, struct err *e)
 }
 
 /* *ret_first is the index of the first word that is no option. All words are read, so that --json
- * counts wherever it stands. Ends the program on --version. */
+ * counts wherever it stands; behind --version none. */
 static int parse(int argc, char **argv, struct options *o, int *ret_first, struct err *e)
 {
     AUTO_FREE struct option *all = all_options();
@@ -220,8 +221,8 @@ static int parse(int argc, char **argv, struct options *o, int *ret_first, struc
             o->help = true;
             break;
         case OPT_VERSION:
-            puts("cbsnap-coord " CBSNAP_VERSION);
-            exit(EXIT_DONE);
+            o->version = true;
+            return 0;
         case OPT_OF_COMMAND:
             keep_given(o, all[which].name, optarg);
             break;
@@ -231,6 +232,12 @@ static int parse(int argc, char **argv, struct options *o, int *ret_first, struc
     }
     *ret_first = optind;
     return err_is_set(e) ? -1 : 0;
+}
+
+static int version(void)
+{
+    puts("cbsnap-coord " CBSNAP_VERSION);
+    return EXIT_DONE;
 }
 
 /* --help alone, or behind a command. */
@@ -269,6 +276,27 @@ static const struct command *choose(const struct options *o, int argc, char **ar
     return err_is_set(e) ? NULL : cmd;
 }
 
+/* All that it is run for is what it says. */
+static bool only_tells(const struct command *cmd, const struct options *o)
+{
+    for (size_t n = 0; n < o->given_count; n++) {
+        if (strcmp(o->given[n].name, "dry-run") == 0)
+            return true;
+    }
+    return !cmd || (cmd->needs & ONLY_TELLS);
+}
+
+/* What was done stays done, whether or not anybody could be told of it. */
+static int end_output(const struct command *cmd, const struct options *o, int status)
+{
+    struct err e = ERR_INIT;
+
+    if (output_end(&e) == 0)
+        return status;
+    fprintf(stderr, "cbsnap-coord: %s\n", e.msg);
+    return status == EXIT_DONE && only_tells(cmd, o) ? EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {.config = CONFIG_DEFAULT};
@@ -277,10 +305,13 @@ int main(int argc, char **argv)
     int first, status = EXIT_USAGE;
     bool answered = false;
 
+    output_begin();
     no_dumps();
     signal(SIGPIPE, SIG_IGN);
     if (parse(argc, argv, &o, &first, &e) < 0)
         cmd = NULL;
+    else if (o.version)
+        status = version();
     else if (o.help)
         status = help(argc, argv, first, &e);
     else
@@ -288,8 +319,8 @@ int main(int argc, char **argv)
     if (cmd)
         status = run_command(cmd, &o, argv + first + 1, argc - first - 1, &answered, &e);
     tell(&o, &e, status, answered);
+    status = end_output(cmd, &o, status);
     free(o.given);
-    fflush(stdout);
     /* threads that hang in libvirt are still about: what exit() takes down is theirs as well */
     _exit(status);
 }

@@ -47,6 +47,7 @@ enum command_need {
     NEED_LOOP = 1,       /* an event loop that catches signals */
     NEED_APPLIANCES = 2, /* coord.conf and credentials must be whole */
     LIKE_APPLIANCES = 4, /* the same if they are, else without */
+    ONLY_TELLS = 8,      /* it changes nothing: when its output is lost it was for nothing */
 };
 
 struct command {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,18 @@ static char *run(const char *args, int *ret_status)
     assert_true(WIFEXITED(status));
     *ret_status = WEXITSTATUS(status);
     return buf_steal(&out);
+}
+
+/* What the last one said there, for the caller to free. */
+static char *told_on_stderr(void)
+{
+    AUTO_FREE char *path = xasprintf("%s/stderr", dir);
+    AUTO_CLOSE int fd = open(path, O_RDONLY);
+    struct buf text = BUF_INIT;
+
+    assert_true(fd >= 0 && buf_read(&text, fd, 65536) == 0);
+    buf_add(&text, "", 0);
+    return buf_steal(&text);
 }
 
 struct command_case {
@@ -265,6 +278,44 @@ static void help_is_of_the_command_that_is_given(void **state)
     }
 }
 
+/* What was asked for and could not be told is no success; what was done is one all the same. */
+static void output_that_is_lost_is_told(void **state)
+{
+    static const struct command_case cases[] = {
+        {"list >/dev/full", 4, "cannot write to standard output: No space left"},
+        {"list >&-", 4, "cannot write to standard output: Bad file descriptor"},
+        {"--json list >/dev/full", 4, "cannot write to standard output"},
+        {"--json list >&-", 4, "cannot write to standard output"},
+        {"show --check >/dev/full", 4, "cannot write to standard output"},
+        {"--version >/dev/full", 4, "cannot write to standard output"},
+        {"--help >&-", 4, "cannot write to standard output"},
+        {"prune --help >/dev/full", 4, "cannot write to standard output"},
+        {"--json thaw test >/dev/full", 0, "cannot write to standard output"},
+        {"--json show 2016 >/dev/full", 2, "cannot write to standard output"},
+        {"list nosuch/x >/dev/full", 2, "'nosuch/x'"},
+    };
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        int status;
+        AUTO_FREE char *out = run(cases[n].args, &status), *told = told_on_stderr();
+
+        if (status != cases[n].status || !strstr(told, cases[n].words))
+            fail_msg("%s: status %d, %s", cases[n].args, status, told);
+    }
+}
+
+/* `list | head -1`: who reads has enough. */
+static void a_reader_that_leaves_is_no_failure(void **state)
+{
+    AUTO_FREE char *line = xasprintf("{ sleep 0.3; '%s' --config coord.conf list 2>told; echo $? "
+                                     ">status; } | true; grep -qx 0 status && ! grep -q . told",
+                                     program);
+
+    (void)state;
+    shell(line);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +325,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(help_is_of_the_command_that_is_given),
         cmocka_unit_test(import_takes_what_a_domain_may_say_of_itself),
         cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
+        cmocka_unit_test(output_that_is_lost_is_told),
+        cmocka_unit_test(a_reader_that_leaves_is_no_failure),
     };
     AUTO_FREE char *self = realpath(argv[0], NULL);
 
