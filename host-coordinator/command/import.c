@@ -299,6 +299,11 @@ static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struc
         list[count++] = xasprintf("%s/%s", dir, entry->d_name);
     }
     closedir(d);
+    if (count == 0)
+        return err_set(e, ERR_NOT_FOUND,
+                       "there are no manifests in '%s'; give the folder at which a set's root "
+                       "volume is mounted",
+                       dir);
     if (count > 1)
         qsort(list, count, sizeof(*list), newest_first);
     while (count > MANIFESTS_MAX)

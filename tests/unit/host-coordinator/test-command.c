@@ -240,6 +240,25 @@ static void import_follows_no_link_and_waits_for_no_pipe(void **state)
     shell("rm -r root");
 }
 
+static void import_without_manifests_says_so(void **state)
+{
+    AUTO_FREE char *args = xasprintf("import '%s/root'", dir);
+    int status;
+
+    (void)state;
+    shell("mkdir -p " FOLDER " && touch " FOLDER "/notes.json " FOLDER "/" OWN_ID ".json.tmp");
+    AUTO_FREE char *out = run(args, &status), *told = told_on_stderr();
+    assert_int_equal(status, 2);
+    assert_string_equal(out, "");
+    if (!strstr(told, "there are no manifests in '") || !strstr(told, "/" FOLDER "'"))
+        fail_msg("%s", told);
+    shell("rm -r " FOLDER);
+    AUTO_FREE char *missing = run(args, &status);
+    assert_int_equal(status, 2);
+    assert_string_equal(missing, "");
+    shell("rm -r root");
+}
+
 static void without_json_an_error_leaves_stdout_empty(void **state)
 {
     static const char *const args[] = {"", "nonsense", "-x", "show 2016", "snapshot nosuch"};
@@ -325,6 +344,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(help_is_of_the_command_that_is_given),
         cmocka_unit_test(import_takes_what_a_domain_may_say_of_itself),
         cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
+        cmocka_unit_test(import_without_manifests_says_so),
         cmocka_unit_test(output_that_is_lost_is_told),
         cmocka_unit_test(a_reader_that_leaves_is_no_failure),
     };
