@@ -156,6 +156,7 @@ static int run_command(const struct command *cmd, const struct options *o, char 
                        bool *answered, struct err *e)
 {
     struct command_context c = {.json = o->json, .verbose = o->verbose, .answered = answered};
+    AUTO_FREE char *domain = NULL;
     struct config conf;
     int status;
 
@@ -165,6 +166,13 @@ static int run_command(const struct command *cmd, const struct options *o, char 
     c.uri = o->uri ? o->uri : conf.uri;
     c.args = args;
     c.arg_count = count;
+    if ((cmd->needs & DOMAIN_OF_RECORDS) && count > 0) {
+        if (store_domain_of(conf.state_dir, args[0], &domain, e) < 0) {
+            config_release(&conf);
+            return EXIT_USAGE;
+        }
+        c.args = &domain; /* there is no command with a second one */
+    }
     c.given = o->given;
     c.given_count = o->given_count;
     if (cmd->needs & NEED_LOOP) {

@@ -135,9 +135,10 @@ static int keep(struct import *im, struct record *r, const char *from, struct er
 static bool wanted(const struct import *im, const struct record *r)
 {
     const char *id = record_text(r, "set"), *domain = record_text(r, "domain.name");
+    bool its = domain && (!im->domain || strcmp(im->domain, domain) == 0 ||
+                          store_same_uuid(im->domain, record_text(r, "domain.uuid")));
 
-    return plain_id(id) && domain && (!im->domain || strcmp(im->domain, domain) == 0) &&
-           !known(im, id);
+    return its && plain_id(id) && !known(im, id);
 }
 
 /* ---- the manifest's own set ------------------------------------------------------------------ */

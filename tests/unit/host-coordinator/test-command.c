@@ -221,6 +221,33 @@ static void import_takes_what_a_domain_may_say_of_itself(void **state)
     shell("rm -r state/records");
 }
 
+/* The units of the timers name a VM so. That the appliance does not answer is what stops prune. */
+static void a_uuid_is_a_domain_where_libvirt_is_not_asked(void **state)
+{
+#define UUID "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11"
+    AUTO_FREE char *one = earlier("20261124T091500Z-0001", "db", UUID, "20261124T091500Z-0001");
+    AUTO_FREE char *two = earlier("20261124T091500Z-0002", "ab", "u", "20261124T091500Z-0002");
+    AUTO_FREE char *manifest =
+        xasprintf("{\"set\":\"" OWN_ID "\",\"domain\":{\"name\":\"db\"},\"earlier\":[%s]}", one);
+    AUTO_FREE char *second =
+        xasprintf("{\"set\":\"" OWN_ID "\",\"domain\":{\"name\":\"ab\"},\"earlier\":[%s]}", two);
+    AUTO_FREE char *args = xasprintf("import '%s/root' --domain " UUID, dir);
+    int status;
+
+    (void)state;
+    shell("mkdir -p " FOLDER);
+    write_file(MANIFEST, 0600, manifest);
+    write_file(FOLDER "/20261125T000000Z-0003.json", 0600, second);
+    AUTO_FREE char *imported = run(args, &status);
+    assert_string_equal(imported, "20261124T091500Z-0001  db  application\n");
+    AUTO_FREE char *known = run("prune " UUID " --keep-last 1", &status);
+    assert_int_equal(status, 3);
+    AUTO_FREE char *unknown = run("prune 6f1f5b0e2f6a4c689f0e0d6b8a1d6c12 --keep-last 1", &status);
+    assert_int_equal(status, 2);
+    shell("rm -r root state/records");
+#undef UUID
+}
+
 static void import_follows_no_link_and_waits_for_no_pipe(void **state)
 {
     AUTO_FREE char *args = xasprintf("import '%s/root'", dir);
@@ -343,6 +370,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
         cmocka_unit_test(help_is_of_the_command_that_is_given),
         cmocka_unit_test(import_takes_what_a_domain_may_say_of_itself),
+        cmocka_unit_test(a_uuid_is_a_domain_where_libvirt_is_not_asked),
         cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
         cmocka_unit_test(import_without_manifests_says_so),
         cmocka_unit_test(output_that_is_lost_is_told),
