@@ -23,6 +23,9 @@ struct run_reporter {
     void (*begin)(void *arg, const char *what);
     void (*end)(void *arg, const char *what, double ms, const struct err *why);
     void (*note)(void *arg, const char *text);
+    /* NULL if it never waits. From on to off writers may be waiting, so nothing may wait for
+     * whoever reads what is told, lines of the log included: it is kept, and told after that. */
+    void (*hold)(void *arg, bool on);
     void *arg;
 };
 

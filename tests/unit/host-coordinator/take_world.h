@@ -84,8 +84,9 @@ struct world {
     bool array_hangs, freeze_hangs; /* from those steps on they are given up on soon */
     const char *vanish;             /* a folder that is gone once the appliance has been asked */
     bool tells_load, calms;
-    char *swapped_xml; /* the domain's from step "policy" on */
-    char *manifest;    /* the last that the agent was to keep */
+    char *swapped_xml;                 /* the domain's from step "policy" on */
+    char *manifest;                    /* the last that the agent was to keep */
+    const struct run_reporter *report; /* NULL: one that says nothing */
     bool has_last_end;
     Cbsnap__FreezeEvent__Kind last_end;
 };
