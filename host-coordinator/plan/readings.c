@@ -115,6 +115,11 @@ void report_readings(struct run *r)
     run_relate_clocks(r);
     w = windows_of(r);
     windows_report(r->record, r->series, &w);
+    if (series_odd_names(r->series))
+        run_note_once(r,
+                      "the agent of domain '%s' named metrics with control characters: what it "
+                      "read under these names is left out",
+                      r->domain_name);
     report_wall_offset(r);
     report_history(r);
     write_series(r, &w);
