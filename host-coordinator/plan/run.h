@@ -74,6 +74,10 @@ struct freeze_facts {
 
 /* A guest with more has gone mad, or wants to keep us busy. */
 #define RUN_MOUNTS_MAX 4096
+/* What it tells in words goes into the record no further than this, in bytes. */
+#define RUN_TOLD_MAX 1000
+/* Of a volume's mount points, which are for people alone. */
+#define RUN_MOUNTS_TEXT_MAX 16384
 
 struct run {
     const struct config *conf;

@@ -338,6 +338,20 @@ static void the_timeline_draws_what_the_record_holds(void **state)
 }
 
 /* What we cannot understand is refused, in a listing too. */
+static void what_a_peer_tells_is_made_fit(void **state)
+{
+    AUTO_FREE char *cut = record_told("a\xc3\xa4\xc3\xa4", 4), *none = record_told(NULL, 4);
+    AUTO_FREE char *plain = record_told("a\nb\tc\x1b[2J\x7f\xc2\x9b\r", 100);
+    AUTO_FREE char *all = record_told("a\xc3\xa4", 3), *odd = record_told("\x80\x80\x80", 2);
+
+    (void)state;
+    assert_null(none);
+    assert_string_equal(cut, "a\xc3\xa4");
+    assert_string_equal(all, "a\xc3\xa4");
+    assert_string_equal(plain, "a\nb\tc?[2J????");
+    assert_string_equal(odd, "");
+}
+
 static void a_newer_schema_is_refused(void **state)
 {
     struct record *r = record_new();
@@ -378,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_watch_sees_a_run_and_keeps_none_out),
         cmocka_unit_test(the_journal_goes_when_the_record_tells_all),
         cmocka_unit_test(the_timeline_draws_what_the_record_holds),
+        cmocka_unit_test(what_a_peer_tells_is_made_fit),
         cmocka_unit_test(a_newer_schema_is_refused),
         cmocka_unit_test(any_time_of_a_peer_has_a_text),
     };
