@@ -109,6 +109,8 @@ static const char *odd(const struct record *r)
         if (name && strcmp(name, record_text(r, "set")) != 0)
             return "it names snapshots of another set";
     }
+    if (!store_has_room(r))
+        return "it is too long for a record";
     return NULL;
 }
 

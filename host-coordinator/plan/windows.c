@@ -219,6 +219,14 @@ void windows_report(struct record *rec, const struct series *s, const struct win
     report_deleted(rec, s, &span);
 }
 
+void windows_leave_out(struct record *rec)
+{
+    record_clear(rec, "metrics");
+    record_clear(rec, "errors");
+    record_clear(rec, "transactions");
+    record_clear(rec, "deleted_files");
+}
+
 bool windows_wall_offset_ms(const struct series *s, int64_t offset_us, int64_t host_mono_us,
                             int64_t host_wall_us, int64_t *ret_ms)
 {

@@ -16,11 +16,19 @@
 
 #include "host-coordinator/record/record.h"
 
+/* Above this a file is no record of ours, and is not read: series files hold what is long. */
+#define STORE_RECORD_MAX (16 * 1024 * 1024)
+
 /* Makes the directories that are missing, 0750, and begins the domain's chain if there is none:
  * that reads all records. */
 int store_prepare(const char *state_dir, const char *domain, struct err *e);
 
-/* Sets the member chain.line in it. */
+/* It takes up no more than half of that: the rest is for what is written into it later, a
+ * verification, a removal. For who makes a record of what others say. */
+bool store_has_room(const struct record *r);
+
+/* Sets the member chain.line in it. ERR_REFUSED: it is longer than readers take; what was there
+ * stays. */
 int store_save(const char *state_dir, const char *domain, const char *set, struct record *r,
                struct err *e);
 

@@ -267,6 +267,31 @@ static void import_follows_no_link_and_waits_for_no_pipe(void **state)
     shell("rm -r root");
 }
 
+/* What could be made a record, and hardly be written to any more, is not: it could not be removed
+ * then. */
+static void import_leaves_out_what_is_too_long(void **state)
+{
+    AUTO_FREE char *good = earlier("20261124T091500Z-0001", "db", "u", "20261124T091500Z-0001");
+    AUTO_FREE char *endless = xcalloc(1, 9000001);
+    AUTO_FREE char *manifest = NULL, *args = xasprintf("import '%s/root'", dir);
+    int status;
+
+    (void)state;
+    memset(endless, 'x', 9000000);
+    manifest = xasprintf("{\"schema\":1,\"set\":\"" OWN_ID "\",\"domain\":{\"name\":\"db\"},"
+                         "\"earlier\":[{\"set\":\"20261124T091500Z-0002\",\"verdict\":"
+                         "\"void\",\"domain\":{\"name\":\"db\"},\"server\":\"%s\"},%s]}",
+                         endless, good);
+    shell("mkdir -p state/records/db " FOLDER " && echo half >state/records/db/" OWN_ID ".json");
+    write_file(MANIFEST, 0600, manifest);
+    AUTO_FREE char *out = run(args, &status), *told = told_on_stderr();
+    assert_int_equal(status, 0);
+    assert_string_equal(out, "20261124T091500Z-0001  db  application\n");
+    if (!strstr(told, "set '20261124T091500Z-0002' in '") || !strstr(told, "it is too long for"))
+        fail_msg("%s", told);
+    shell("rm -r root state/records");
+}
+
 static void import_without_manifests_says_so(void **state)
 {
     AUTO_FREE char *args = xasprintf("import '%s/root'", dir);
@@ -372,6 +397,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(import_takes_what_a_domain_may_say_of_itself),
         cmocka_unit_test(a_uuid_is_a_domain_where_libvirt_is_not_asked),
         cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
+        cmocka_unit_test(import_leaves_out_what_is_too_long),
         cmocka_unit_test(import_without_manifests_says_so),
         cmocka_unit_test(output_that_is_lost_is_told),
         cmocka_unit_test(a_reader_that_leaves_is_no_failure),

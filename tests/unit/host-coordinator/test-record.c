@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "host-coordinator/record/chain.h"
 #include "host-coordinator/record/store.h"
 #include "host-coordinator/record/timeline.h"
 #include "proto/base/buf.h"
@@ -338,6 +339,52 @@ static void the_timeline_draws_what_the_record_holds(void **state)
 }
 
 /* What we cannot understand is refused, in a listing too. */
+/* A record whose text is about so long. */
+static struct record *long_record(size_t len)
+{
+    AUTO_FREE char *text = xcalloc(1, len + 1);
+    struct record *r = record_new();
+
+    memset(text, 'x', len);
+    record_set_text(r, "set", "20270201T000000Z-0001");
+    record_set_text(r, "text", text);
+    return r;
+}
+
+/* What nobody could read must not take the place of what can be read. */
+static void a_record_is_never_longer_than_what_is_read(void **state)
+{
+    struct record *r = long_record(10), *longer = long_record(STORE_RECORD_MAX);
+    AUTO_FREE char *path = xasprintf("%s/records/long/20270201T000000Z-0001.json", dir);
+    AUTO_FREE char *temp = xasprintf("%s.tmp", path);
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_true(store_has_room(r));
+    assert_false(store_has_room(longer));
+    assert_int_equal(store_prepare(dir, "long", &e), 0);
+    assert_int_equal(store_save(dir, "long", "20270201T000000Z-0001", r, &e), 0);
+    assert_int_equal(store_save(dir, "long", "20270201T000000Z-0001", longer, &e), -1);
+    assert_int_equal(e.code, ERR_REFUSED);
+    assert_int_equal(access(temp, F_OK), -1);
+    record_free(r);
+    record_free(longer);
+    r = store_read(path, &e);
+    assert_string_equal(record_text(r, "text"), "xxxxxxxxxx");
+    record_free(r);
+    /* as long as may be is read again */
+    longer = long_record(STORE_RECORD_MAX - 200);
+    assert_int_equal(store_save(dir, "long", "20270201T000000Z-0001", longer, &e), 0);
+    record_free(longer);
+    r = store_read(path, &e);
+    assert_non_null(r);
+    record_free(r);
+    r = record_new();
+    assert_int_equal(chain_check(r, dir, "long", &(struct chain_ask){.set = NULL}, &e), 1);
+    assert_int_equal(record_count(r, "findings"), 0);
+    record_free(r);
+}
+
 static void what_a_peer_tells_is_made_fit(void **state)
 {
     AUTO_FREE char *cut = record_told("a\xc3\xa4\xc3\xa4", 4), *none = record_told(NULL, 4);
@@ -392,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_watch_sees_a_run_and_keeps_none_out),
         cmocka_unit_test(the_journal_goes_when_the_record_tells_all),
         cmocka_unit_test(the_timeline_draws_what_the_record_holds),
+        cmocka_unit_test(a_record_is_never_longer_than_what_is_read),
         cmocka_unit_test(what_a_peer_tells_is_made_fit),
         cmocka_unit_test(a_newer_schema_is_refused),
         cmocka_unit_test(any_time_of_a_peer_has_a_text),
