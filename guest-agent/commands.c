@@ -24,6 +24,7 @@ const struct usage_exit agent_exits[] = {
     {EXIT_HOOK, "the hook failed: qemu-ga must not go on"},
     {EXIT_USAGE, "usage or configuration"},
     {EXIT_REFUSED, "no daemon, or another one; or check found what stops a freeze"},
+    {EXIT_UNTOLD, "what was asked for could not be written to standard output"},
 };
 const size_t agent_exit_count = ARRAY_SIZE(agent_exits);
 

@@ -16,6 +16,7 @@ enum {
     EXIT_HOOK = 1,
     EXIT_USAGE = 2,
     EXIT_REFUSED = 3,
+    EXIT_UNTOLD = 4,
 };
 
 struct command_line {

@@ -10,6 +10,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 #include "proto/base/nodump.h"
+#include "proto/base/output.h"
 
 static void print_help(void)
 {
@@ -117,7 +118,7 @@ static int read_words(int count, char **words, struct command_line *c)
     return -1;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     static char daemon_word[] = "daemon";
     char *nothing[] = {daemon_word, NULL}, **words;
@@ -125,7 +126,6 @@ int main(int argc, char **argv)
     const struct agent_command *command;
     int rc, count;
 
-    no_dumps();
     rc = read_options(argc, argv, &c);
     if (rc >= 0)
         return rc;
@@ -136,4 +136,18 @@ int main(int argc, char **argv)
         return rc;
     command = find_command(words[0]);
     return command ? command->run(&c) : wrong("there is no command", words[0]);
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = ERR_INIT;
+    int rc;
+
+    output_begin();
+    no_dumps();
+    rc = run(argc, argv);
+    if (output_end(&e) == 0)
+        return rc;
+    fprintf(stderr, "cbsnap-agent: %s\n", e.msg);
+    return rc == EXIT_OK ? EXIT_UNTOLD : rc;
 }

@@ -6,6 +6,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 #include "proto/base/nodump.h"
+#include "proto/base/output.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -15,7 +16,7 @@
 
 struct options {
     const char *uri, *config;
-    bool json, verbose, help;
+    bool json, verbose, help, version;
     struct given_option *given; /* the command's own */
     size_t given_count;
 };
@@ -155,6 +156,7 @@ static int run_command(const struct command *cmd, const struct options *o, char 
                        bool *answered, struct err *e)
 {
     struct command_context c = {.json = o->json, .verbose = o->verbose, .answered = answered};
+    AUTO_FREE char *domain = NULL;
     struct config conf;
     int status;
 
@@ -164,6 +166,13 @@ static int run_command(const struct command *cmd, const struct options *o, char 
     c.uri = o->uri ? o->uri : conf.uri;
     c.args = args;
     c.arg_count = count;
+    if ((cmd->needs & DOMAIN_OF_RECORDS) && count > 0) {
+        if (store_domain_of(conf.state_dir, args[0], &domain, e) < 0) {
+            config_release(&conf);
+            return EXIT_USAGE;
+        }
+        c.args = &domain; /* there is no command with a second one */
+    }
     c.given = o->given;
     c.given_count = o->given_count;
     if (cmd->needs & NEED_LOOP) {
@@ -194,7 +203,7 @@ static int misuse(char **argv, int opt, struct err *e)
 }
 
 /* *ret_first is the index of the first word that is no option. All words are read, so that --json
- * counts wherever it stands. Ends the program on --version. */
+ * counts wherever it stands; behind --version none. */
 static int parse(int argc, char **argv, struct options *o, int *ret_first, struct err *e)
 {
     AUTO_FREE struct option *all = all_options();
@@ -220,8 +229,8 @@ static int parse(int argc, char **argv, struct options *o, int *ret_first, struc
             o->help = true;
             break;
         case OPT_VERSION:
-            puts("cbsnap-coord " CBSNAP_VERSION);
-            exit(EXIT_DONE);
+            o->version = true;
+            return 0;
         case OPT_OF_COMMAND:
             keep_given(o, all[which].name, optarg);
             break;
@@ -231,6 +240,12 @@ static int parse(int argc, char **argv, struct options *o, int *ret_first, struc
     }
     *ret_first = optind;
     return err_is_set(e) ? -1 : 0;
+}
+
+static int version(void)
+{
+    puts("cbsnap-coord " CBSNAP_VERSION);
+    return EXIT_DONE;
 }
 
 /* --help alone, or behind a command. */
@@ -269,6 +284,27 @@ static const struct command *choose(const struct options *o, int argc, char **ar
     return err_is_set(e) ? NULL : cmd;
 }
 
+/* All that it is run for is what it says. */
+static bool only_tells(const struct command *cmd, const struct options *o)
+{
+    for (size_t n = 0; n < o->given_count; n++) {
+        if (strcmp(o->given[n].name, "dry-run") == 0)
+            return true;
+    }
+    return !cmd || (cmd->needs & ONLY_TELLS);
+}
+
+/* What was done stays done, whether or not anybody could be told of it. */
+static int end_output(const struct command *cmd, const struct options *o, int status)
+{
+    struct err e = ERR_INIT;
+
+    if (output_end(&e) == 0)
+        return status;
+    fprintf(stderr, "cbsnap-coord: %s\n", e.msg);
+    return status == EXIT_DONE && only_tells(cmd, o) ? EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {.config = CONFIG_DEFAULT};
@@ -277,10 +313,13 @@ int main(int argc, char **argv)
     int first, status = EXIT_USAGE;
     bool answered = false;
 
+    output_begin();
     no_dumps();
     signal(SIGPIPE, SIG_IGN);
     if (parse(argc, argv, &o, &first, &e) < 0)
         cmd = NULL;
+    else if (o.version)
+        status = version();
     else if (o.help)
         status = help(argc, argv, first, &e);
     else
@@ -288,8 +327,8 @@ int main(int argc, char **argv)
     if (cmd)
         status = run_command(cmd, &o, argv + first + 1, argc - first - 1, &answered, &e);
     tell(&o, &e, status, answered);
+    status = end_output(cmd, &o, status);
     free(o.given);
-    fflush(stdout);
     /* threads that hang in libvirt are still about: what exit() takes down is theirs as well */
     _exit(status);
 }

@@ -7,6 +7,7 @@ PROTO_SRC := \
 	proto/base/err.c \
 	proto/base/log.c \
 	proto/base/nodump.c \
+	proto/base/output.c \
 	proto/base/owner.c \
 	proto/base/plain.c \
 	proto/base/replace.c \

@@ -173,7 +173,7 @@ $(filter $(BUILD)/unit/host-coordinator/test-guest-%,$(UNIT_BIN)): \
 
 # the world of the tests of a whole snapshot
 $(filter $(BUILD)/unit/host-coordinator/test-snapshot-%,$(UNIT_BIN)): \
-	$(call objs,$(addprefix tests/unit/host-coordinator/take_,world.c agent.c)) \
+	$(call objs,$(addprefix tests/unit/host-coordinator/take_,world.c agent.c swell.c)) \
 	$(COORD_FAKE_OBJ) $(STORAGE_MEMORY_OBJ)
 
 # the world of the tests of going back

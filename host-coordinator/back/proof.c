@@ -70,7 +70,8 @@ int step_agent(void *back, struct err *e)
         return 0;
     if (open_port(b, deadline, e) < 0 || greet(b, deadline, e) < 0)
         return err_prefix(e, "the started VM");
-    record_set_text(b->run.record, "agent_version", guest_hello(b->run.guest)->agent_version);
+    record_set_told(b->run.record, "agent_version", guest_hello(b->run.guest)->agent_version,
+                    RUN_TOLD_MAX);
     return 0;
 }
 
@@ -131,7 +132,7 @@ static void report_times(struct back *b, const Cbsnap__Certificate *c)
         record_set_int(rec, "recovery_ms", c->recovery_ms);
     if (c->has_recovered_lsn && c->recovered_lsn <= INT64_MAX)
         record_set_int(rec, "recovered_lsn", (int64_t)c->recovered_lsn);
-    record_set_text(rec, "server_version", c->server_version);
+    record_set_told(rec, "server_version", c->server_version, RUN_TOLD_MAX);
 }
 
 static void not_ready(struct back *b)

@@ -3,9 +3,7 @@
 #include "host-coordinator/command/command.h"
 
 #include "proto/base/cleanup.h"
-#include "proto/base/log.h"
 
-#include <errno.h>
 #include <string.h>
 
 const struct usage_option common_options[] = {
@@ -87,12 +85,15 @@ static const struct usage_option import_options[] = {
 
 const struct command commands[] = {
     {"check", "DOMAIN", "say what snapshot would do and what would stop it; changes nothing", 1, 1,
-     NEED_LOOP | NEED_APPLIANCES, NULL, cmd_check},
+     NEED_LOOP | NEED_APPLIANCES | ONLY_TELLS, NULL, cmd_check},
     {"snapshot", "DOMAIN", "take a set: all volumes at one exact position of the database", 1, 1,
      NEED_LOOP | NEED_APPLIANCES, NULL, cmd_snapshot},
-    {"list", "[DOMAIN]", "list sets, newest first", 0, 1, 0, NULL, cmd_list},
-    {"best", "DOMAIN", "rank the sets to go back to, best first", 1, 1, 0, best_options, cmd_best},
-    {"show", "SET", "show one record, with its run as a timeline", 0, 1, 0, show_options, cmd_show},
+    {"list", "[DOMAIN]", "list sets, newest first", 0, 1, ONLY_TELLS | DOMAIN_OF_RECORDS, NULL,
+     cmd_list},
+    {"best", "DOMAIN", "rank the sets to go back to, best first", 1, 1,
+     ONLY_TELLS | DOMAIN_OF_RECORDS, best_options, cmd_best},
+    {"show", "SET", "show one record, with its run as a timeline", 0, 1,
+     ONLY_TELLS | DOMAIN_OF_RECORDS, show_options, cmd_show},
     {"restore", "SET", "go back to a set", 1, 1, NEED_LOOP | NEED_APPLIANCES, restore_options,
      cmd_restore},
     {"verify", "SET", "prove a set on clones, in a VM that nobody can reach", 1, 1,
@@ -101,14 +102,14 @@ const struct command commands[] = {
      cmd_recover},
     {"delete", "SET", "delete a set: its snapshots and its record", 1, 1,
      NEED_LOOP | NEED_APPLIANCES, delete_options, cmd_delete},
-    {"prune", "DOMAIN", "delete the sets that no rule keeps", 1, 1, NEED_LOOP | NEED_APPLIANCES,
-     prune_options, cmd_prune},
+    {"prune", "DOMAIN", "delete the sets that no rule keeps", 1, 1,
+     NEED_LOOP | NEED_APPLIANCES | DOMAIN_OF_RECORDS, prune_options, cmd_prune},
     {"import", "DIR", "make records from the manifests on a root volume mounted at DIR", 1, 1,
      NEED_LOOP | NEED_APPLIANCES, import_options, cmd_import},
     {"thaw", "DOMAIN", "let go of whatever is frozen or locked, now", 1, 1, NEED_LOOP, NULL,
      cmd_thaw},
     {"watch", "DOMAIN", "show live metrics; a run that starts meanwhile goes first", 1, 1,
-     NEED_LOOP | LIKE_APPLIANCES, watch_options, cmd_watch},
+     NEED_LOOP | LIKE_APPLIANCES | ONLY_TELLS, watch_options, cmd_watch},
 };
 const size_t command_count = ARRAY_SIZE(commands);
 
@@ -121,23 +122,17 @@ const char *command_option(const struct command_context *c, const char *name)
     return NULL;
 }
 
-static void check_written(int rc)
-{
-    if (rc == EOF || fflush(stdout) == EOF)
-        log_error("cannot write the JSON document to stdout: %s", strerror(errno));
-}
-
 void command_answer(const struct command_context *c, const struct record *r)
 {
     AUTO_FREE char *text = record_format(r);
 
     *c->answered = true;
-    check_written(fputs(text, stdout));
+    fputs(text, stdout);
 }
 
 void command_answer_list(const struct command_context *c, const struct record *head,
                          const char *name, record_next *next, void *arg)
 {
     *c->answered = true;
-    check_written(record_write_list(stdout, head, name, next, arg) < 0 ? EOF : 0);
+    (void)record_write_list(stdout, head, name, next, arg);
 }

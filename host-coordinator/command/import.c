@@ -109,6 +109,8 @@ static const char *odd(const struct record *r)
         if (name && strcmp(name, record_text(r, "set")) != 0)
             return "it names snapshots of another set";
     }
+    if (!store_has_room(r))
+        return "it is too long for a record";
     return NULL;
 }
 
@@ -135,9 +137,10 @@ static int keep(struct import *im, struct record *r, const char *from, struct er
 static bool wanted(const struct import *im, const struct record *r)
 {
     const char *id = record_text(r, "set"), *domain = record_text(r, "domain.name");
+    bool its = domain && (!im->domain || strcmp(im->domain, domain) == 0 ||
+                          store_same_uuid(im->domain, record_text(r, "domain.uuid")));
 
-    return plain_id(id) && domain && (!im->domain || strcmp(im->domain, domain) == 0) &&
-           !known(im, id);
+    return its && plain_id(id) && !known(im, id);
 }
 
 /* ---- the manifest's own set ------------------------------------------------------------------ */
@@ -299,6 +302,11 @@ static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struc
         list[count++] = xasprintf("%s/%s", dir, entry->d_name);
     }
     closedir(d);
+    if (count == 0)
+        return err_set(e, ERR_NOT_FOUND,
+                       "there are no manifests in '%s'; give the folder at which a set's root "
+                       "volume is mounted",
+                       dir);
     if (count > 1)
         qsort(list, count, sizeof(*list), newest_first);
     while (count > MANIFESTS_MAX)

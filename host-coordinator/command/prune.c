@@ -280,31 +280,6 @@ static int prune_orphans(const struct command_context *c, struct inventory *inv,
     return rc;
 }
 
-/* The VM of these sets, as the newest record that tells names it; the caller frees. */
-static int find_uuid(const char *state_dir, const char *domain, char **ret, struct err *e)
-{
-    struct store_names names = {.count = 0};
-
-    *ret = NULL;
-    if (store_names(&names, state_dir, domain, e) < 0)
-        return -1;
-    if (names.count == 0)
-        return err_set(e, ERR_NOT_FOUND,
-                       "there are no records of a domain '%s' in '%s/records'; cbsnap-coord list "
-                       "shows all",
-                       domain, state_dir);
-    for (size_t n = 0; n < names.count && !*ret; n++) {
-        AUTO_FREE char *path = xasprintf("%s/records/%s", state_dir, names.names[n]);
-        struct record *r = store_read(path, NULL);
-        const char *uuid = r ? record_text(r, "domain.uuid") : NULL;
-
-        *ret = uuid ? xstrdup(uuid) : NULL;
-        record_free(r);
-    }
-    store_names_release(&names);
-    return 0;
-}
-
 int cmd_prune(const struct command_context *c, struct err *e)
 {
     bool dry = command_option(c, "dry-run") != NULL;
@@ -315,7 +290,7 @@ int cmd_prune(const struct command_context *c, struct err *e)
     struct run r;
     int status = EXIT_DONE;
 
-    if (read_rules(c, &rules, e) < 0 || find_uuid(c->conf->state_dir, c->args[0], &uuid, e) < 0) {
+    if (read_rules(c, &rules, e) < 0 || store_uuid(c->conf->state_dir, c->args[0], &uuid, e) < 0) {
         record_free(answer);
         return EXIT_USAGE;
     }

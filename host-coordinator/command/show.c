@@ -10,9 +10,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/log.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 static void tell_damage(const char *path, const struct series_head *head,
                         const struct series_damage *damage)
@@ -95,7 +93,5 @@ int cmd_show(const struct command_context *c, struct err *e)
         show_around(stdout, r);
     }
     record_free(r);
-    if (rc == 0 && (fflush(stdout) == EOF || ferror(stdout)))
-        log_error("cannot write to stdout: %s", strerror(errno));
     return rc == 0 ? EXIT_DONE : EXIT_USAGE;
 }

@@ -180,8 +180,8 @@ int step_link(void *run, struct err *e)
     if (run_meet_agent(r, ch, e) < 0)
         return err_prefix(e, "domain '%s'", r->domain_name);
     hello = guest_hello(r->guest);
-    record_set_text(r->record, "guest.agent_version", hello->agent_version);
-    record_set_text(r->record, "guest.boot_id", hello->boot_id);
+    record_set_told(r->record, "guest.agent_version", hello->agent_version, RUN_TOLD_MAX);
+    record_set_told(r->record, "guest.boot_id", hello->boot_id, RUN_TOLD_MAX);
     return 0;
 }
 
@@ -280,10 +280,10 @@ static int check_prepared(struct run *r, struct err *e)
     for (size_t n = 0; n < p->server->n_missing_right && n < MISSING_RIGHTS_MAX; n++)
         run_note_once(r, "missing right: %s", p->server->missing_right[n]);
     r->epoch = p->epoch;
-    record_set_text(r->record, "server.version", p->server->version);
-    record_set_text(r->record, "server.uuid", p->server->uuid);
+    record_set_told(r->record, "server.version", p->server->version, RUN_TOLD_MAX);
+    record_set_told(r->record, "server.uuid", p->server->uuid, RUN_TOLD_MAX);
     if (p->hook)
-        record_set_text(r->record, "guest.hook_runner", p->hook->runner);
+        record_set_told(r->record, "guest.hook_runner", p->hook->runner, RUN_TOLD_MAX);
     if (p->has_flush_ms)
         record_set_int(r->record, "guest.flush_ms", p->flush_ms);
     return 0;
@@ -365,7 +365,8 @@ static void name_mounts(struct run *r, const Cbsnap__Prepared *p)
             struct set_volume *volume = &r->volumes[v];
             char *old = volume->mounts;
 
-            if (!p->mount[n]->path || !(disks & (UINT64_C(1) << volume->disk_index)))
+            if (!p->mount[n]->path || !(disks & (UINT64_C(1) << volume->disk_index)) ||
+                (old && strlen(old) > RUN_MOUNTS_TEXT_MAX))
                 continue;
             volume->mounts =
                 old ? xasprintf("%s,%s", old, p->mount[n]->path) : xstrdup(p->mount[n]->path);

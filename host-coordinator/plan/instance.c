@@ -265,10 +265,10 @@ int step_manifest(void *run, struct err *e)
         return 0;
     }
     stored = req.answer->manifest_stored;
-    record_set_text(r->record, "instance.manifest.path", stored->path);
+    record_set_told(r->record, "instance.manifest.path", stored->path, RUN_TOLD_MAX);
     record_set_bool(r->record, "instance.manifest.marked", stored->has_marked && stored->marked);
     if (stored->mark_problem) {
-        record_set_text(r->record, "instance.manifest.problem", stored->mark_problem);
+        record_set_told(r->record, "instance.manifest.problem", stored->mark_problem, RUN_TOLD_MAX);
         run_note(r, "the mark row was not written: %s", stored->mark_problem);
     }
     guest_request_release(&req);

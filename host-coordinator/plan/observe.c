@@ -20,6 +20,8 @@
 #define LOOK_AGAIN_MS 1000                    /* while a calm moment is waited for */
 #define STALE_US      (INT64_C(15) * 1000000) /* older readings say nothing of now */
 #define GLANCE_MS     3000 /* for a fresh sample to come, when nothing else is waited for */
+/* Findings kept of those that refuse, and of the others: it is the guest who names its disks. */
+#define FINDINGS_MAX 100
 
 static bool never(void *arg)
 {
@@ -63,17 +65,14 @@ int step_observe_undo(void *run, struct err *e)
 
 struct judgement {
     struct run *r;
-    size_t refusals;
+    size_t refusals, others;
     char *first; /* what refuses, in words */
 };
 
-static void on_finding(void *arg, const struct policy_finding *f)
+static void report_finding(struct run *r, const struct policy_finding *f, bool refuses,
+                           const char *words)
 {
-    struct judgement *j = arg;
-    bool refuses =
-        policy_rule_action(f->rule) == POLICY_REFUSE && (!f->absent || j->r->conf->absent_refuses);
-    struct record *item = record_append(j->r->record, "policy.findings");
-    AUTO_FREE char *words = policy_describe(f, wall_us() - mono_us());
+    struct record *item = record_append(r->record, "policy.findings");
     char at[32];
 
     record_set_text(item, "rule", policy_rule_text(f->rule));
@@ -83,19 +82,37 @@ static void on_finding(void *arg, const struct policy_finding *f)
         record_set_bool(item, "absent", true);
         record_set_text(item, "why", f->why);
     } else {
-        record_set_text(item, "text", f->text);
+        record_set_told(item, "text", f->text, RUN_TOLD_MAX);
         if (!f->text)
             record_set_real(item, "value", f->value);
         if (f->held_s > 0)
             record_set_real(item, "held_s", f->held_s);
-        record_set_text(item, "at",
-                        clock_iso(j->r->started_wall_us + (f->at_us - j->r->started_us), at));
+        record_set_text(item, "at", clock_iso(r->started_wall_us + (f->at_us - r->started_us), at));
     }
     record_set_text(item, "message", words);
-    if (!refuses)
-        return;
-    if (j->refusals++ == 0)
+}
+
+static void on_finding(void *arg, const struct policy_finding *f)
+{
+    struct judgement *j = arg;
+    bool refuses =
+        policy_rule_action(f->rule) == POLICY_REFUSE && (!f->absent || j->r->conf->absent_refuses);
+    size_t *count = refuses ? &j->refusals : &j->others;
+    AUTO_FREE char *words = policy_describe(f, wall_us() - mono_us());
+
+    if ((*count)++ < FINDINGS_MAX)
+        report_finding(j->r, f, refuses, words);
+    if (refuses && j->refusals == 1)
         j->first = STEAL_PTR(words);
+}
+
+static void report_left_out(const struct judgement *j)
+{
+    size_t left_out = j->refusals + j->others - record_count(j->r->record, "policy.findings");
+
+    record_clear(j->r->record, "policy.findings_left_out");
+    if (left_out > 0)
+        record_set_int(j->r->record, "policy.findings_left_out", (int64_t)left_out);
 }
 
 /* The findings of now replace those of an earlier look. */
@@ -110,6 +127,7 @@ static struct judgement judge(struct run *r)
     record_clear(r->record, "policy.findings");
     record_set_empty(r->record, "policy.findings");
     policy_evaluate(r->conf->policy, r->series, from, now, on_finding, &j);
+    report_left_out(&j);
     return j;
 }
 

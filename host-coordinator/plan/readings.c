@@ -108,6 +108,19 @@ static void write_series(struct run *r, const struct windows *w)
     }
 }
 
+/* What the guest sends has bounds, one by one; together they are beyond what is read back, and a
+ * record that nobody can read is worth less than one without readings. */
+static void keep_readable(struct run *r)
+{
+    if (store_has_room(r->record))
+        return;
+    windows_leave_out(r->record);
+    run_note_once(r,
+                  "the readings are too many for a record and are not in it: what the agent of "
+                  "domain '%s' sent is in the series alone",
+                  r->domain_name);
+}
+
 void report_readings(struct run *r)
 {
     struct windows w;
@@ -115,7 +128,13 @@ void report_readings(struct run *r)
     run_relate_clocks(r);
     w = windows_of(r);
     windows_report(r->record, r->series, &w);
+    if (series_odd_names(r->series))
+        run_note_once(r,
+                      "the agent of domain '%s' named metrics with control characters: what it "
+                      "read under these names is left out",
+                      r->domain_name);
     report_wall_offset(r);
     report_history(r);
+    keep_readable(r);
     write_series(r, &w);
 }

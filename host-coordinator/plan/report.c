@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define LOCK_TRIES_MAX 64 /* as an agent's lock.tries */
+
 /* The guest may send any number: reckoned as reals, which cannot overflow. */
 static void set_ms(struct run *r, const char *path, int64_t from_us, int64_t to_us)
 {
@@ -32,7 +34,7 @@ void report_volumes(struct run *r)
         struct record *rec = record_append(r->record, "volumes");
 
         record_set_text(rec, "target", v->disk->target);
-        record_set_text(rec, "mounts", v->mounts);
+        record_set_told(rec, "mounts", v->mounts, RUN_MOUNTS_TEXT_MAX);
         record_set_text(rec, "appliance", v->appliance);
         record_set_text(rec, "id", v->volume.id);
         record_set_text(rec, "name", v->volume.name);
@@ -76,21 +78,22 @@ void report_snapshots(struct run *r)
     }
 }
 
+/* The GTID set is whole or worth nothing: a message bounds it. */
 static void report_position(struct record *rec, const Cbsnap__Position *p)
 {
-    record_set_text(rec, "position.binlog_file", p->binlog_file);
+    record_set_told(rec, "position.binlog_file", p->binlog_file, RUN_TOLD_MAX);
     if (p->has_binlog_offset)
         record_set_int(rec, "position.binlog_offset", (int64_t)p->binlog_offset);
-    record_set_text(rec, "position.gtid_set", p->gtid_set);
+    record_set_told(rec, "position.gtid_set", p->gtid_set, WIRE_MAX_PAYLOAD);
     if (p->has_innodb_lsn)
         record_set_int(rec, "position.innodb_lsn", (int64_t)p->innodb_lsn);
     if (p->has_innodb_lsn_checkpoint)
         record_set_int(rec, "position.innodb_lsn_checkpoint", (int64_t)p->innodb_lsn_checkpoint);
-    record_set_text(rec, "position.server_uuid", p->server_uuid);
+    record_set_told(rec, "position.server_uuid", p->server_uuid, RUN_TOLD_MAX);
     if (p->has_server_id)
         record_set_int(rec, "position.server_id", p->server_id);
-    record_set_text(rec, "position.server_version", p->server_version);
-    record_set_text(rec, "position.source", p->source);
+    record_set_told(rec, "position.server_version", p->server_version, RUN_TOLD_MAX);
+    record_set_told(rec, "position.source", p->source, RUN_TOLD_MAX);
 }
 
 static void report_lock(struct run *r)
@@ -100,14 +103,14 @@ static void report_lock(struct run *r)
     if (!ev)
         return;
     record_set_int(r->record, "guest.epoch", (int64_t)r->epoch);
-    for (size_t n = 0; n < ev->n_try_; n++) {
+    for (size_t n = 0; n < ev->n_try_ && n < LOCK_TRIES_MAX; n++) {
         struct record *one = record_append(r->record, "lock_tries");
 
         if (ev->try_[n]->has_waited_ms)
             record_set_int(one, "waited_ms", ev->try_[n]->waited_ms);
         if (ev->try_[n]->has_victims)
             record_set_int(one, "victims", ev->try_[n]->victims);
-        record_set_text(one, "outcome", ev->try_[n]->outcome);
+        record_set_told(one, "outcome", ev->try_[n]->outcome, RUN_TOLD_MAX);
     }
     if (ev->position)
         report_position(r->record, ev->position);

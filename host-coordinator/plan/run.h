@@ -23,6 +23,9 @@ struct run_reporter {
     void (*begin)(void *arg, const char *what);
     void (*end)(void *arg, const char *what, double ms, const struct err *why);
     void (*note)(void *arg, const char *text);
+    /* NULL if it never waits. From on to off writers may be waiting, so nothing may wait for
+     * whoever reads what is told, lines of the log included: it is kept, and told after that. */
+    void (*hold)(void *arg, bool on);
     void *arg;
 };
 
@@ -71,6 +74,10 @@ struct freeze_facts {
 
 /* A guest with more has gone mad, or wants to keep us busy. */
 #define RUN_MOUNTS_MAX 4096
+/* What it tells in words goes into the record no further than this, in bytes. */
+#define RUN_TOLD_MAX 1000
+/* Of a volume's mount points, which are for people alone. */
+#define RUN_MOUNTS_TEXT_MAX 16384
 
 struct run {
     const struct config *conf;

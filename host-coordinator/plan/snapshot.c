@@ -74,11 +74,20 @@ static int announce_step(void *run, struct err *e)
     return 0;
 }
 
+static void hold_report(struct run *r, bool on)
+{
+    if (r->report.hold)
+        r->report.hold(r->report.arg, on);
+}
+
 static int critical_step(void *run, struct err *e)
 {
     struct run *r = run;
-    struct plan_result result = plan_run(critical_steps, critical_step_count, r, &run_watch, e);
+    struct plan_result result;
 
+    hold_report(r, true);
+    result = plan_run(critical_steps, critical_step_count, r, &run_watch, e);
+    hold_report(r, false);
     r->look = result.undo_failed;
     if (r->watch)
         volumes_watch_suspend(r->watch, false);

@@ -53,24 +53,10 @@ static void set_ms(struct record *r, const char *path, const struct span *s, int
     record_set_real(r, path, ((double)at_us - (double)s->started_us) / 1000.0);
 }
 
-/* The guest's words, in the length that a record has room for: whole characters of UTF-8. */
-static char *cut(const char *text)
-{
-    size_t len = text ? strnlen(text, TEXT_MAX + 1) : 0;
-
-    if (len > TEXT_MAX) {
-        len = TEXT_MAX;
-        while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
-            len--;
-    }
-    return text ? xasprintf("%.*s", (int)len, text) : NULL;
-}
-
+/* The guest's words, in the length that a record has room for. */
 static void set_text(struct record *r, const char *path, const char *text)
 {
-    AUTO_FREE char *shorter = cut(text);
-
-    record_set_text(r, path, shorter);
+    record_set_told(r, path, text, TEXT_MAX);
 }
 
 /* ---- metrics --------------------------------------------------------------------------------- */
@@ -92,7 +78,7 @@ static void report_texts(struct record *r, const struct series *s, const struct 
     size_t count = series_texts(s, &texts);
 
     for (size_t n = 0; n < count; n++) {
-        AUTO_FREE char *text = cut(texts[n].text);
+        AUTO_FREE char *text = record_told(texts[n].text, TEXT_MAX);
 
         if (texts[n].at_us < w->to_us && strlen(texts[n].name) <= NAME_MAX_LENGTH)
             record_set_member_text(r, "texts", texts[n].name, text);
@@ -231,6 +217,14 @@ void windows_report(struct record *rec, const struct series *s, const struct win
     report_errors(rec, s, &span);
     report_transactions(rec, s, &span);
     report_deleted(rec, s, &span);
+}
+
+void windows_leave_out(struct record *rec)
+{
+    record_clear(rec, "metrics");
+    record_clear(rec, "errors");
+    record_clear(rec, "transactions");
+    record_clear(rec, "deleted_files");
 }
 
 bool windows_wall_offset_ms(const struct series *s, int64_t offset_us, int64_t host_mono_us,

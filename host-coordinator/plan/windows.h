@@ -24,6 +24,9 @@ struct windows {
 /* A record that has them already (publishing failed, the verdict changed) gets them anew. */
 void windows_report(struct record *rec, const struct series *s, const struct windows *w);
 
+/* Takes all that out of the record again, but how many readings were missed. */
+void windows_leave_out(struct record *rec);
+
 /*
  * Guest's wall clock minus the host's, in ms, at the newest sample: what to subtract from a time in
  * the guest's logs. The sample tells both of the guest's clocks at one moment; `offset_us` (guest's

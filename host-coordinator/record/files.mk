@@ -7,4 +7,5 @@ COORD_SRC += \
 	host-coordinator/record/record_format.c \
 	host-coordinator/record/save.c \
 	host-coordinator/record/store.c \
-	host-coordinator/record/timeline.c
+	host-coordinator/record/timeline.c \
+	host-coordinator/record/whose.c

@@ -79,6 +79,36 @@ void record_set_text(struct record *r, const char *path, const char *value)
         set_new(r, path, text_value(value));
 }
 
+char *record_told(const char *text, size_t max)
+{
+    size_t len = text ? strnlen(text, max) : 0;
+    char *copy;
+
+    if (!text)
+        return NULL;
+    if (text[len] != '\0') {
+        while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
+            len--;
+    }
+    copy = xasprintf("%.*s", (int)len, text);
+    for (char *p = copy; *p; p++) {
+        unsigned char c = (unsigned char)p[0], next = (unsigned char)p[1];
+
+        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7F)
+            *p = '?';
+        else if (c == 0xC2 && next >= 0x80 && next < 0xA0) /* U+0080 to U+009F */
+            p[0] = p[1] = '?';
+    }
+    return copy;
+}
+
+void record_set_told(struct record *r, const char *path, const char *value, size_t max)
+{
+    AUTO_FREE char *told = record_told(value, max);
+
+    record_set_text(r, path, told);
+}
+
 void record_set_int(struct record *r, const char *path, int64_t value)
 {
     set_new(r, path, json_integer(value));

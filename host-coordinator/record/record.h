@@ -30,6 +30,13 @@ struct record *record_new(void);
 void record_free(struct record *r); /* accepts NULL */
 
 void record_set_text(struct record *r, const char *path, const char *value); /* NULL: not set */
+/*
+ * What a peer tells, which may be anything, as it is fit for a record: at most `max` bytes of it,
+ * in whole characters, and '?' for control characters but newline and tab, of which each would take
+ * six bytes. The caller frees; NULL for NULL.
+ */
+char *record_told(const char *text, size_t max);
+void record_set_told(struct record *r, const char *path, const char *value, size_t max);
 void record_set_int(struct record *r, const char *path, int64_t value);
 void record_set_real(struct record *r, const char *path, double value);
 void record_set_bool(struct record *r, const char *path, bool value);

@@ -71,6 +71,13 @@ static int save(const struct chain *c, const char *dir, const char *set, const c
                              : 0;
 }
 
+bool store_has_room(const struct record *r)
+{
+    AUTO_FREE char *text = record_format(r);
+
+    return strlen(text) <= STORE_RECORD_MAX / 2;
+}
+
 int store_save(const char *state_dir, const char *domain, const char *set, struct record *r,
                struct err *e)
 {
@@ -83,7 +90,14 @@ int store_save(const char *state_dir, const char *domain, const char *set, struc
         return err_prefix(e, "cannot write the record '%s/%s.json'", dir, set);
     record_set_int(r, "chain.line", chain_next(c));
     text = record_format(r);
-    rc = save(c, dir, set, text, &why);
+    if (strlen(text) > STORE_RECORD_MAX)
+        rc = err_set(
+            &why, ERR_REFUSED,
+            "the record '%s/%s.json' is not written: it would have %zu bytes, and more than "
+            "%d are not read",
+            dir, set, strlen(text), STORE_RECORD_MAX);
+    else
+        rc = save(c, dir, set, text, &why);
     chain_close(c);
     if (rc < 0 && e)
         *e = why;

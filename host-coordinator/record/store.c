@@ -14,9 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Above this a file is no record of ours: side files hold long series. */
-#define RECORD_MAX (16 * 1024 * 1024)
-
 static int check_name(const char *name, struct err *e)
 {
     if (!*name || name[0] == '.' || strchr(name, '/') || strlen(name) > 200)
@@ -77,8 +74,11 @@ struct record *store_read(const char *path, struct err *e)
         err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "cannot read '%s'", path);
         return NULL;
     }
-    if (buf_read(&text, fd, RECORD_MAX) < 0 || text.len > RECORD_MAX)
-        err_set(e, ERR_IO, "cannot read '%s' as a record", path);
+    if (buf_read(&text, fd, STORE_RECORD_MAX) < 0)
+        err_set_sys(e, ERR_IO, errno, "cannot read '%s' as a record", path);
+    else if (text.len > STORE_RECORD_MAX)
+        err_set(e, ERR_IO, "cannot read '%s' as a record: it has more than %d bytes", path,
+                STORE_RECORD_MAX);
     else
         r = record_parse(buf_text(&text), path, e);
     buf_release(&text);

@@ -16,11 +16,19 @@
 
 #include "host-coordinator/record/record.h"
 
+/* Above this a file is no record of ours, and is not read: series files hold what is long. */
+#define STORE_RECORD_MAX (16 * 1024 * 1024)
+
 /* Makes the directories that are missing, 0750, and begins the domain's chain if there is none:
  * that reads all records. */
 int store_prepare(const char *state_dir, const char *domain, struct err *e);
 
-/* Sets the member chain.line in it. */
+/* It takes up no more than half of that: the rest is for what is written into it later, a
+ * verification, a removal. For who makes a record of what others say. */
+bool store_has_room(const struct record *r);
+
+/* Sets the member chain.line in it. ERR_REFUSED: it is longer than readers take; what was there
+ * stays. */
 int store_save(const char *state_dir, const char *domain, const char *set, struct record *r,
                struct err *e);
 
@@ -41,6 +49,18 @@ void store_names_release(struct store_names *l);
 int store_domains(struct store_names *ret, const char *state_dir, struct err *e);
 /* That order, of two such names: negative when x is the newer one. Never 0 for different names. */
 int store_newest_first(const char *x, const char *y);
+
+/* The UUID of the VM whose sets these are, as the newest record that tells; NULL when none does.
+ * The caller frees. ERR_NOT_FOUND: there are no records. */
+int store_uuid(const char *state_dir, const char *domain, char **ret, struct err *e);
+/*
+ * The folder that a person's DOMAIN means, which the caller frees. A UUID is that of the VM's sets;
+ * of a VM that was renamed, of its newest. What is no UUID of a VM that has records is left as it
+ * is.
+ */
+int store_domain_of(const char *state_dir, const char *given, char **ret, struct err *e);
+/* Both are UUIDs, and the same, however they are written. */
+bool store_same_uuid(const char *a, const char *b);
 
 /* One of these files, by its path. ERR_CONFIG: what is in it is no record that we understand. */
 struct record *store_read(const char *path, struct err *e);

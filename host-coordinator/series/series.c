@@ -222,3 +222,8 @@ uint64_t series_dropped(const struct series *s)
 {
     return s->dropped;
 }
+
+bool series_odd_names(const struct series *s)
+{
+    return s->odd_names;
+}

@@ -6,7 +6,7 @@
  *
  * The guest is not trusted: names, points and lists are bounded (SERIES_*_MAX), what is over is
  * dropped and counted, as are samples that go back in time, or whose time is none (clock_sane()),
- * and ids without a name.
+ * ids without a name, and names with control characters, which no metric has.
  *
  * Times are microseconds. Not thread-safe. Slices lent are valid until the next change.
  */
@@ -102,5 +102,7 @@ size_t series_files(const struct series *s, const struct series_file_open **ret)
 bool series_newest(const struct series *s, int64_t *ret_guest_us, int64_t *ret_wall_us);
 uint64_t series_missed(const struct series *s);  /* readings that the agent skipped */
 uint64_t series_dropped(const struct series *s); /* values that were not taken, see above */
+/* The guest gave a metric a name with control characters. */
+bool series_odd_names(const struct series *s);
 
 #endif

@@ -24,6 +24,7 @@ struct series {
     bool any;
     int64_t newest_us, newest_wall_us;
     uint64_t missed, dropped;
+    bool odd_names;
 
     struct series_text *texts;
     struct series_trx *trxs;

@@ -14,6 +14,29 @@ static bool of_host(const char *name)
     return strncmp(name, "volume.", strlen("volume.")) == 0;
 }
 
+/* A disk or a mount point may be called nearly anything. But a terminal obeys these, and a record,
+ * where each takes six bytes and the name stands three times, would grow beyond what is read. */
+static bool has_controls(const char *name)
+{
+    for (; *name; name++) {
+        unsigned char c = (unsigned char)name[0], next = (unsigned char)name[1];
+
+        if (c < 0x20 || c == 0x7F || (c == 0xC2 && next >= 0x80 && next < 0xA0))
+            return true;
+    }
+    return false;
+}
+
+static bool fit_for_a_row(struct series *s, const char *name)
+{
+    if (!name || !*name || strlen(name) > SERIES_NAME_MAX || of_host(name))
+        return false;
+    if (!has_controls(name))
+        return true;
+    s->odd_names = true;
+    return false;
+}
+
 void series_names(struct series *s, const Cbsnap__Names *m)
 {
     if (!s->by_id)
@@ -22,8 +45,7 @@ void series_names(struct series *s, const Cbsnap__Names *m)
         const Cbsnap__Name *name = m->name[n];
         struct series_row *row = NULL;
 
-        if (name->name && *name->name && strlen(name->name) <= SERIES_NAME_MAX &&
-            !of_host(name->name) && name->has_id && name->id < SERIES_NAMES_MAX)
+        if (fit_for_a_row(s, name->name) && name->has_id && name->id < SERIES_NAMES_MAX)
             row = series_row(s, name->name, false);
         if (row && !row->host)
             s->by_id[name->id] = (uint16_t)(row - s->rows + 1);

@@ -316,7 +316,8 @@ struct tale world_run_set(struct record *set, struct wanted wanted)
 
     w.begun_count = 0;
     back_init(&b, &w.conf, &domain_fake, w.loop, "", set);
-    b.run.report = (struct run_reporter){on_begin, on_end, on_note, &b};
+    b.run.report =
+        (struct run_reporter){.begin = on_begin, .end = on_end, .note = on_note, .arg = &b};
     b.run.storages = world_storages();
     b.method = wanted.method;
     b.to = wanted.method == BACK_COPY ? "copy" : NULL;
@@ -344,7 +345,7 @@ struct tale world_run(struct wanted wanted)
 const char *world_recover(void)
 {
     static char text[ERR_TEXT];
-    struct run_reporter quiet = {on_begin, on_end, on_note, NULL};
+    struct run_reporter quiet = {.begin = on_begin, .end = on_end, .note = on_note};
     struct store_names ids = {.count = 0};
 
     text[0] = '\0';

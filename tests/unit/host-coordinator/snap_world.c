@@ -325,7 +325,7 @@ struct tale world_run(void)
     forget_moments();
     model_run_begins();
     run_init(&r, &w.conf, &domain_fake, w.loop, "", "db");
-    r.report = (struct run_reporter){on_begin, on_end, on_note, NULL};
+    r.report = (struct run_reporter){.begin = on_begin, .end = on_end, .note = on_note};
     r.storages = storages();
     (void)snprintf(t.set, sizeof(t.set), "%s", r.set);
     w.run = &r;

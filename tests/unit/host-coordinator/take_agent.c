@@ -36,6 +36,7 @@ static void send_event(Cbsnap__FreezeEvent__Kind kind)
         ev.error = &error;
         ev.cause = (char *)"test";
     }
+    swell_lock(&ev);
     MSG_BODY(&m, freeze_event, FREEZE_EVENT, &ev);
     peer_send(w.peer, &m);
 }
@@ -86,6 +87,7 @@ static void set_mounts(bool with_answers)
 /* Called when the host has been told that all is frozen, and asks the appliance. */
 static void act_while_frozen(struct peer *p)
 {
+    swell_readings(p);
     if (w.signal_at == SIGNAL_SNAPSHOTS || w.fault == AGENT_LETS_GO || w.fault == AGENT_RESTARTS ||
         w.fault == AGENT_DIES)
         usleep(100000); /* into the time in which the appliance works */
@@ -175,6 +177,7 @@ static void answer_prepare(struct peer *p, const Cbsnap__Envelope *request)
     prepared.hook = &hook;
     prepared.n_mount = 3;
     prepared.mount = mount_ptrs;
+    swell_server(&prepared);
     MSG_BODY(&m, prepared, PREPARED, &prepared);
     if (w.fault == AGENT_TOO_MANY)
         make_many(&prepared);
@@ -216,6 +219,7 @@ static void answer_release(struct peer *p, const Cbsnap__Envelope *request)
     r.reason = held ? NULL : (char *)"not held, by order of the test";
     MSG_BODY(&m, released, RELEASED, &r);
     reply(p, request, &m);
+    swell_readings(p);
 }
 
 static void send_load(struct peer *p, int64_t at_us, double value)
@@ -246,6 +250,7 @@ static void answer_subscribe(struct peer *p)
     int64_t now = mono_us();
 
     w.subscriptions++;
+    swell_readings(p);
     if (!w.tells_load)
         return;
     send_load(p, now - 2000000, 9);
@@ -261,6 +266,7 @@ static void answer_manifest(struct peer *p, const Cbsnap__Envelope *request)
 
     free(w.manifest);
     w.manifest = xstrdup(request->manifest->json);
+    swell_stored(&stored);
     MSG_BODY(&m, manifest_stored, MANIFEST_STORED, &stored);
     reply(p, request, &m);
 }

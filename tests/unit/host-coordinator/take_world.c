@@ -206,6 +206,8 @@ struct outcome take(void)
     run_init(&r, &w.conf, &domain_fake, w.loop, "", "db");
     r.report = (struct run_reporter){
         .begin = step_begins, .end = ignore_end, .note = ignore_text, .arg = NULL};
+    if (w.report)
+        r.report = *w.report;
     r.storages = xcalloc(2, sizeof(*r.storages));
     r.storages[0] = w.array;
     r.storages[1] = w.second;

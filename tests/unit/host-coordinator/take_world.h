@@ -47,6 +47,10 @@ enum agent_fault {
     AGENT_TOO_MANY,       /* mounts */
     AGENT_LATER,          /* a first connection hears nothing, a second is as always */
     AGENT_HOOK_DISABLED,  /* says that qemu-ga would not call the hook */
+    AGENT_ODD_NAMES,  /* 4,096 metrics whose names are control characters, and one that is none */
+    AGENT_LONG_TEXTS, /* as many as a series takes, with names and texts as long as they may be */
+    AGENT_MANY_DISKS, /* 4,000 that are busy */
+    AGENT_BOASTS,     /* all that it tells of itself is as long as a message may be */
 };
 
 /* When somebody presses ^C. */
@@ -84,8 +88,9 @@ struct world {
     bool array_hangs, freeze_hangs; /* from those steps on they are given up on soon */
     const char *vanish;             /* a folder that is gone once the appliance has been asked */
     bool tells_load, calms;
-    char *swapped_xml; /* the domain's from step "policy" on */
-    char *manifest;    /* the last that the agent was to keep */
+    char *swapped_xml;                 /* the domain's from step "policy" on */
+    char *manifest;                    /* the last that the agent was to keep */
+    const struct run_reporter *report; /* NULL: one that says nothing */
     bool has_last_end;
     Cbsnap__FreezeEvent__Kind last_end;
 };
@@ -139,5 +144,15 @@ void assert_clean_failure(const struct outcome *out, const char *words);
 void world_agent(struct peer *p);
 /* What the hook does when qemu-ga freezes; in the thread of the libvirt call. */
 void world_hook(void *arg);
+
+/* ---- take_swell.c: an agent that tells more than anybody wants to know ------------------------
+ */
+
+/* Readings of now, with such faults. */
+void swell_readings(struct peer *p);
+/* These take as much as a message holds, with AGENT_BOASTS. */
+void swell_server(Cbsnap__Prepared *m);
+void swell_lock(Cbsnap__FreezeEvent *m);
+void swell_stored(Cbsnap__ManifestStored *m);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,18 @@ static char *run(const char *args, int *ret_status)
     assert_true(WIFEXITED(status));
     *ret_status = WEXITSTATUS(status);
     return buf_steal(&out);
+}
+
+/* What the last one said there, for the caller to free. */
+static char *told_on_stderr(void)
+{
+    AUTO_FREE char *path = xasprintf("%s/stderr", dir);
+    AUTO_CLOSE int fd = open(path, O_RDONLY);
+    struct buf text = BUF_INIT;
+
+    assert_true(fd >= 0 && buf_read(&text, fd, 65536) == 0);
+    buf_add(&text, "", 0);
+    return buf_steal(&text);
 }
 
 struct command_case {
@@ -208,6 +221,33 @@ static void import_takes_what_a_domain_may_say_of_itself(void **state)
     shell("rm -r state/records");
 }
 
+/* The units of the timers name a VM so. That the appliance does not answer is what stops prune. */
+static void a_uuid_is_a_domain_where_libvirt_is_not_asked(void **state)
+{
+#define UUID "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11"
+    AUTO_FREE char *one = earlier("20261124T091500Z-0001", "db", UUID, "20261124T091500Z-0001");
+    AUTO_FREE char *two = earlier("20261124T091500Z-0002", "ab", "u", "20261124T091500Z-0002");
+    AUTO_FREE char *manifest =
+        xasprintf("{\"set\":\"" OWN_ID "\",\"domain\":{\"name\":\"db\"},\"earlier\":[%s]}", one);
+    AUTO_FREE char *second =
+        xasprintf("{\"set\":\"" OWN_ID "\",\"domain\":{\"name\":\"ab\"},\"earlier\":[%s]}", two);
+    AUTO_FREE char *args = xasprintf("import '%s/root' --domain " UUID, dir);
+    int status;
+
+    (void)state;
+    shell("mkdir -p " FOLDER);
+    write_file(MANIFEST, 0600, manifest);
+    write_file(FOLDER "/20261125T000000Z-0003.json", 0600, second);
+    AUTO_FREE char *imported = run(args, &status);
+    assert_string_equal(imported, "20261124T091500Z-0001  db  application\n");
+    AUTO_FREE char *known = run("prune " UUID " --keep-last 1", &status);
+    assert_int_equal(status, 3);
+    AUTO_FREE char *unknown = run("prune 6f1f5b0e2f6a4c689f0e0d6b8a1d6c12 --keep-last 1", &status);
+    assert_int_equal(status, 2);
+    shell("rm -r root state/records");
+#undef UUID
+}
+
 static void import_follows_no_link_and_waits_for_no_pipe(void **state)
 {
     AUTO_FREE char *args = xasprintf("import '%s/root'", dir);
@@ -224,6 +264,50 @@ static void import_follows_no_link_and_waits_for_no_pipe(void **state)
     AUTO_FREE char *linked = run(args, &status);
     assert_int_equal(status, 2);
     assert_string_equal(linked, "");
+    shell("rm -r root");
+}
+
+/* What could be made a record, and hardly be written to any more, is not: it could not be removed
+ * then. */
+static void import_leaves_out_what_is_too_long(void **state)
+{
+    AUTO_FREE char *good = earlier("20261124T091500Z-0001", "db", "u", "20261124T091500Z-0001");
+    AUTO_FREE char *endless = xcalloc(1, 9000001);
+    AUTO_FREE char *manifest = NULL, *args = xasprintf("import '%s/root'", dir);
+    int status;
+
+    (void)state;
+    memset(endless, 'x', 9000000);
+    manifest = xasprintf("{\"schema\":1,\"set\":\"" OWN_ID "\",\"domain\":{\"name\":\"db\"},"
+                         "\"earlier\":[{\"set\":\"20261124T091500Z-0002\",\"verdict\":"
+                         "\"void\",\"domain\":{\"name\":\"db\"},\"server\":\"%s\"},%s]}",
+                         endless, good);
+    shell("mkdir -p state/records/db " FOLDER " && echo half >state/records/db/" OWN_ID ".json");
+    write_file(MANIFEST, 0600, manifest);
+    AUTO_FREE char *out = run(args, &status), *told = told_on_stderr();
+    assert_int_equal(status, 0);
+    assert_string_equal(out, "20261124T091500Z-0001  db  application\n");
+    if (!strstr(told, "set '20261124T091500Z-0002' in '") || !strstr(told, "it is too long for"))
+        fail_msg("%s", told);
+    shell("rm -r root state/records");
+}
+
+static void import_without_manifests_says_so(void **state)
+{
+    AUTO_FREE char *args = xasprintf("import '%s/root'", dir);
+    int status;
+
+    (void)state;
+    shell("mkdir -p " FOLDER " && touch " FOLDER "/notes.json " FOLDER "/" OWN_ID ".json.tmp");
+    AUTO_FREE char *out = run(args, &status), *told = told_on_stderr();
+    assert_int_equal(status, 2);
+    assert_string_equal(out, "");
+    if (!strstr(told, "there are no manifests in '") || !strstr(told, "/" FOLDER "'"))
+        fail_msg("%s", told);
+    shell("rm -r " FOLDER);
+    AUTO_FREE char *missing = run(args, &status);
+    assert_int_equal(status, 2);
+    assert_string_equal(missing, "");
     shell("rm -r root");
 }
 
@@ -265,6 +349,44 @@ static void help_is_of_the_command_that_is_given(void **state)
     }
 }
 
+/* What was asked for and could not be told is no success; what was done is one all the same. */
+static void output_that_is_lost_is_told(void **state)
+{
+    static const struct command_case cases[] = {
+        {"list >/dev/full", 4, "cannot write to standard output: No space left"},
+        {"list >&-", 4, "cannot write to standard output: Bad file descriptor"},
+        {"--json list >/dev/full", 4, "cannot write to standard output"},
+        {"--json list >&-", 4, "cannot write to standard output"},
+        {"show --check >/dev/full", 4, "cannot write to standard output"},
+        {"--version >/dev/full", 4, "cannot write to standard output"},
+        {"--help >&-", 4, "cannot write to standard output"},
+        {"prune --help >/dev/full", 4, "cannot write to standard output"},
+        {"--json thaw test >/dev/full", 0, "cannot write to standard output"},
+        {"--json show 2016 >/dev/full", 2, "cannot write to standard output"},
+        {"list nosuch/x >/dev/full", 2, "'nosuch/x'"},
+    };
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        int status;
+        AUTO_FREE char *out = run(cases[n].args, &status), *told = told_on_stderr();
+
+        if (status != cases[n].status || !strstr(told, cases[n].words))
+            fail_msg("%s: status %d, %s", cases[n].args, status, told);
+    }
+}
+
+/* `list | head -1`: who reads has enough. */
+static void a_reader_that_leaves_is_no_failure(void **state)
+{
+    AUTO_FREE char *line = xasprintf("{ sleep 0.3; '%s' --config coord.conf list 2>told; echo $? "
+                                     ">status; } | true; grep -qx 0 status && ! grep -q . told",
+                                     program);
+
+    (void)state;
+    shell(line);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -273,7 +395,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
         cmocka_unit_test(help_is_of_the_command_that_is_given),
         cmocka_unit_test(import_takes_what_a_domain_may_say_of_itself),
+        cmocka_unit_test(a_uuid_is_a_domain_where_libvirt_is_not_asked),
         cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
+        cmocka_unit_test(import_leaves_out_what_is_too_long),
+        cmocka_unit_test(import_without_manifests_says_so),
+        cmocka_unit_test(output_that_is_lost_is_told),
+        cmocka_unit_test(a_reader_that_leaves_is_no_failure),
     };
     AUTO_FREE char *self = realpath(argv[0], NULL);
 

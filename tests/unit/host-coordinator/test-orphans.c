@@ -35,7 +35,7 @@ static void look(struct run *r, struct inventory *inv)
     struct err e = ERR_INIT;
 
     run_init(r, &w.conf, &domain_fake, w.loop, "", "");
-    r->report = (struct run_reporter){quiet_begin, quiet_end, quiet_note, NULL};
+    r->report = (struct run_reporter){.begin = quiet_begin, .end = quiet_end, .note = quiet_note};
     r->storages = xcalloc(1, sizeof(struct storage *));
     r->storages[0] = w.array;
     if (inventory_read(inv, r, &e) < 0)

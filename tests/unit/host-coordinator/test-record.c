@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "host-coordinator/record/chain.h"
 #include "host-coordinator/record/store.h"
 #include "host-coordinator/record/timeline.h"
 #include "proto/base/buf.h"
@@ -131,15 +132,21 @@ static void a_hostile_name_is_a_member_like_any_other(void **state)
     record_free(r);
 }
 
-static void save(const char *domain, const char *set)
+static void save_of(const char *domain, const char *set, const char *uuid)
 {
     struct record *r = record_new();
     struct err e = ERR_INIT;
 
     record_set_text(r, "set", set);
+    record_set_text(r, "domain.uuid", uuid);
     assert_int_equal(store_prepare(dir, domain, &e), 0);
     assert_int_equal(store_save(dir, domain, set, r, &e), 0);
     record_free(r);
+}
+
+static void save(const char *domain, const char *set)
+{
+    save_of(domain, set, NULL);
 }
 
 /* As "SET SET ", in the order given; what cannot be read is "unreadable". */
@@ -187,6 +194,45 @@ static void sets_are_listed_newest_first_and_found_by_their_beginning(void **sta
     assert_int_equal(e.code, ERR_USAGE);
     assert_null(store_load(dir, "1999", &e));
     assert_int_equal(e.code, ERR_NOT_FOUND);
+}
+
+static void assert_folder(const char *given, const char *expected)
+{
+    AUTO_FREE char *folder = NULL;
+    struct err e = ERR_INIT;
+
+    assert_int_equal(store_domain_of(dir, given, &folder, &e), 0);
+    assert_string_equal(folder, expected);
+}
+
+#define UUID_A "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11"
+#define UUID_B "00000000-0000-4000-8000-00000000000b"
+#define UUID_C "00000000-0000-4000-8000-00000000000c"
+
+static void a_uuid_is_the_folder_of_its_vm(void **state)
+{
+    (void)state;
+    save_of("old", "20270101T000000Z-0001", UUID_A);
+    save_of("other", "20270101T000000Z-0002", UUID_B);
+    save("other", "20270102T000000Z-0003"); /* which tells none */
+    assert_folder(UUID_A, "old");
+    assert_folder("6F1F5B0E2F6A4C689F0E0D6B8A1D6C11", "old");
+    assert_folder(UUID_B, "other");
+    assert_folder("other", "other");
+    assert_folder("nosuch", "nosuch");
+    assert_folder("../x", "../x"); /* for who reads it to refuse */
+    assert_folder(UUID_C, UUID_C);
+    /* renamed: its newest sets are meant */
+    save_of("anew", "20270103T000000Z-0004", UUID_A);
+    assert_folder(UUID_A, "anew");
+    assert_folder("old", "old");
+    /* another VM has the name by now: its sets are not those of the first */
+    save_of("other", "20270104T000000Z-0005", UUID_C);
+    assert_folder(UUID_B, UUID_B);
+    assert_folder(UUID_C, "other");
+    /* whoever is called so goes first */
+    save_of(UUID_C, "20270101T000000Z-0006", UUID_A);
+    assert_folder(UUID_C, UUID_C);
 }
 
 static void a_domain_name_cannot_leave_the_folder(void **state)
@@ -293,6 +339,66 @@ static void the_timeline_draws_what_the_record_holds(void **state)
 }
 
 /* What we cannot understand is refused, in a listing too. */
+/* A record whose text is about so long. */
+static struct record *long_record(size_t len)
+{
+    AUTO_FREE char *text = xcalloc(1, len + 1);
+    struct record *r = record_new();
+
+    memset(text, 'x', len);
+    record_set_text(r, "set", "20270201T000000Z-0001");
+    record_set_text(r, "text", text);
+    return r;
+}
+
+/* What nobody could read must not take the place of what can be read. */
+static void a_record_is_never_longer_than_what_is_read(void **state)
+{
+    struct record *r = long_record(10), *longer = long_record(STORE_RECORD_MAX);
+    AUTO_FREE char *path = xasprintf("%s/records/long/20270201T000000Z-0001.json", dir);
+    AUTO_FREE char *temp = xasprintf("%s.tmp", path);
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_true(store_has_room(r));
+    assert_false(store_has_room(longer));
+    assert_int_equal(store_prepare(dir, "long", &e), 0);
+    assert_int_equal(store_save(dir, "long", "20270201T000000Z-0001", r, &e), 0);
+    assert_int_equal(store_save(dir, "long", "20270201T000000Z-0001", longer, &e), -1);
+    assert_int_equal(e.code, ERR_REFUSED);
+    assert_int_equal(access(temp, F_OK), -1);
+    record_free(r);
+    record_free(longer);
+    r = store_read(path, &e);
+    assert_string_equal(record_text(r, "text"), "xxxxxxxxxx");
+    record_free(r);
+    /* as long as may be is read again */
+    longer = long_record(STORE_RECORD_MAX - 200);
+    assert_int_equal(store_save(dir, "long", "20270201T000000Z-0001", longer, &e), 0);
+    record_free(longer);
+    r = store_read(path, &e);
+    assert_non_null(r);
+    record_free(r);
+    r = record_new();
+    assert_int_equal(chain_check(r, dir, "long", &(struct chain_ask){.set = NULL}, &e), 1);
+    assert_int_equal(record_count(r, "findings"), 0);
+    record_free(r);
+}
+
+static void what_a_peer_tells_is_made_fit(void **state)
+{
+    AUTO_FREE char *cut = record_told("a\xc3\xa4\xc3\xa4", 4), *none = record_told(NULL, 4);
+    AUTO_FREE char *plain = record_told("a\nb\tc\x1b[2J\x7f\xc2\x9b\r", 100);
+    AUTO_FREE char *all = record_told("a\xc3\xa4", 3), *odd = record_told("\x80\x80\x80", 2);
+
+    (void)state;
+    assert_null(none);
+    assert_string_equal(cut, "a\xc3\xa4");
+    assert_string_equal(all, "a\xc3\xa4");
+    assert_string_equal(plain, "a\nb\tc?[2J????");
+    assert_string_equal(odd, "");
+}
+
 static void a_newer_schema_is_refused(void **state)
 {
     struct record *r = record_new();
@@ -327,11 +433,14 @@ int main(void)
         cmocka_unit_test(hostile_text_cannot_break_the_document),
         cmocka_unit_test(a_hostile_name_is_a_member_like_any_other),
         cmocka_unit_test(sets_are_listed_newest_first_and_found_by_their_beginning),
+        cmocka_unit_test(a_uuid_is_the_folder_of_its_vm),
         cmocka_unit_test(a_domain_name_cannot_leave_the_folder),
         cmocka_unit_test(a_vm_has_one_run_at_a_time),
         cmocka_unit_test(a_watch_sees_a_run_and_keeps_none_out),
         cmocka_unit_test(the_journal_goes_when_the_record_tells_all),
         cmocka_unit_test(the_timeline_draws_what_the_record_holds),
+        cmocka_unit_test(a_record_is_never_longer_than_what_is_read),
+        cmocka_unit_test(what_a_peer_tells_is_made_fit),
         cmocka_unit_test(a_newer_schema_is_refused),
         cmocka_unit_test(any_time_of_a_peer_has_a_text),
     };

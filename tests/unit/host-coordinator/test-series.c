@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "host-coordinator/series/series.h"
+#include "proto/base/cleanup.h"
 #include "tests/in_range.h"
 
 static void name(struct series *s, uint32_t id, const char *text)
@@ -124,6 +125,30 @@ static void lies_are_dropped_and_counted(void **state)
     sample(s, INT64_MAX, 1, 3);
     series_set_clock(s, INT64_MIN);
     assert_true(series_find(s, "a", &metric));
+    series_free(s);
+}
+
+static void a_name_has_no_control_characters(void **state)
+{
+    static const char *const odd[] = {"\1", "fs./mnt/a\nb.used", "disk.\x1b[2J.writes", "x\x7f",
+                                      "fs./\xc2\x9b.used"};
+    static const char *const good[] = {"fs./mnt/gr\xc3\xb6\xc3\x9f\x65 und \"mehr\".used",
+                                       "fs./\xff.used", "~"};
+    struct series *s = series_new();
+
+    (void)state;
+    for (uint32_t n = 0; n < ARRAY_SIZE(good); n++)
+        name(s, n, good[n]);
+    assert_int_equal(series_dropped(s), 0);
+    assert_int_equal(series_count(s), ARRAY_SIZE(good));
+    assert_false(series_odd_names(s));
+    for (uint32_t n = 0; n < ARRAY_SIZE(odd); n++) {
+        name(s, 100 + n, odd[n]);
+        sample(s, 10, 100 + n, 1);
+        assert_int_equal(series_dropped(s), 2 * (n + 1));
+    }
+    assert_int_equal(series_count(s), ARRAY_SIZE(good));
+    assert_true(series_odd_names(s));
     series_free(s);
 }
 
@@ -258,6 +283,7 @@ int main(void)
         cmocka_unit_test(windows_have_their_statistics),
         cmocka_unit_test(guest_times_move_with_the_clock),
         cmocka_unit_test(lies_are_dropped_and_counted),
+        cmocka_unit_test(a_name_has_no_control_characters),
         cmocka_unit_test(names_are_bounded),
         cmocka_unit_test(lists_keep_each_once_as_last_told),
         cmocka_unit_test(a_long_text_that_stays_is_kept_once),

@@ -125,6 +125,27 @@ static void a_record_of_the_first_version_is_read(void **state)
     assert_cases(cases, ARRAY_SIZE(cases));
 }
 
+/* As the timers' units name a VM. */
+#define UUID "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11"
+
+static void a_vm_is_found_by_its_uuid(void **state)
+{
+    static const struct command_case cases[] = {
+        {"list " UUID, 0, "binlog.000042:1234"},
+        {"list " UUID " --json", 0, "\"domain\": \"db\""},
+        {"best " UUID, 0, "sets of db to go back to"},
+        {"show --check " UUID, 0, "db: 1 record"},
+        {"list nosuch", 0, "warning: there is no record of a VM 'nosuch' in '"},
+        {"list nosuch --json", 0, "warning: there is no record of a VM 'nosuch' in '"},
+        {"list 6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c12", 0, "warning: there is no record of a VM '6f"},
+        {"best nosuch", 2, "there is no record of a VM 'nosuch'"},
+        {"best 6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c12", 2, "there is no record of a VM '6f"},
+    };
+
+    (void)state;
+    assert_cases(cases, ARRAY_SIZE(cases));
+}
+
 static void readings_are_shown_in_three_forms(void **state)
 {
     static const struct command_case cases[] = {
@@ -210,6 +231,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_of_the_first_version_is_read),
+        cmocka_unit_test(a_vm_is_found_by_its_uuid),
         cmocka_unit_test(readings_are_shown_in_three_forms),
         cmocka_unit_test(a_damaged_series_is_shown_and_told),
         cmocka_unit_test(records_are_checked),
