@@ -139,7 +139,7 @@ int step_newer(void *back, struct err *e);    /* snapshots newer than the set's 
 int step_rollback(void *back, struct err *e); /* from here on there is only forward */
 int step_unfence(void *back, struct err *e);
 
-/* ---- vm.c: the domain --------------------------------------------------------------------- */
+/* ---- vm.c, stop.c, define.c, throwaway.c: the domain ---------------------------------------- */
 
 int step_find_vm(void *back, struct err *e); /* opens it */
 int step_look_vm(void *back, struct err *e); /* its state and definition, once it is locked */

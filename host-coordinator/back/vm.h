@@ -13,9 +13,12 @@
  * opened becomes the run's domain. ERR_TIMEOUT, ERR_CANCELLED: it may be done, now or later. */
 int vm_call(struct back *b, domain_call_fn *fn, const char *text, enum domain_shutdown how,
             int patience_ms, const char *what, struct err *e);
-domain_call_fn vm_call_destroy;
+domain_call_fn vm_call_start, vm_call_destroy;
+int vm_read_state(struct back *b, enum domain_state *ret, struct err *e);
 /* Still off? Whoever starts it meanwhile, an administrator or an HA manager, does not ask us. */
 int vm_check_off(struct back *b, struct err *e);
+/* The error of that. It is theirs from now on, and stays as they have it. */
+int vm_started_by_others(struct back *b, struct err *e);
 /* The live XML of the run's domain, which tells where the agent's port is. Once it is defined with
  * clones it must run from them. */
 int vm_read_live(struct back *b, struct err *e);
