@@ -138,6 +138,14 @@ static int start_if(struct back *b, bool wanted, enum domain_state state, struct
     return step(b, "start", step_start, e);
 }
 
+/* One that was migrated away runs there, if at all: it is not started here as well. */
+static const char *power_words(bool wanted, enum domain_state state)
+{
+    if (state == DOMAIN_AWAY)
+        return ", and was migrated away";
+    return wanted ? ", and runs" : "";
+}
+
 /* The VM stays as it was, so there is nothing to keep safe. */
 static int remove_safety(struct back *b, const struct record *j, struct err *e)
 {
@@ -192,18 +200,19 @@ static int remove_left(struct back *b, const struct record *j, struct err *e)
 }
 
 /* What is left over is gone, as far as anybody has seen. */
-static void told_switch(struct recovery *ret, const struct back *b, const char *words)
+static void told_switch(struct recovery *ret, const struct back *b, const char *words,
+                        const char *power)
 {
     size_t unknown = back_safety_unknown(b);
 
     if (unknown == 0)
-        recovery_told(ret, "domain '%s' %s", b->run.domain_name, words);
+        recovery_told(ret, "domain '%s' %s%s", b->run.domain_name, words, power);
     else
         recovery_told(
             ret,
-            "domain '%s' %s; of %zu volumes no safety snapshot was seen, and one that comes "
+            "domain '%s' %s%s; of %zu volumes no safety snapshot was seen, and one that comes "
             "later is told by prune --orphans",
-            b->run.domain_name, words, unknown);
+            b->run.domain_name, words, power, unknown);
 }
 
 /* First the VM serves again, then what is left over goes. */
@@ -220,7 +229,7 @@ static int undo_switch(struct back *b, const struct record *j, enum domain_state
     if (b->method == BACK_COPY)
         recovery_told(ret, "no domain '%s' was made, and its clones are gone", b->to);
     else
-        told_switch(ret, b, b->ran ? "is as before, and runs" : "is as before");
+        told_switch(ret, b, "is as before", power_words(b->ran, state));
     return 0;
 }
 
@@ -238,7 +247,7 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
     if (record_bool(j, "vm_as_before")) { /* it may be another's since, or gone */
         if (remove_left(b, j, e) < 0)
             return -1;
-        told_switch(ret, b, "was as before, and what the restore had made is gone");
+        told_switch(ret, b, "was as before, and what the restore had made is gone", "");
         return 0;
     }
     if (there == 0 && b->method == BACK_SWITCH)
@@ -249,8 +258,8 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
         return undo_switch(b, j, state, there > 0, ret, e);
     if (start_if(b, start, state, e) < 0 || back_report_recovered(b, j, e) < 0)
         return -1;
-    recovery_told(ret, "domain '%s' is what set %s says%s", name, b->id,
-                  start ? ", and runs; verify the set, or look at it" : "");
+    recovery_told(ret, "domain '%s' is what set %s says%s%s", name, b->id,
+                  power_words(start, state), start ? "; verify the set, or look at it" : "");
     return 0;
 }
 
@@ -258,6 +267,8 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
  * has written since must not be rolled back. */
 static int finish_in_place(struct back *b, enum domain_state state, struct err *e)
 {
+    if (!b->opened && state == DOMAIN_AWAY)
+        return vm_taken_by_others(b, state, e);
     /* one that somebody has started meanwhile has no volumes that it could use */
     if (!b->opened && state != DOMAIN_OFF)
         return err_set(e, ERR_LOOK,
@@ -288,14 +299,14 @@ static int recover_in_place(struct back *b, const struct record *j, struct recov
         if (step_unfence(b, e) < 0 || start_if(b, b->ran, state, e) < 0)
             return -1;
         recovery_told(ret, "domain '%s' is as before%s", b->run.domain_name,
-                      b->ran ? ", and runs" : "");
+                      power_words(b->ran, state));
         return 0;
     }
     if (finish_in_place(b, state, e) < 0 || start_if(b, start, state, e) < 0 ||
         back_report_recovered(b, j, e) < 0)
         return -1;
-    recovery_told(ret, "domain '%s' is what set %s says%s", b->run.domain_name, b->id,
-                  start ? ", and runs; look at it" : "");
+    recovery_told(ret, "domain '%s' is what set %s says%s%s", b->run.domain_name, b->id,
+                  power_words(start, state), start ? "; look at it" : "");
     return 0;
 }
 

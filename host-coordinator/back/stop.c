@@ -12,6 +12,21 @@ static int call_shutdown(struct domain_call *c, struct err *e)
     return c->ops->shutdown(c->domain, c->how, e);
 }
 
+int vm_taken_by_others(struct back *b, enum domain_state state, struct err *e)
+{
+    b->stopped = b->started_vm = false;
+    if (state == DOMAIN_AWAY)
+        return err_set(e, ERR_REFUSED,
+                       "domain '%s' was migrated away: restore it on the host that has it; if none "
+                       "has, make its definition anew here (virsh undefine, virsh define) and try "
+                       "again",
+                       b->run.domain_name);
+    return err_set(e, ERR_LIBVIRT,
+                   "somebody else started domain '%s' from its old volumes meanwhile; keep HA "
+                   "managers and people from it, and try again",
+                   b->run.domain_name);
+}
+
 /* True when it is off. */
 static bool wait_off(struct back *b, int64_t end_us, struct err *e)
 {
@@ -25,6 +40,10 @@ static bool wait_off(struct back *b, int64_t end_us, struct err *e)
             return false;
         if (state == DOMAIN_OFF)
             return true;
+        if (state == DOMAIN_AWAY) {
+            (void)vm_taken_by_others(b, state, e);
+            return false;
+        }
         if (mono_us() >= end_us || loop_check(b->run.loop, NULL) < 0)
             return false;
         (void)loop_wait(b->run.loop, &never, again < end_us ? again : end_us, NULL);
@@ -47,23 +66,13 @@ static bool shut_down(struct back *b, enum domain_shutdown how, struct err *e)
     return wait_off(b, 0, e);
 }
 
-/* It is theirs from now on, and stays as they have it. */
-int vm_started_by_others(struct back *b, struct err *e)
-{
-    b->stopped = b->started_vm = false;
-    return err_set(e, ERR_LIBVIRT,
-                   "somebody else started domain '%s' from its old volumes meanwhile; keep HA "
-                   "managers and people from it, and try again",
-                   b->run.domain_name);
-}
-
 int vm_check_off(struct back *b, struct err *e)
 {
     enum domain_state state;
 
     if (vm_read_state(b, &state, e) < 0)
         return -1;
-    return state == DOMAIN_OFF ? 0 : vm_started_by_others(b, e);
+    return state == DOMAIN_OFF ? 0 : vm_taken_by_others(b, state, e);
 }
 
 int step_stop(void *back, struct err *e)
@@ -93,9 +102,8 @@ int step_stop(void *back, struct err *e)
 }
 
 /* As it was: with its old definition, which the newer steps' undo has put back, and with volumes
- * that it may use; where that failed recover starts it. A guest that was
- * asked and not waited for to the end is on its way down, and would be off a moment after we said
- * that it runs. */
+ * that it may use; where that failed recover starts it. A guest that was asked and not waited for
+ * to the end is on its way down, and would be off a moment after we said that it runs. */
 int step_stop_undo(void *back, struct err *e)
 {
     struct back *b = back;
@@ -103,6 +111,8 @@ int step_stop_undo(void *back, struct err *e)
     if (!b->stopped || b->committed || b->defined || b->fenced)
         return 0;
     if (!wait_off(b, b->off_by_us, e)) {
+        if (!b->stopped) /* it is somebody else's now */
+            return 0;
         if (err_is_set(e))
             return err_set(e, ERR_LOOK,
                            "domain '%s' was asked to shut down, and libvirt does not tell whether "

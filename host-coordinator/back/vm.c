@@ -120,6 +120,8 @@ int step_look_vm(void *back, struct err *e)
     b->old_definition = STEAL_PTR(c->definition);
     b->secret_definition = STEAL_PTR(c->xml);
     domain_call_free(c);
+    if (state == DOMAIN_AWAY)
+        return vm_taken_by_others(b, state, e);
     if (state == DOMAIN_OTHER)
         return err_set(e, ERR_REFUSED,
                        "domain '%s' is neither running nor shut off; resume it or end it first "
@@ -151,7 +153,7 @@ int vm_read_live(struct back *b, struct err *e)
     domain_xml_release(&b->run.xml);
     rc = domain_xml_parse(&b->run.xml, c->xml, e);
     if (rc == 0 && b->defined && b->method != BACK_IN_PLACE && !vm_names_clone(b, c->xml))
-        rc = vm_started_by_others(b, e); /* before it was defined anew */
+        rc = vm_taken_by_others(b, DOMAIN_RUNS, e); /* before it was defined anew */
     domain_call_free(c);
     return rc;
 }

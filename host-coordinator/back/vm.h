@@ -17,8 +17,9 @@ domain_call_fn vm_call_start, vm_call_destroy;
 int vm_read_state(struct back *b, enum domain_state *ret, struct err *e);
 /* Still off? Whoever starts it meanwhile, an administrator or an HA manager, does not ask us. */
 int vm_check_off(struct back *b, struct err *e);
-/* The error of that. It is theirs from now on, and stays as they have it. */
-int vm_started_by_others(struct back *b, struct err *e);
+/* The error of that, by what it is instead of off. It is theirs from now on, and stays as they have
+ * it. */
+int vm_taken_by_others(struct back *b, enum domain_state state, struct err *e);
 /* The live XML of the run's domain, which tells where the agent's port is. Once it is defined with
  * clones it must run from them. */
 int vm_read_live(struct back *b, struct err *e);

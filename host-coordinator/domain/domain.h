@@ -57,7 +57,8 @@ struct disk_writes { /* of one disk, since the domain started */
 enum agent_freeze { AGENT_THAWED, AGENT_FROZEN };
 
 enum domain_state {
-    DOMAIN_OFF,   /* shut off, or crashed: no QEMU */
+    DOMAIN_OFF,   /* shut off, or crashed: no QEMU here; other hosts are not asked */
+    DOMAIN_AWAY,  /* off here since it was migrated: another host has it */
     DOMAIN_RUNS,  /* or blocked */
     DOMAIN_OTHER, /* paused, suspended, on its way down: QEMU is there */
 };
@@ -111,7 +112,8 @@ struct domain_ops {
      */
     int (*channel)(struct domain *d, const char *name, int *ret_fd, struct err *e);
 
-    /* ERR_NOT_FOUND for a transient domain that has ended. */
+    /* ERR_NOT_FOUND for a transient domain that has ended. A libvirtd that was started since has
+     * forgotten who is AWAY, and says OFF. */
     int (*state)(struct domain *d, enum domain_state *ret, struct err *e);
     /* The definition that the next start takes, secrets left out; the caller frees. ERR_NOT_FOUND
      * for a domain without one (transient). */

@@ -88,8 +88,8 @@ int domain_define(struct domain **ret, const char *uri, const char *xml, struct 
 int domain_create(struct domain **ret, const char *uri, const char *xml, struct err *e);
 int domain_undefine(struct domain *d, struct err *e);
 
-/* The state of virDomainGetState; `active`: QEMU is there (virDomainIsActive). */
-enum domain_state state_from(int state, bool active);
+/* State and reason of virDomainGetState; `active`: QEMU is there (virDomainIsActive). */
+enum domain_state state_from(int state, int reason, bool active);
 /* "7.2.22" of 7002022, as libvirt counts; the caller frees. "" of 0. */
 char *version_text(unsigned long version);
 

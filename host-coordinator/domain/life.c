@@ -41,14 +41,15 @@ int domain_running(struct domain *d, struct err *e)
                    state == VIR_DOMAIN_PAUSED ? "resume" : "start", d->name);
 }
 
-enum domain_state state_from(int state, bool active)
+enum domain_state state_from(int state, int reason, bool active)
 {
     switch (state) {
     case VIR_DOMAIN_RUNNING:
     case VIR_DOMAIN_BLOCKED:
         return DOMAIN_RUNS;
     case VIR_DOMAIN_SHUTOFF:
-        return DOMAIN_OFF;
+        /* the host that it left keeps its definition, unless told otherwise */
+        return reason == VIR_DOMAIN_SHUTOFF_MIGRATED ? DOMAIN_AWAY : DOMAIN_OFF;
     case VIR_DOMAIN_CRASHED:
         /* with on_crash "preserve" QEMU stays, and with it what has the disks open */
         return active ? DOMAIN_OTHER : DOMAIN_OFF;
@@ -65,7 +66,7 @@ int domain_state(struct domain *d, enum domain_state *ret, struct err *e)
     if (virDomainGetState(d->dom, &state, &reason, 0) < 0 ||
         (state == VIR_DOMAIN_CRASHED && (active = virDomainIsActive(d->dom)) < 0))
         return libvirt_error(e, "read the state of", d->name);
-    *ret = state_from(state, active == 1);
+    *ret = state_from(state, reason, active == 1);
     return 0;
 }
 

@@ -99,6 +99,8 @@ const char *domain_fake_fn_name(enum domain_fn fn);
 void domain_fake_define(const char *name, const char *xml, bool running);
 /* An admin starts it, or pulls its plug. */
 void domain_fake_power(const char *name, bool on);
+/* An admin moves it to another host; the definition stays. */
+void domain_fake_migrate(const char *name);
 
 #define FAKE_NEVER  (-1) /* the guest is asked and stays up */
 #define FAKE_ABSENT (-2) /* nobody is there to be asked: shutdown() fails with ERR_LIBVIRT */

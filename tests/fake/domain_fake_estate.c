@@ -19,6 +19,15 @@ void estate_go_off(struct fake_vm *vm)
     free(vm->live);
     vm->live = NULL;
     vm->off_at_us = 0;
+    vm->away = false;
+}
+
+void estate_go_on(struct fake_vm *vm, const char *xml)
+{
+    if (vm->live)
+        return;
+    vm->live = xstrdup(xml);
+    vm->away = false;
 }
 
 bool estate_exists(struct fake_vm *vm)
@@ -192,7 +201,7 @@ void domain_fake_define(const char *name, const char *xml, bool running)
     estate_replace(&vm->definition, xml);
     estate_go_off(vm);
     if (running)
-        estate_replace(&vm->live, xml);
+        estate_go_on(vm, xml);
 }
 
 void domain_fake_power(const char *name, bool on)
@@ -204,8 +213,15 @@ void domain_fake_power(const char *name, bool on)
         abort();
     if (!on)
         estate_go_off(vm);
-    else if (!vm->live)
-        estate_replace(&vm->live, vm->definition);
+    else
+        estate_go_on(vm, vm->definition);
+}
+
+void domain_fake_migrate(const char *name)
+{
+    domain_fake_power(name, false);
+    AUTO_LOCK(lock, fake_mutex());
+    by_name(name)->away = true;
 }
 
 void domain_fake_set_shutdown(enum domain_shutdown how, int ms)

@@ -21,6 +21,7 @@ struct fake_vm {
     char *definition;  /* NULL: transient, or gone */
     char *live;        /* NULL: off */
     int64_t off_at_us; /* the guest was asked and will be off then; 0: nobody asked */
+    bool away;         /* off since it was migrated */
     unsigned did[FAKE_FN_COUNT];
 };
 
@@ -67,6 +68,7 @@ bool estate_exists(struct fake_vm *vm);
 /* What libvirt says when a handle outlives its domain; NULL is there. */
 int estate_still_there(struct fake_vm *vm, struct err *e);
 void estate_go_off(struct fake_vm *vm);
+void estate_go_on(struct fake_vm *vm, const char *xml); /* with it, or as it is if it is on */
 void estate_replace(char **text, const char *with);
 /* The domain that this XML may define: a new one, or the one with both its name and its UUID. */
 int estate_place(const char *xml, struct fake_vm **ret, struct err *e);

@@ -19,7 +19,7 @@ int fake_state(struct domain *d, enum domain_state *ret, struct err *e)
     vm = fake_vm_locked(d);
     if (estate_still_there(vm, e) < 0)
         return -1;
-    *ret = !vm || vm->live ? DOMAIN_RUNS : DOMAIN_OFF;
+    *ret = !vm || vm->live ? DOMAIN_RUNS : vm->away ? DOMAIN_AWAY : DOMAIN_OFF;
     return 0;
 }
 
@@ -88,7 +88,7 @@ int fake_create(struct domain **ret, const char *uri, const char *xml, struct er
         return -1;
     if (vm->live)
         return err_set(e, ERR_REFUSED, "domain '%s' runs already", vm->name);
-    estate_replace(&vm->live, xml);
+    estate_go_on(vm, xml);
     vm->did[FAKE_CREATE]++;
     *ret = fake_handle_locked(vm->name, vm);
     (*ret)->creator = true;
@@ -108,7 +108,7 @@ int fake_start(struct domain *d, struct err *e)
         return -1;
     if (!vm || vm->live)
         return 0;
-    estate_replace(&vm->live, vm->definition);
+    estate_go_on(vm, vm->definition);
     vm->did[FAKE_START]++;
     return 0;
 }

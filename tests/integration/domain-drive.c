@@ -82,7 +82,11 @@ static int show_secrets(struct domain *d, struct err *e)
 static int show_state(struct domain *d, struct err *e)
 {
     static const char *const names[] = {
-        [DOMAIN_OFF] = "off", [DOMAIN_RUNS] = "runs", [DOMAIN_OTHER] = "other"};
+        [DOMAIN_OFF] = "off",
+        [DOMAIN_AWAY] = "away",
+        [DOMAIN_RUNS] = "runs",
+        [DOMAIN_OTHER] = "other",
+    };
     enum domain_state s;
 
     if (ops->state(d, &s, e) < 0)

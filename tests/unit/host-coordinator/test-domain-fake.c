@@ -276,6 +276,13 @@ static void test_shutdown(void **state)
     assert_int_equal(domain_fake.shutdown(d, DOMAIN_BY_AGENT, &e), 0);
     assert_false(domain_fake_runs("db1"));
     assert_int_equal(domain_fake_did("db1", FAKE_SHUTDOWN), 3);
+    domain_fake_power("db1", true);
+    domain_fake_migrate("db1");
+    assert_int_equal(state_of(d), DOMAIN_AWAY);
+    assert_int_equal(domain_fake.start(d, &e), 0);
+    assert_int_equal(state_of(d), DOMAIN_RUNS);
+    domain_fake_power("db1", false);
+    assert_int_equal(state_of(d), DOMAIN_OFF);
     domain_fake.close(d);
 }
 

@@ -214,16 +214,23 @@ static void test_freeze_status(void **state)
 static void test_states(void **state)
 {
     (void)state;
-    assert_int_equal(state_from(VIR_DOMAIN_RUNNING, true), DOMAIN_RUNS);
-    assert_int_equal(state_from(VIR_DOMAIN_BLOCKED, true), DOMAIN_RUNS);
-    assert_int_equal(state_from(VIR_DOMAIN_SHUTOFF, false), DOMAIN_OFF);
-    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, false), DOMAIN_OFF);
-    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, true), DOMAIN_OTHER);
-    assert_int_equal(state_from(VIR_DOMAIN_PAUSED, true), DOMAIN_OTHER);
-    assert_int_equal(state_from(VIR_DOMAIN_SHUTDOWN, true), DOMAIN_OTHER);
-    assert_int_equal(state_from(VIR_DOMAIN_PMSUSPENDED, true), DOMAIN_OTHER);
-    assert_int_equal(state_from(VIR_DOMAIN_NOSTATE, false), DOMAIN_OTHER);
-    assert_int_equal(state_from(99, false), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_RUNNING, 0, true), DOMAIN_RUNS);
+    assert_int_equal(state_from(VIR_DOMAIN_BLOCKED, 0, true), DOMAIN_RUNS);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTOFF, 0, false), DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_DESTROYED, false),
+                     DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_MIGRATED, false),
+                     DOMAIN_AWAY);
+    /* the same number means another thing there */
+    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, VIR_DOMAIN_SHUTOFF_MIGRATED, false),
+                     DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, 0, false), DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, 0, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_PAUSED, 0, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTDOWN, 0, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_PMSUSPENDED, 0, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_NOSTATE, 0, false), DOMAIN_OTHER);
+    assert_int_equal(state_from(99, 0, false), DOMAIN_OTHER);
 }
 
 static void test_versions(void **state)

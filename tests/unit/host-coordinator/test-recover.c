@@ -283,6 +283,54 @@ static void a_vm_that_is_gone_is_told(void **state)
     assert_int_equal(storage_memory_volumes(w.array), 6);
 }
 
+/* ---- migrated away ----------------------------------------------------------------------------
+ */
+
+/* The words of the recover of the one journal there is. */
+static void expect_recovered(const char *words)
+{
+    struct store_names ids = {.count = 0};
+    struct recovery r;
+    struct err e = ERR_INIT;
+
+    assert_int_equal(journal_names(&ids, w.dir, NULL), 0);
+    assert_int_equal(ids.count, 1);
+    if (recover_journal(&w.conf, &domain_fake, w.loop, "", ids.names[0], world_storages(),
+                        (struct run_reporter){.arg = NULL}, &r, &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_string_equal(r.outcome, words);
+    recovery_release(&r);
+    store_names_release(&ids);
+    assert_int_equal(world_journals(), 0);
+}
+
+/* It had run, and another host has it by now: started here, it would run twice. */
+static void a_vm_that_was_migrated_away_is_not_started(void **state)
+{
+    const struct {
+        struct wanted wanted;
+        const char *at, *words;
+    } cases[] = {
+        {switching, "end stop", "domain 'db' is as before, and was migrated away"},
+        {in_place, "end stop", "domain 'db' is as before, and was migrated away"},
+        {switching, "end define",
+         "domain 'db' is what set " SET_ID " says, and was migrated away; verify the set, or look "
+         "at it"},
+    };
+
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        unsigned starts;
+
+        (void)teardown(state);
+        (void)setup(state);
+        (void)die_late(cases[n].wanted, cases[n].at);
+        starts = domain_fake_did("db", FAKE_START);
+        domain_fake_migrate("db");
+        expect_recovered(cases[n].words);
+        assert_int_equal(domain_fake_did("db", FAKE_START), starts);
+    }
+}
+
 /* ---- who else is there ----------------------------------------------------------------------- */
 
 static void a_live_run_is_left_alone(void **state)
@@ -377,6 +425,7 @@ int main(void)
         T(a_vm_that_was_moved_and_is_off_is_started),
         T(a_vm_that_cannot_be_ended_keeps_what_it_runs_from),
         T(a_vm_that_is_gone_is_told),
+        T(a_vm_that_was_migrated_away_is_not_started),
         T(a_live_run_is_left_alone),
         T(a_vm_that_another_run_has_waits),
         T(a_restore_waits_for_the_recover_of_one_in_place),

@@ -168,6 +168,57 @@ static void a_vm_that_somebody_starts_from_the_set_is_left_running(void **state)
     assert_int_equal(domain_fake_did("db", FAKE_START), 0);
 }
 
+/* ---- another host has it --------------------------------------------------------------------- */
+
+static void migrate(void)
+{
+    domain_fake_migrate("db");
+    w.ran = false; /* on this host, which is all that the observer sees */
+}
+
+static void migrate_at(struct back *b, const char *event)
+{
+    (void)b;
+    if (strcmp(event, started_at) == 0)
+        migrate();
+}
+
+static void expect_not_started(struct tale t, int status)
+{
+    t.ran = false;
+    expect(t, status, "domain 'db' was migrated away");
+    assert_int_equal(domain_fake_did("db", FAKE_START), 0);
+    assert_int_equal(world_content(domain_fake_definition("db")), NOW_CONTENT);
+}
+
+/* It would run twice, or on volumes that are rolled back under it; force changes nothing of that.
+ */
+static void a_vm_that_was_migrated_away_is_refused(void **state)
+{
+    const struct wanted plans[] = {switching, forced, in_place, in_place_forced};
+
+    (void)state;
+    migrate();
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++)
+        expect_not_started(world_run(plans[n]), 3);
+    expect(world_run(copying), 0, NULL);
+}
+
+static void a_vm_that_is_migrated_away_meanwhile_is_left_there(void **state)
+{
+    const struct wanted plans[] = {switching, forced, in_place, in_place_forced};
+
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        (void)world_teardown(state);
+        (void)world_setup(state);
+        domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_NEVER);
+        started_at = "begin stop";
+        w.hook = migrate_at;
+        expect_not_started(world_run(plans[n]), 4);
+        assert_int_equal(domain_fake_did("db", FAKE_DESTROY), 0);
+    }
+}
+
 /* ---- signals at every step ------------------------------------------------------------------- */
 
 static struct {
@@ -522,6 +573,8 @@ int main(void)
         T(a_signal_while_the_guest_goes_down_starts_it_again),
         T(a_vm_that_somebody_starts_meanwhile_keeps_what_it_has),
         T(a_vm_that_somebody_starts_from_the_set_is_left_running),
+        T(a_vm_that_was_migrated_away_is_refused),
+        T(a_vm_that_is_migrated_away_meanwhile_is_left_there),
         T(a_signal_at_any_step_leaves_one_or_the_other),
         T(newer_sets_are_lost_in_place_only_when_agreed_to),
         T(newer_sets_are_lost_one_by_one),
