@@ -69,7 +69,7 @@ struct back {
     size_t count;
 
     bool ran;           /* the VM ran when we came */
-    bool clean;         /* and was shut down by its guest */
+    bool clean;         /* and went off by a shutdown of its guest, as libvirt saw it */
     bool stopped;       /* we asked it to go */
     int64_t off_by_us;  /* how long a guest that was asked is waited for */
     bool defined;       /* the new definition is libvirt's: the set's state from here on */

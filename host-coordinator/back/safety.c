@@ -85,7 +85,7 @@ static void judge(struct back *b)
     record_set_text(rec, "verdict", b->clean ? "filesystem" : "crash");
     record_append_text(rec, "reasons",
                        b->clean ? "the guest had shut down, and the VM was off"
-                       : b->ran ? "the VM was off, but its guest had been ended"
+                       : b->ran ? "the VM was off, but libvirt has not seen its guest shut down"
                                 : "the VM was off; how its guest had ended is not known");
     record_set_text(rec, "safety_of", b->id);
 }

@@ -27,7 +27,7 @@ int vm_taken_by_others(struct back *b, enum domain_state state, struct err *e)
                    b->run.domain_name);
 }
 
-/* True when it is off. */
+/* True when it is off; b->clean says how it went. */
 static bool wait_off(struct back *b, int64_t end_us, struct err *e)
 {
     enum domain_state state = DOMAIN_RUNS;
@@ -36,7 +36,7 @@ static bool wait_off(struct back *b, int64_t end_us, struct err *e)
     for (;;) {
         int64_t again = mono_in_ms(LOOK_EVERY_MS);
 
-        if (vm_read_state(b, &state, e) < 0)
+        if (vm_read_state(b, &state, &b->clean, e) < 0)
             return false;
         if (state == DOMAIN_OFF)
             return true;
@@ -70,7 +70,7 @@ int vm_check_off(struct back *b, struct err *e)
 {
     enum domain_state state;
 
-    if (vm_read_state(b, &state, e) < 0)
+    if (vm_read_state(b, &state, NULL, e) < 0)
         return -1;
     return state == DOMAIN_OFF ? 0 : vm_taken_by_others(b, state, e);
 }
@@ -78,6 +78,7 @@ int vm_check_off(struct back *b, struct err *e)
 int step_stop(void *back, struct err *e)
 {
     struct back *b = back;
+    bool off;
 
     b->down_us = mono_us();
     if (!b->ran)
@@ -85,11 +86,10 @@ int step_stop(void *back, struct err *e)
     if (loop_check(b->run.loop, e) < 0)
         return -1;
     b->stopped = true;
-    b->clean =
-        shut_down(b, DOMAIN_BY_AGENT, e) ||
-        (!err_is_set(e) && loop_check(b->run.loop, e) == 0 && shut_down(b, DOMAIN_BY_ACPI, e));
-    if (b->clean || err_is_set(e))
-        return b->clean ? 0 : -1;
+    off = shut_down(b, DOMAIN_BY_AGENT, e) ||
+          (!err_is_set(e) && loop_check(b->run.loop, e) == 0 && shut_down(b, DOMAIN_BY_ACPI, e));
+    if (off || err_is_set(e))
+        return off ? 0 : -1;
     if (loop_check(b->run.loop, e) < 0)
         return -1;
     if (!b->force)

@@ -16,7 +16,7 @@ static int call_look(struct domain_call *c, struct err *e)
 {
     struct err why = ERR_INIT;
 
-    if (c->ops->state(c->domain, &c->state, e) < 0)
+    if (c->ops->state(c->domain, &c->state, NULL, e) < 0)
         return -1;
     if (c->ops->definition(c->domain, &c->definition, &why) < 0) {
         if (why.code == ERR_NOT_FOUND)
@@ -32,7 +32,7 @@ static int call_look(struct domain_call *c, struct err *e)
 
 static int call_state(struct domain_call *c, struct err *e)
 {
-    return c->ops->state(c->domain, &c->state, e);
+    return c->ops->state(c->domain, &c->state, &c->by_guest, e);
 }
 
 static int call_xml(struct domain_call *c, struct err *e)
@@ -67,7 +67,7 @@ int vm_call(struct back *b, domain_call_fn *fn, const char *text, enum domain_sh
     return 0;
 }
 
-int vm_read_state(struct back *b, enum domain_state *ret, struct err *e)
+int vm_read_state(struct back *b, enum domain_state *ret, bool *ret_by_guest, struct err *e)
 {
     struct domain_job job = domain_job_start(&b->run, call_state);
     struct domain_call *c;
@@ -76,6 +76,8 @@ int vm_read_state(struct back *b, enum domain_state *ret, struct err *e)
                         e) < 0)
         return -1;
     *ret = c->state;
+    if (ret_by_guest)
+        *ret_by_guest = c->by_guest;
     domain_call_free(c);
     return 0;
 }
@@ -165,7 +167,7 @@ static int runs_already(struct back *b, struct err *e)
 
     if (b->method != BACK_SWITCH)
         return 0;
-    if (vm_read_state(b, &state, e) < 0)
+    if (vm_read_state(b, &state, NULL, e) < 0)
         return -1;
     if (state == DOMAIN_OFF)
         return 0;

@@ -112,9 +112,10 @@ struct domain_ops {
      */
     int (*channel)(struct domain *d, const char *name, int *ret_fd, struct err *e);
 
-    /* ERR_NOT_FOUND for a transient domain that has ended. A libvirtd that was started since has
-     * forgotten who is AWAY, and says OFF. */
-    int (*state)(struct domain *d, enum domain_state *ret, struct err *e);
+    /* ERR_NOT_FOUND for a transient domain that has ended. *ret_by_guest, if wanted: it is OFF, and
+     * libvirt saw its guest shut down, which is neither a crash nor somebody's destroy. A libvirtd
+     * that was started since has forgotten that, and says OFF of one that is AWAY. */
+    int (*state)(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e);
     /* The definition that the next start takes, secrets left out; the caller frees. ERR_NOT_FOUND
      * for a domain without one (transient). */
     int (*definition)(struct domain *d, char **ret, struct err *e);

@@ -76,7 +76,7 @@ int domain_adopt(struct domain **ret, struct domain *d, virDomainPtr dom);
 
 /* domain_ops: life.c */
 int domain_running(struct domain *d, struct err *e);
-int domain_state(struct domain *d, enum domain_state *ret, struct err *e);
+int domain_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e);
 int domain_start(struct domain *d, struct err *e);
 int domain_shutdown(struct domain *d, enum domain_shutdown how, struct err *e);
 int domain_destroy(struct domain *d, struct err *e);
@@ -90,6 +90,7 @@ int domain_undefine(struct domain *d, struct err *e);
 
 /* State and reason of virDomainGetState; `active`: QEMU is there (virDomainIsActive). */
 enum domain_state state_from(int state, int reason, bool active);
+bool is_by_guest(int state, int reason);
 /* "7.2.22" of 7002022, as libvirt counts; the caller frees. "" of 0. */
 char *version_text(unsigned long version);
 

@@ -58,7 +58,12 @@ enum domain_state state_from(int state, int reason, bool active)
     }
 }
 
-int domain_state(struct domain *d, enum domain_state *ret, struct err *e)
+bool is_by_guest(int state, int reason)
+{
+    return state == VIR_DOMAIN_SHUTOFF && reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN;
+}
+
+int domain_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e)
 {
     HOLD(d);
     int state, reason, active = 0;
@@ -67,6 +72,8 @@ int domain_state(struct domain *d, enum domain_state *ret, struct err *e)
         (state == VIR_DOMAIN_CRASHED && (active = virDomainIsActive(d->dom)) < 0))
         return libvirt_error(e, "read the state of", d->name);
     *ret = state_from(state, reason, active == 1);
+    if (ret_by_guest)
+        *ret_by_guest = is_by_guest(state, reason);
     return 0;
 }
 

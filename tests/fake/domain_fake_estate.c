@@ -14,12 +14,13 @@ struct fake_estate estate;
 
 /* ---- domains --------------------------------------------------------------------------------- */
 
-void estate_go_off(struct fake_vm *vm)
+void estate_go_off(struct fake_vm *vm, bool by_guest)
 {
     free(vm->live);
     vm->live = NULL;
     vm->off_at_us = 0;
     vm->away = false;
+    vm->by_guest = by_guest;
 }
 
 void estate_go_on(struct fake_vm *vm, const char *xml)
@@ -27,13 +28,13 @@ void estate_go_on(struct fake_vm *vm, const char *xml)
     if (vm->live)
         return;
     vm->live = xstrdup(xml);
-    vm->away = false;
+    vm->away = vm->by_guest = false;
 }
 
 bool estate_exists(struct fake_vm *vm)
 {
     if (vm->off_at_us != 0 && mono_us() >= vm->off_at_us)
-        estate_go_off(vm);
+        estate_go_off(vm, true);
     return vm->definition || vm->live;
 }
 
@@ -177,7 +178,7 @@ int estate_running(struct fake_vm *vm, struct err *e)
 /* Without a definition nothing is left of it. */
 void estate_owner_gone(struct fake_vm *vm)
 {
-    estate_go_off(vm);
+    estate_go_off(vm, false);
 }
 
 void estate_reset(void)
@@ -199,7 +200,7 @@ void domain_fake_define(const char *name, const char *xml, bool running)
     estate.strict = true;
     set_uuid(vm, xml);
     estate_replace(&vm->definition, xml);
-    estate_go_off(vm);
+    estate_go_off(vm, false);
     if (running)
         estate_go_on(vm, xml);
 }
@@ -212,7 +213,7 @@ void domain_fake_power(const char *name, bool on)
     if (!vm || !estate_exists(vm))
         abort();
     if (!on)
-        estate_go_off(vm);
+        estate_go_off(vm, false);
     else
         estate_go_on(vm, vm->definition);
 }

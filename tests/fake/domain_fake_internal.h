@@ -22,6 +22,7 @@ struct fake_vm {
     char *live;        /* NULL: off */
     int64_t off_at_us; /* the guest was asked and will be off then; 0: nobody asked */
     bool away;         /* off since it was migrated */
+    bool by_guest;     /* off since its guest shut down */
     unsigned did[FAKE_FN_COUNT];
 };
 
@@ -67,7 +68,7 @@ char *fake_xml_locked(const struct domain *d); /* the caller frees */
 bool estate_exists(struct fake_vm *vm);
 /* What libvirt says when a handle outlives its domain; NULL is there. */
 int estate_still_there(struct fake_vm *vm, struct err *e);
-void estate_go_off(struct fake_vm *vm);
+void estate_go_off(struct fake_vm *vm, bool by_guest);
 void estate_go_on(struct fake_vm *vm, const char *xml); /* with it, or as it is if it is on */
 void estate_replace(char **text, const char *with);
 /* The domain that this XML may define: a new one, or the one with both its name and its UUID. */
@@ -83,7 +84,7 @@ void estate_owner_gone(struct fake_vm *vm);
 void estate_reset(void);
 
 /* domain_ops: domain_fake_life.c */
-int fake_state(struct domain *d, enum domain_state *ret, struct err *e);
+int fake_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e);
 int fake_definition(struct domain *d, char **ret, struct err *e);
 int fake_host(struct domain *d, struct domain_host *ret, struct err *e);
 int fake_define(struct domain **ret, const char *uri, const char *xml, struct err *e);

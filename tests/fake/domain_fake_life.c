@@ -8,7 +8,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
-int fake_state(struct domain *d, enum domain_state *ret, struct err *e)
+int fake_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e)
 {
     CALL;
     struct fake_vm *vm;
@@ -19,6 +19,8 @@ int fake_state(struct domain *d, enum domain_state *ret, struct err *e)
     vm = fake_vm_locked(d);
     if (estate_still_there(vm, e) < 0)
         return -1;
+    if (ret_by_guest)
+        *ret_by_guest = vm && vm->by_guest;
     *ret = !vm || vm->live ? DOMAIN_RUNS : vm->away ? DOMAIN_AWAY : DOMAIN_OFF;
     return 0;
 }
@@ -148,7 +150,7 @@ int fake_destroy(struct domain *d, struct err *e)
     /* as the real one: of a transient domain nothing is left, and that is what was asked for */
     if (!vm || !estate_exists(vm) || !vm->live)
         return 0;
-    estate_go_off(vm);
+    estate_go_off(vm, false);
     vm->did[FAKE_DESTROY]++;
     return 0;
 }

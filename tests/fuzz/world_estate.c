@@ -151,10 +151,12 @@ static int domain_channel(struct domain *d, const char *name, int *ret_fd, struc
     return no(e, "open the channel");
 }
 
-static int domain_state(struct domain *d, enum domain_state *ret, struct err *e)
+static int domain_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e)
 {
     (void)e;
     *ret = d->runs ? DOMAIN_RUNS : DOMAIN_OFF;
+    if (ret_by_guest)
+        *ret_by_guest = !d->runs;
     return 0;
 }
 

@@ -88,10 +88,11 @@ static int show_state(struct domain *d, struct err *e)
         [DOMAIN_OTHER] = "other",
     };
     enum domain_state s;
+    bool by_guest;
 
-    if (ops->state(d, &s, e) < 0)
+    if (ops->state(d, &s, &by_guest, e) < 0)
         return -1;
-    printf("state %s\n", names[s]);
+    printf("state %s%s\n", names[s], by_guest ? " by its guest" : "");
     return 0;
 }
 
@@ -294,7 +295,7 @@ static bool ends(struct domain *d, struct err *e)
     enum domain_state s;
 
     for (int n = 0; n < 100; n++) {
-        if (ops->state(d, &s, e) < 0)
+        if (ops->state(d, &s, NULL, e) < 0)
             return e->code == ERR_NOT_FOUND;
         usleep(100000);
     }

@@ -118,7 +118,7 @@ cat >"$dir/db1.xml" <<XML
 </domain>
 XML
 says 'a domain is defined, starts, is told to go, and is forgotten' \
-    "state off|definition of db1 $uuid|state runs|state runs|state off|" \
+    "state off|definition of db1 $uuid|state runs|state runs|state off by its guest|" \
     define test:///default "$dir/db1.xml" state definition start state start state shutdown-acpi \
     state undefine
 says 'one that is ended is off, also when it was' 'state off|state off|' \

@@ -150,8 +150,17 @@ static enum domain_state state_of(struct domain *d)
 {
     enum domain_state s = DOMAIN_OTHER;
 
-    assert_int_equal(domain_fake.state(d, &s, NULL), 0);
+    assert_int_equal(domain_fake.state(d, &s, NULL, NULL), 0);
     return s;
+}
+
+static bool by_guest(struct domain *d)
+{
+    enum domain_state s;
+    bool by_guest = false;
+
+    assert_int_equal(domain_fake.state(d, &s, &by_guest, NULL), 0);
+    return by_guest;
 }
 
 /* A definition that is replaced shows at the next start, and not before. */
@@ -269,6 +278,7 @@ static void test_shutdown(void **state)
     for (int n = 0; n < 500 && state_of(d) == DOMAIN_RUNS; n++)
         usleep(10000);
     assert_int_equal(state_of(d), DOMAIN_OFF);
+    assert_true(by_guest(d));
     assert_int_equal(domain_fake.shutdown(d, DOMAIN_BY_ACPI, &e), -1);
     assert_int_equal(e.code, ERR_REFUSED);
     domain_fake_power("db1", true);
@@ -283,6 +293,7 @@ static void test_shutdown(void **state)
     assert_int_equal(state_of(d), DOMAIN_RUNS);
     domain_fake_power("db1", false);
     assert_int_equal(state_of(d), DOMAIN_OFF);
+    assert_false(by_guest(d));
     domain_fake.close(d);
 }
 

@@ -233,6 +233,17 @@ static void test_states(void **state)
     assert_int_equal(state_from(99, 0, false), DOMAIN_OTHER);
 }
 
+/* The same numbers are reasons of other states, too. */
+static void test_reasons(void **state)
+{
+    (void)state;
+    for (int reason = 0; reason < 32; reason++)
+        assert_int_equal(is_by_guest(VIR_DOMAIN_SHUTOFF, reason),
+                         reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN);
+    assert_false(is_by_guest(VIR_DOMAIN_RUNNING, VIR_DOMAIN_SHUTOFF_SHUTDOWN));
+    assert_false(is_by_guest(VIR_DOMAIN_CRASHED, VIR_DOMAIN_SHUTOFF_SHUTDOWN));
+}
+
 static void test_versions(void **state)
 {
     AUTO_FREE char *qemu = version_text(7002022), *old = version_text(1002002);
@@ -267,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_no_counters),
         cmocka_unit_test(test_freeze_status),
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_local_uris),
     };

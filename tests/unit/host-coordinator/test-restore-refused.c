@@ -102,6 +102,29 @@ static void a_guest_without_qemu_ga_is_asked_by_acpi(void **state)
     record_free(safety);
 }
 
+static void pull_the_plug(void *arg)
+{
+    (void)arg;
+    domain_fake_power("db", false);
+}
+
+/* While the guest was waited for, somebody ended it: what its volumes hold is a crash's. */
+static void a_guest_that_is_ended_while_it_goes_down_was_not_clean(void **state)
+{
+    struct tale t;
+    struct record *safety;
+
+    (void)state;
+    domain_fake_on(FAKE_SHUTDOWN, pull_the_plug, NULL);
+    t = world_run(switching);
+    expect(t, 0, NULL);
+    safety = store_load(w.dir, t.run, NULL);
+    assert_string_equal(record_text(safety, "verdict"), "crash");
+    assert_string_equal(record_text_at(safety, "reasons", 0),
+                        "the VM was off, but libvirt has not seen its guest shut down");
+    record_free(safety);
+}
+
 /* The signal comes while the guest is on its way down: it must not stay there. */
 static void kill_us(void *arg)
 {
@@ -570,6 +593,7 @@ int main(void)
         T(a_guest_that_stays_up_is_left_alone),
         T(a_guest_that_stays_up_is_ended_by_force),
         T(a_guest_without_qemu_ga_is_asked_by_acpi),
+        T(a_guest_that_is_ended_while_it_goes_down_was_not_clean),
         T(a_signal_while_the_guest_goes_down_starts_it_again),
         T(a_vm_that_somebody_starts_meanwhile_keeps_what_it_has),
         T(a_vm_that_somebody_starts_from_the_set_is_left_running),
