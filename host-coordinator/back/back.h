@@ -69,6 +69,7 @@ struct back {
     size_t count;
 
     bool ran;           /* the VM ran when we came */
+    bool saved;         /* or was off with its memory saved, which is to be thrown away */
     bool clean;         /* and went off by a shutdown of its guest, as libvirt saw it */
     bool stopped;       /* we asked it to go */
     int64_t off_by_us;  /* how long a guest that was asked is waited for */

@@ -138,11 +138,14 @@ static int start_if(struct back *b, bool wanted, enum domain_state state, struct
     return step(b, "start", step_start, e);
 }
 
-/* One that was migrated away runs there, if at all: it is not started here as well. */
+/* One that was migrated away runs there, if at all, and is not started here as well; nor is one
+ * whose memory a start of ours would throw away. */
 static const char *power_words(bool wanted, enum domain_state state)
 {
     if (state == DOMAIN_AWAY)
         return ", and was migrated away";
+    if (state == DOMAIN_SAVED)
+        return ", and its memory is saved: virsh start goes on with it";
     return wanted ? ", and runs" : "";
 }
 
@@ -267,7 +270,7 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
  * has written since must not be rolled back. */
 static int finish_in_place(struct back *b, enum domain_state state, struct err *e)
 {
-    if (!b->opened && state == DOMAIN_AWAY)
+    if (!b->opened && (state == DOMAIN_AWAY || state == DOMAIN_SAVED))
         return vm_taken_by_others(b, state, e);
     /* one that somebody has started meanwhile has no volumes that it could use */
     if (!b->opened && state != DOMAIN_OFF)

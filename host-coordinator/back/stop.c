@@ -21,10 +21,31 @@ int vm_taken_by_others(struct back *b, enum domain_state state, struct err *e)
                        "has, make its definition anew here (virsh undefine, virsh define) and try "
                        "again",
                        b->run.domain_name);
+    if (state == DOMAIN_SAVED)
+        return err_set(e, ERR_REFUSED,
+                       "the memory of domain '%s' was saved meanwhile and goes with its old "
+                       "volumes: virsh start goes on with it, virsh managedsave-remove throws it "
+                       "away; then try again",
+                       b->run.domain_name);
     return err_set(e, ERR_LIBVIRT,
                    "somebody else started domain '%s' from its old volumes meanwhile; keep HA "
                    "managers and people from it, and try again",
                    b->run.domain_name);
+}
+
+static int call_forget_saved(struct domain_call *c, struct err *e)
+{
+    return c->ops->forget_saved(c->domain, e);
+}
+
+/* Whoever starts it, now or after a restore without a start, would have the old memory write onto
+ * disks that it does not know. As with a guest that is ended, an undo does not bring it back. */
+static int forget_saved(struct back *b, struct err *e)
+{
+    if (loop_check(b->run.loop, e) < 0)
+        return -1;
+    run_note(&b->run, "the saved memory of the guest was thrown away");
+    return vm_call(b, call_forget_saved, NULL, 0, VM_LIFE_MS(b), "throw the saved memory away", e);
 }
 
 /* True when it is off; b->clean says how it went. */
@@ -40,7 +61,7 @@ static bool wait_off(struct back *b, int64_t end_us, struct err *e)
             return false;
         if (state == DOMAIN_OFF)
             return true;
-        if (state == DOMAIN_AWAY) {
+        if (state == DOMAIN_AWAY || state == DOMAIN_SAVED) {
             (void)vm_taken_by_others(b, state, e);
             return false;
         }
@@ -82,7 +103,7 @@ int step_stop(void *back, struct err *e)
 
     b->down_us = mono_us();
     if (!b->ran)
-        return 0;
+        return b->saved ? forget_saved(b, e) : 0;
     if (loop_check(b->run.loop, e) < 0)
         return -1;
     b->stopped = true;

@@ -129,12 +129,19 @@ int step_look_vm(void *back, struct err *e)
                        "domain '%s' is neither running nor shut off; resume it or end it first "
                        "(virsh resume, virsh destroy)",
                        r->domain_name);
+    if (state == DOMAIN_SAVED && !b->force)
+        return err_set(e, ERR_REFUSED,
+                       "the guest of domain '%s' is not shut down, its memory is saved and goes "
+                       "with the disks as they are: start it and shut it down, or throw its memory "
+                       "away with --force (or virsh managedsave-remove)",
+                       r->domain_name);
     if (!b->old_definition)
         return err_set(e, ERR_REFUSED,
                        "domain '%s' is transient and cannot be started again once it is off; "
                        "restore the set under another name with --to",
                        r->domain_name);
     b->ran = state == DOMAIN_RUNS;
+    b->saved = state == DOMAIN_SAVED;
     if (domain_xml_parse(&r->xml, b->old_definition, e) < 0)
         return err_prefix(e, "the definition of domain '%s'", r->domain_name);
     return 0;
@@ -171,6 +178,8 @@ static int runs_already(struct back *b, struct err *e)
         return -1;
     if (state == DOMAIN_OFF)
         return 0;
+    if (state == DOMAIN_SAVED)
+        return vm_taken_by_others(b, state, e);
     return vm_read_live(b, e) < 0 ? -1 : 1;
 }
 

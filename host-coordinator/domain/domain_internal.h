@@ -78,6 +78,7 @@ int domain_adopt(struct domain **ret, struct domain *d, virDomainPtr dom);
 int domain_running(struct domain *d, struct err *e);
 int domain_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e);
 int domain_start(struct domain *d, struct err *e);
+int domain_forget_saved(struct domain *d, struct err *e);
 int domain_shutdown(struct domain *d, enum domain_shutdown how, struct err *e);
 int domain_destroy(struct domain *d, struct err *e);
 /* domain_ops: definition.c */

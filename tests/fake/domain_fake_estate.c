@@ -23,12 +23,19 @@ void estate_go_off(struct fake_vm *vm, bool by_guest)
     vm->by_guest = by_guest;
 }
 
+void estate_forget_saved(struct fake_vm *vm)
+{
+    free(vm->saved);
+    vm->saved = NULL;
+}
+
 void estate_go_on(struct fake_vm *vm, const char *xml)
 {
     if (vm->live)
         return;
     vm->live = xstrdup(xml);
     vm->away = vm->by_guest = false;
+    estate_forget_saved(vm);
 }
 
 bool estate_exists(struct fake_vm *vm)
@@ -186,6 +193,7 @@ void estate_reset(void)
     for (size_t n = 0; n < estate.count; n++) {
         free(estate.vms[n].definition);
         free(estate.vms[n].live);
+        free(estate.vms[n].saved);
     }
     memset(&estate, 0, sizeof(estate));
 }
@@ -201,6 +209,7 @@ void domain_fake_define(const char *name, const char *xml, bool running)
     set_uuid(vm, xml);
     estate_replace(&vm->definition, xml);
     estate_go_off(vm, false);
+    estate_forget_saved(vm);
     if (running)
         estate_go_on(vm, xml);
 }
@@ -215,7 +224,18 @@ void domain_fake_power(const char *name, bool on)
     if (!on)
         estate_go_off(vm, false);
     else
-        estate_go_on(vm, vm->definition);
+        estate_go_on(vm, vm->saved ? vm->saved : vm->definition);
+}
+
+void domain_fake_save(const char *name)
+{
+    AUTO_LOCK(lock, fake_mutex());
+    struct fake_vm *vm = by_name(name);
+
+    if (!vm || !estate_exists(vm) || !vm->live)
+        abort();
+    estate_replace(&vm->saved, vm->live);
+    estate_go_off(vm, false);
 }
 
 void domain_fake_migrate(const char *name)

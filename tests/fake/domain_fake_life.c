@@ -8,6 +8,13 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
+static enum domain_state state_of(const struct fake_vm *vm)
+{
+    if (!vm || vm->live)
+        return DOMAIN_RUNS;
+    return vm->away ? DOMAIN_AWAY : vm->saved ? DOMAIN_SAVED : DOMAIN_OFF;
+}
+
 int fake_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e)
 {
     CALL;
@@ -21,7 +28,7 @@ int fake_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, str
         return -1;
     if (ret_by_guest)
         *ret_by_guest = vm && vm->by_guest;
-    *ret = !vm || vm->live ? DOMAIN_RUNS : vm->away ? DOMAIN_AWAY : DOMAIN_OFF;
+    *ret = state_of(vm);
     return 0;
 }
 
@@ -115,6 +122,22 @@ int fake_start(struct domain *d, struct err *e)
     return 0;
 }
 
+int fake_forget_saved(struct domain *d, struct err *e)
+{
+    CALL;
+    struct fake_vm *vm;
+
+    if (fake_begin(FAKE_FORGET_SAVED, e) < 0)
+        return -1;
+    AUTO_LOCK(lock, fake_mutex());
+    vm = fake_vm_locked(d);
+    if (estate_still_there(vm, e) < 0)
+        return -1;
+    if (vm)
+        estate_forget_saved(vm);
+    return 0;
+}
+
 int fake_shutdown(struct domain *d, enum domain_shutdown how, struct err *e)
 {
     CALL;
@@ -172,6 +195,7 @@ int fake_undefine(struct domain *d, struct err *e)
         return err_set(e, ERR_REFUSED, "domain '%s' is running, not shut off", vm->name);
     free(vm->definition);
     vm->definition = NULL;
+    estate_forget_saved(vm);
     vm->did[FAKE_UNDEFINE]++;
     return 0;
 }

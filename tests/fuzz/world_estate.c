@@ -181,6 +181,12 @@ static int domain_start(struct domain *d, struct err *e)
     return 0;
 }
 
+static int domain_forget_saved(struct domain *d, struct err *e)
+{
+    (void)d, (void)e;
+    return 0;
+}
+
 static int domain_shutdown(struct domain *d, enum domain_shutdown how, struct err *e)
 {
     (void)how, (void)e;
@@ -216,6 +222,7 @@ const struct domain_ops world_domain = {
     .define = domain_define,
     .create = domain_define,
     .start = domain_start,
+    .forget_saved = domain_forget_saved,
     .shutdown = domain_shutdown,
     .destroy = domain_destroy,
     .undefine = domain_destroy,

@@ -82,10 +82,8 @@ static int show_secrets(struct domain *d, struct err *e)
 static int show_state(struct domain *d, struct err *e)
 {
     static const char *const names[] = {
-        [DOMAIN_OFF] = "off",
-        [DOMAIN_AWAY] = "away",
-        [DOMAIN_RUNS] = "runs",
-        [DOMAIN_OTHER] = "other",
+        [DOMAIN_OFF] = "off",   [DOMAIN_AWAY] = "away",   [DOMAIN_SAVED] = "saved",
+        [DOMAIN_RUNS] = "runs", [DOMAIN_OTHER] = "other",
     };
     enum domain_state s;
     bool by_guest;
@@ -120,6 +118,11 @@ static int shutdown_acpi(struct domain *d, struct err *e)
 static int run_start(struct domain *d, struct err *e)
 {
     return ops->start(d, e);
+}
+
+static int run_forget_saved(struct domain *d, struct err *e)
+{
+    return ops->forget_saved(d, e);
 }
 
 static int run_destroy(struct domain *d, struct err *e)
@@ -223,6 +226,7 @@ static const struct {
     {"state", show_state},
     {"host", show_host},
     {"start", run_start},
+    {"forget-saved", run_forget_saved},
     {"shutdown-agent", shutdown_agent},
     {"shutdown-acpi", shutdown_acpi},
     {"destroy", run_destroy},

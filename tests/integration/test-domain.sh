@@ -204,10 +204,14 @@ test_life() {
         create "$session" "$dir/tiny.xml"
     # its memory knows of other disks
     virsh -q -c "$session" managedsave tiny >"$dir/out" 2>"$dir/err" &&
-        drive "$session" tiny state start && grep -qx 'state off' "$dir/out" &&
+        drive "$session" tiny state start && grep -qx 'state saved' "$dir/out" &&
         virsh -c "$session" domstate --reason tiny >"$dir/out" && grep -q booted "$dir/out" &&
         virsh -c "$session" dominfo tiny >"$dir/out" && grep -q 'Managed save: *no' "$dir/out"
     result $? 'a start is a boot, also of one whose memory was saved'
+    virsh -q -c "$session" managedsave tiny >"$dir/out" 2>"$dir/err" &&
+        drive "$session" tiny state forget-saved state forget-saved &&
+        [ "$(tr '\n' '|' <"$dir/out")" = 'state saved|state off|' ]
+    result $? 'and is off once its memory was thrown away'
     drive "$session" tiny destroy undefine
 }
 

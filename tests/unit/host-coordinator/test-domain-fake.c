@@ -297,6 +297,31 @@ static void test_shutdown(void **state)
     domain_fake.close(d);
 }
 
+/* Who wakes it up has the QEMU that it was, whatever was defined since; a start of ours boots. */
+static void test_saved(void **state)
+{
+    struct domain *d = NULL, *again = NULL;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    domain_fake_define("db1", DB1, true);
+    assert_int_equal(domain_fake.open(&d, "", "db1", &e), 0);
+    domain_fake_save("db1");
+    assert_int_equal(state_of(d), DOMAIN_SAVED);
+    assert_int_equal(domain_fake.define(&again, "", DB1_MOVED, &e), 0);
+    domain_fake_power("db1", true);
+    assert_string_equal(domain_fake_live("db1"), DB1);
+    domain_fake_save("db1");
+    assert_int_equal(domain_fake.start(d, &e), 0);
+    assert_string_equal(domain_fake_live("db1"), DB1_MOVED);
+    domain_fake_save("db1");
+    assert_int_equal(domain_fake.forget_saved(d, &e), 0);
+    assert_int_equal(domain_fake.forget_saved(d, &e), 0);
+    assert_int_equal(state_of(d), DOMAIN_OFF);
+    domain_fake.close(d);
+    domain_fake.close(again);
+}
+
 /* What a call was told to let fail changes nothing. */
 static void test_acts_of_life(void **state)
 {
@@ -367,6 +392,7 @@ int main(void)
         TEST(test_taken),
         TEST(test_transient),
         TEST(test_shutdown),
+        TEST(test_saved),
         TEST(test_acts_of_life),
         TEST(test_without_estate),
     };

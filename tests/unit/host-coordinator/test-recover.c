@@ -283,7 +283,8 @@ static void a_vm_that_is_gone_is_told(void **state)
     assert_int_equal(storage_memory_volumes(w.array), 6);
 }
 
-/* ---- migrated away ----------------------------------------------------------------------------
+/* ---- migrated away, or saved
+ * ----------------------------------------------------------------------------
  */
 
 /* The words of the recover of the one journal there is. */
@@ -329,6 +330,19 @@ static void a_vm_that_was_migrated_away_is_not_started(void **state)
         expect_recovered(cases[n].words);
         assert_int_equal(domain_fake_did("db", FAKE_START), starts);
     }
+}
+
+/* libvirt-guests has saved it when the host went down, say: a start of ours would be a boot. */
+static void a_vm_whose_memory_was_saved_is_not_started(void **state)
+{
+    (void)state;
+    (void)die_late(switching, "end stop");
+    domain_fake_define("db", w.definition, true);
+    domain_fake_save("db");
+    expect_recovered("domain 'db' is as before, and its memory is saved: virsh start goes on with "
+                     "it");
+    domain_fake_power("db", true);
+    assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
 }
 
 /* ---- who else is there ----------------------------------------------------------------------- */
@@ -426,6 +440,7 @@ int main(void)
         T(a_vm_that_cannot_be_ended_keeps_what_it_runs_from),
         T(a_vm_that_is_gone_is_told),
         T(a_vm_that_was_migrated_away_is_not_started),
+        T(a_vm_whose_memory_was_saved_is_not_started),
         T(a_live_run_is_left_alone),
         T(a_vm_that_another_run_has_waits),
         T(a_restore_waits_for_the_recover_of_one_in_place),

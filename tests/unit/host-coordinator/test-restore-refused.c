@@ -242,6 +242,77 @@ static void a_vm_that_is_migrated_away_meanwhile_is_left_there(void **state)
     }
 }
 
+/* ---- its memory is saved --------------------------------------------------------------------- */
+
+static void save(void *arg)
+{
+    (void)arg;
+    domain_fake_save("db");
+    w.ran = false;
+}
+
+/* Its memory is that of a guest with the present disks: nobody is to have it go on with others. */
+static void a_vm_whose_memory_is_saved_is_refused(void **state)
+{
+    const struct wanted plans[] = {
+        switching,
+        in_place,
+        {.method = BACK_IN_PLACE, .no_start = true},
+    };
+
+    (void)state;
+    save(NULL);
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++)
+        expect(world_run(plans[n]), 3, "its memory is saved");
+    assert_int_equal(domain_fake_calls(FAKE_FORGET_SAVED), 0);
+    expect(world_run(copying), 0, NULL);
+    domain_fake_power("db", true);
+    assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
+}
+
+/* Also where we do not start it: whoever does, boots. */
+static void its_memory_is_thrown_away_when_agreed_to(void **state)
+{
+    const struct wanted plans[] = {
+        forced,
+        in_place_forced,
+        {.method = BACK_SWITCH, .force = true, .no_start = true},
+        {.method = BACK_IN_PLACE, .force = true, .no_start = true},
+    };
+
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        struct record *safety;
+        struct tale t;
+
+        (void)world_teardown(state);
+        (void)world_setup(state);
+        save(NULL);
+        t = world_run(plans[n]);
+        expect(t, 0, NULL);
+        domain_fake_power("db", true);
+        assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
+        safety = plans[n].method == BACK_SWITCH ? store_load(w.dir, t.run, NULL) : NULL;
+        assert_true(!safety || strcmp(record_text(safety, "verdict"), "crash") == 0);
+        record_free(safety);
+    }
+}
+
+/* It ran when we came. It is not off, and not ours to start: that would throw its memory away. */
+static void a_vm_that_somebody_saves_meanwhile_stays_saved(void **state)
+{
+    const struct wanted plans[] = {switching, forced, in_place};
+
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        (void)world_teardown(state);
+        (void)world_setup(state);
+        domain_fake_on(FAKE_SHUTDOWN, save, NULL);
+        expect(world_run(plans[n]), 4, "the memory of domain 'db' was saved meanwhile");
+        assert_int_equal(domain_fake_did("db", FAKE_START), 0);
+        domain_fake_power("db", true);
+        assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
+    }
+}
+
 /* ---- signals at every step ------------------------------------------------------------------- */
 
 static struct {
@@ -599,6 +670,9 @@ int main(void)
         T(a_vm_that_somebody_starts_from_the_set_is_left_running),
         T(a_vm_that_was_migrated_away_is_refused),
         T(a_vm_that_is_migrated_away_meanwhile_is_left_there),
+        T(a_vm_whose_memory_is_saved_is_refused),
+        T(its_memory_is_thrown_away_when_agreed_to),
+        T(a_vm_that_somebody_saves_meanwhile_stays_saved),
         T(a_signal_at_any_step_leaves_one_or_the_other),
         T(newer_sets_are_lost_in_place_only_when_agreed_to),
         T(newer_sets_are_lost_one_by_one),
