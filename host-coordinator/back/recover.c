@@ -83,7 +83,8 @@ static void take_state(struct back *b, const struct record *j)
     /* one written before 0.1.0's last changes does not say so: none was started unopened */
     b->opened = record_bool(j, "opened") || (b->committed && recover_begun(j, "start"));
     b->stopped = b->ran;
-    b->safety = recover_begun(j, "safety");
+    /* the step is begun in any case */
+    b->safety = recover_begun(j, "safety") && !record_bool(j, "no_safety");
     b->old_definition = old ? xstrdup(old) : NULL;
     if (id)
         (void)snprintf(b->run.set, sizeof(b->run.set), "%s", id);

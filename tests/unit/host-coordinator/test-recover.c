@@ -237,6 +237,32 @@ static void a_vm_that_runs_on_its_old_volumes_stays_there(void **state)
     assert_int_equal(storage_memory_volumes(w.array), 3);
 }
 
+/* Died before it had told of itself. It names the safety set that there is, and none else. */
+static void a_restore_is_told_with_the_safety_set_that_it_took(void **state)
+{
+    for (int n = 0; n < 2; n++) {
+        const struct wanted wanted = {.method = BACK_SWITCH, .no_safety = n == 0};
+        const struct record *told;
+        struct record *set;
+        struct tale t;
+
+        (void)teardown(state);
+        (void)setup(state);
+        t = die_late(wanted, "end define");
+        set = store_load(w.dir, SET_ID, NULL);
+        record_clear(set, "restores");
+        assert_int_equal(store_save(w.dir, "db", SET_ID, set, NULL), 0);
+        record_free(set);
+        assert_null(world_recover());
+        set = store_load(w.dir, SET_ID, NULL);
+        told = record_at(set, "restores", 0);
+        assert_string_equal(record_text(told, "id"), t.run);
+        assert_true(wanted.no_safety == !record_text(told, "safety"));
+        assert_true(wanted.no_safety == !world_promises(t.run));
+        record_free(set);
+    }
+}
+
 static void a_vm_that_was_moved_and_is_off_is_started(void **state)
 {
     (void)state;
@@ -436,6 +462,7 @@ int main(void)
         T(volumes_are_opened_only_when_that_is_written_down),
         T(a_snapshot_that_is_gone_meanwhile_is_told),
         T(a_vm_that_runs_on_its_old_volumes_stays_there),
+        T(a_restore_is_told_with_the_safety_set_that_it_took),
         T(a_vm_that_was_moved_and_is_off_is_started),
         T(a_vm_that_cannot_be_ended_keeps_what_it_runs_from),
         T(a_vm_that_is_gone_is_told),
