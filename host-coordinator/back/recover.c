@@ -6,6 +6,7 @@
  *   a snapshot                 its snapshots are removed, unless record and appliance have it whole
  *   verify                     throw-away VM and clones are removed
  *   restore, not yet defined   clones are removed, and the VM is started if it had run
+ *   restore, guest asked       it is started if it is off; if not, the journal stays for a while
  *   restore, defined           the VM is as the set says; it is started
  *   in place, not committed    the volumes are opened again, and the VM is started if it had run
  *   in place, committed        all volumes are rolled back, and the rest of the plan is done
@@ -83,6 +84,7 @@ static void take_state(struct back *b, const struct record *j)
     /* one written before 0.1.0's last changes does not say so: none was started unopened */
     b->opened = record_bool(j, "opened") || (b->committed && recover_begun(j, "start"));
     b->stopped = b->ran;
+    (void)record_int(j, "asked_wall_us", &b->asked_us);
     /* the step is begun in any case */
     b->safety = recover_begun(j, "safety") && !record_bool(j, "no_safety");
     b->old_definition = old ? xstrdup(old) : NULL;
@@ -148,6 +150,26 @@ static const char *power_words(bool wanted, enum domain_state state)
     if (state == DOMAIN_SAVED)
         return ", and its memory is saved: virsh start goes on with it";
     return wanted ? ", and runs" : "";
+}
+
+/* Once its journal is gone nobody starts a guest again that goes off late. One that has not for so
+ * long will not any more; nor is one waited for that a clock which was wrong has asked next year.
+ */
+static int check_going(struct back *b, enum domain_state state, struct err *e)
+{
+    int64_t now = wall_us(), goes = VM_GOES_MS(b) * 1000, until;
+    char at[32];
+
+    if ((state != DOMAIN_RUNS && state != DOMAIN_OTHER) || b->asked_us > now + goes)
+        return 0;
+    until = b->asked_us + goes;
+    if (b->asked_us == 0 || now >= until)
+        return 0;
+    return err_set(e, ERR_LOOK,
+                   "domain '%s' runs, but was asked to shut down and may do so until %s: "
+                   "cbsnap-coord recover starts it again once it is off, and lets it be once that "
+                   "time is over",
+                   b->run.domain_name, clock_iso(until, at));
 }
 
 /* The VM stays as it was, so there is nothing to keep safe. */
@@ -223,7 +245,7 @@ static void told_switch(struct recovery *ret, const struct back *b, const char *
 static int undo_switch(struct back *b, const struct record *j, enum domain_state state, bool there,
                        struct recovery *ret, struct err *e)
 {
-    if ((there && step_define_undo(b, e) < 0) ||
+    if (check_going(b, state, e) < 0 || (there && step_define_undo(b, e) < 0) ||
         (b->method == BACK_SWITCH && start_if(b, b->ran, state, e) < 0))
         return -1;
     if (b->method == BACK_SWITCH)
@@ -300,7 +322,8 @@ static int recover_in_place(struct back *b, const struct record *j, struct recov
         return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to",
                        b->run.domain_name);
     if (!b->committed) {
-        if (step_unfence(b, e) < 0 || start_if(b, b->ran, state, e) < 0)
+        if (check_going(b, state, e) < 0 || step_unfence(b, e) < 0 ||
+            start_if(b, b->ran, state, e) < 0)
             return -1;
         recovery_told(ret, "domain '%s' is as before%s", b->run.domain_name,
                       power_words(b->ran, state));

@@ -4,6 +4,7 @@
 #include "host-coordinator/back/vm.h"
 
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 
 #define LOOK_EVERY_MS 300
 
@@ -71,12 +72,28 @@ static bool wait_off(struct back *b, int64_t end_us, struct err *e)
     }
 }
 
+/* Before it is asked, and, as 0, when it has gone off: in between it may go off when we are gone.
+ */
+static int note_asked(struct back *b, int64_t wall_us, struct err *e)
+{
+    struct record *note = record_new();
+    int rc;
+
+    record_set_int(note, "asked_wall_us", wall_us);
+    rc = journal_write(b->run.journal, note, true, e);
+    record_free(note);
+    return rc;
+}
+
 static bool shut_down(struct back *b, enum domain_shutdown how, struct err *e)
 {
     struct err why = ERR_INIT;
     int64_t end = mono_in_ms(b->run.conf->stop_ms);
-    int rc = vm_call(b, call_shutdown, NULL, how, b->run.conf->libvirt_ms, "shut down", &why);
+    int rc;
 
+    if (note_asked(b, wall_us(), e) < 0)
+        return false;
+    rc = vm_call(b, call_shutdown, NULL, how, b->run.conf->libvirt_ms, "shut down", &why);
     if (rc == 0 || why.code == ERR_TIMEOUT || why.code == ERR_CANCELLED)
         b->off_by_us = end; /* it was asked, or may have been */
     if (rc == 0)
@@ -96,21 +113,15 @@ int vm_check_off(struct back *b, struct err *e)
     return state == DOMAIN_OFF ? 0 : vm_taken_by_others(b, state, e);
 }
 
-int step_stop(void *back, struct err *e)
+/* Asked by an earlier restore, it may have gone off since. */
+static bool asked_off(struct back *b, struct err *e)
 {
-    struct back *b = back;
-    bool off;
+    return wait_off(b, 0, e) || (!err_is_set(e) && shut_down(b, DOMAIN_BY_AGENT, e)) ||
+           (!err_is_set(e) && loop_check(b->run.loop, e) == 0 && shut_down(b, DOMAIN_BY_ACPI, e));
+}
 
-    b->down_us = mono_us();
-    if (!b->ran)
-        return b->saved ? forget_saved(b, e) : 0;
-    if (loop_check(b->run.loop, e) < 0)
-        return -1;
-    b->stopped = true;
-    off = shut_down(b, DOMAIN_BY_AGENT, e) ||
-          (!err_is_set(e) && loop_check(b->run.loop, e) == 0 && shut_down(b, DOMAIN_BY_ACPI, e));
-    if (off || err_is_set(e))
-        return off ? 0 : -1;
+static int end_by_force(struct back *b, struct err *e)
+{
     if (loop_check(b->run.loop, e) < 0)
         return -1;
     if (!b->force)
@@ -122,12 +133,52 @@ int step_stop(void *back, struct err *e)
     return vm_call(b, vm_call_destroy, NULL, 0, VM_LIFE_MS(b), "end the domain", e);
 }
 
+/* Our own journal says by now that the VM ran, and here that it was asked: the other is no more
+ * needed. */
+static int take_left_over(struct back *b, struct err *e)
+{
+    struct journal *journal;
+    struct record *left;
+    int64_t asked = 0;
+    int rc;
+
+    if (!b->left)
+        return 0;
+    if (journal_take_over(&journal, &left, b->run.conf->state_dir, b->left, e) < 0)
+        return -1;
+    (void)record_int(left, "asked_wall_us", &asked);
+    record_free(left);
+    rc = note_asked(b, asked, e);
+    journal_close(journal, rc == 0);
+    b->off_by_us = b->down_us;
+    return rc;
+}
+
+int step_stop(void *back, struct err *e)
+{
+    struct back *b = back;
+
+    b->down_us = mono_us();
+    if (b->saved && forget_saved(b, e) < 0)
+        return -1;
+    if (!b->ran)
+        return 0;
+    if (loop_check(b->run.loop, e) < 0 || take_left_over(b, e) < 0)
+        return -1;
+    b->stopped = true;
+    if (!asked_off(b, e) && (err_is_set(e) || end_by_force(b, e) < 0))
+        return -1;
+    return note_asked(b, 0, e);
+}
+
 /* As it was: with its old definition, which the newer steps' undo has put back, and with volumes
  * that it may use; where that failed recover starts it. A guest that was asked and not waited for
- * to the end is on its way down, and would be off a moment after we said that it runs. */
+ * to the end is on its way down, and would be off a moment after we said that it runs: so it is
+ * waited for here, and by recover. */
 int step_stop_undo(void *back, struct err *e)
 {
     struct back *b = back;
+    struct err why = ERR_INIT;
 
     if (!b->stopped || b->committed || b->defined || b->fenced)
         return 0;
@@ -139,10 +190,15 @@ int step_stop_undo(void *back, struct err *e)
                            "domain '%s' was asked to shut down, and libvirt does not tell whether "
                            "it has: cbsnap-coord recover looks again (%.200s)",
                            b->run.domain_name, e->msg);
-        run_note(&b->run, "domain '%s' was asked to shut down and may still do so: look at it",
-                 b->run.domain_name);
-        return 0;
+        if (b->off_by_us == 0)
+            return 0;
+        return err_set(e, ERR_LOOK,
+                       "domain '%s' was asked to shut down and may still do so: once it is off, "
+                       "cbsnap-coord recover starts it again, or another restore goes on with it",
+                       b->run.domain_name);
     }
+    if (note_asked(b, 0, &why) < 0)
+        log_warn("%s", why.msg); /* recover waits for it in vain, no more */
     if (vm_call(b, vm_call_start, NULL, 0, VM_LIFE_MS(b), "start again", e) < 0)
         return err_set(e, ERR_LOOK,
                        "domain '%s' is as before, but off: start it with virsh start %s (%.200s)",

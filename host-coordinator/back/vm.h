@@ -16,6 +16,8 @@ int vm_call(struct back *b, domain_call_fn *fn, const char *text, enum domain_sh
 domain_call_fn vm_call_start, vm_call_destroy;
 /* *ret_by_guest, if wanted: as domain_ops.state(). */
 int vm_read_state(struct back *b, enum domain_state *ret, bool *ret_by_guest, struct err *e);
+/* How long after it was asked to shut down a guest may still do so. */
+#define VM_GOES_MS(b) ((b)->run.conf->stop_ms * INT64_C(10))
 /* Still off? Whoever starts it meanwhile, an administrator or an HA manager, does not ask us. */
 int vm_check_off(struct back *b, struct err *e);
 /* The error of that, by what it is instead of off. It is theirs from now on, and stays as they have

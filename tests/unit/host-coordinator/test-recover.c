@@ -309,9 +309,85 @@ static void a_vm_that_is_gone_is_told(void **state)
     assert_int_equal(storage_memory_volumes(w.array), 6);
 }
 
-/* ---- migrated away, or saved
- * ----------------------------------------------------------------------------
- */
+/* ---- killed while the guest was waited for --------------------------------------------------- */
+
+static void keep_this_journal(void *arg)
+{
+    struct store_names ids = {.count = 0};
+    AUTO_FREE char *command = NULL;
+
+    (void)arg;
+    if (journal_names(&ids, w.dir, NULL) < 0 || ids.count != 1)
+        abort(); /* this is libvirt's thread */
+    (void)snprintf(k.journal, sizeof(k.journal), "%s/journal/%s.jsonl", w.dir, ids.names[0]);
+    command = xasprintf("cp '%s' '%s'", k.journal, k.kept);
+    if (system(command) != 0)
+        abort();
+    store_names_release(&ids);
+}
+
+/* It was asked, and goes off when nobody waits for it any more. */
+static void a_guest_that_was_asked_is_waited_for(void **state)
+{
+    const struct wanted plans[] = {switching, in_place};
+
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        const char *problem;
+
+        (void)teardown(state);
+        (void)setup(state);
+        domain_fake_on(FAKE_SHUTDOWN, keep_this_journal, NULL);
+        (void)world_run(plans[n]);
+        assert_int_equal(rename(k.kept, k.journal), 0);
+        domain_fake_define("db", w.definition, true);
+        problem = world_recover();
+        assert_non_null(problem);
+        assert_non_null(strstr(problem, "may do so until"));
+        assert_int_equal(world_journals(), 1);
+        domain_fake_power("db", false);
+        assert_null(world_recover());
+        assert_true(domain_fake_runs("db"));
+        assert_int_equal(world_journals(), 0);
+    }
+}
+
+/* Nobody would live to see that it is over. */
+static void a_guest_that_was_asked_in_the_far_future_is_let_be(void **state)
+{
+    FILE *f;
+
+    (void)state;
+    (void)die_late(switching, "begin stop");
+    f = fopen(k.journal, "ae");
+    assert_true(f && fputs("{\"asked_wall_us\":9223372036854775807}\n", f) >= 0);
+    (void)fclose(f);
+    domain_fake_define("db", w.definition, true);
+    assert_null(world_recover());
+    assert_int_equal(world_journals(), 0);
+}
+
+static void no_room_in_stop(struct back *b, const char *event)
+{
+    (void)b;
+    if (strstr(event, " stop"))
+        no_room(strcmp(event, "begin stop") == 0);
+}
+
+/* What a recover would not know of might go off when nobody waits for it any more. */
+static void a_guest_is_asked_only_when_that_is_written_down(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    w.hook = no_room_in_stop;
+    t = world_run(switching);
+    assert_int_equal(t.status, 4);
+    assert_non_null(strstr(t.e.msg, "cannot write the journal"));
+    assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 0);
+    assert_world(world_ended_wrong(&t), "no room");
+}
+
+/* ---- migrated away, or saved ----------------------------------------------------------------- */
 
 /* The words of the recover of the one journal there is. */
 static void expect_recovered(const char *words)
@@ -466,6 +542,9 @@ int main(void)
         T(a_vm_that_was_moved_and_is_off_is_started),
         T(a_vm_that_cannot_be_ended_keeps_what_it_runs_from),
         T(a_vm_that_is_gone_is_told),
+        T(a_guest_that_was_asked_is_waited_for),
+        T(a_guest_that_was_asked_in_the_far_future_is_let_be),
+        T(a_guest_is_asked_only_when_that_is_written_down),
         T(a_vm_that_was_migrated_away_is_not_started),
         T(a_vm_whose_memory_was_saved_is_not_started),
         T(a_live_run_is_left_alone),

@@ -58,15 +58,128 @@ static void an_imported_definition_is_to_be_agreed_to(void **state)
 
 /* ---- the guest does not go ------------------------------------------------------------------- */
 
-static void a_guest_that_stays_up_is_left_alone(void **state)
+/* It stays up for now, and may go off later; recover knows of it. */
+static struct tale ask_in_vain(struct wanted wanted)
 {
-    (void)state;
+    struct tale t;
+
     w.conf.stop_ms = 20;
     domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_NEVER);
     domain_fake_set_shutdown(DOMAIN_BY_ACPI, FAKE_NEVER);
-    expect(world_run(switching), 4, "did not shut down in 20 ms");
+    t = world_run(wanted);
+    expect(t, 5, "domain 'db' was asked to shut down and may still do so");
+    assert_non_null(strstr(t.e.msg, "did not shut down in 20 ms"));
+    assert_true(domain_fake_runs("db"));
+    assert_int_equal(world_journals(), 1);
+    return t;
+}
+
+static void a_guest_that_stays_up_is_left_alone(void **state)
+{
+    (void)state;
+    ask_in_vain(switching);
     assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 2);
     assert_int_equal(domain_fake_did("db", FAKE_DESTROY), 0);
+}
+
+/* Nobody asked it, so it stays up. */
+static void a_guest_that_cannot_be_asked_is_as_before(void **state)
+{
+    (void)state;
+    domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_ABSENT);
+    domain_fake_set_shutdown(DOMAIN_BY_ACPI, FAKE_ABSENT);
+    expect(world_run(switching), 4, "did not shut down");
+}
+
+/* It goes off after all, when nobody waits for it any more. */
+static void a_guest_that_goes_off_late_is_started_by_recover(void **state)
+{
+    const struct wanted plans[] = {switching, in_place};
+
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        struct tale t;
+
+        (void)world_teardown(state);
+        (void)world_setup(state);
+        t = ask_in_vain(plans[n]);
+        domain_fake_power("db", false);
+        assert_world(world_recovered_wrong(&t), "it was off");
+        assert_int_equal(domain_fake_did("db", FAKE_START), 1);
+    }
+}
+
+/* While it may still go off its journal stays, and a person is told; then it is over. */
+static void a_guest_that_never_goes_off_is_let_be_by_recover(void **state)
+{
+    const struct wanted plans[] = {switching, in_place};
+
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        struct tale t;
+        const char *problem;
+
+        (void)world_teardown(state);
+        (void)world_setup(state);
+        t = ask_in_vain(plans[n]);
+        w.conf.stop_ms = 3600000;
+        problem = world_recover();
+        assert_non_null(problem);
+        assert_non_null(strstr(problem, "was asked to shut down and may do so until"));
+        assert_int_equal(world_journals(), 1);
+        w.conf.stop_ms = 0;
+        assert_null(world_recover());
+        t.status = 4;
+        assert_world(world_ended_wrong(&t), "it runs");
+    }
+}
+
+/* Who wants it off has no need to wait: also when it has gone off meanwhile. */
+static void another_restore_goes_on_with_a_guest_that_was_asked(void **state)
+{
+    const struct wanted not_started = {.method = BACK_SWITCH, .no_start = true};
+    const struct {
+        struct wanted first, second;
+        bool off;
+    } cases[] = {
+        {switching, forced, false},     {switching, switching, true},
+        {in_place, switching, true},    {switching, in_place, true},
+        {switching, not_started, true}, {switching, not_started, false},
+    };
+
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        (void)world_teardown(state);
+        (void)world_setup(state);
+        (void)ask_in_vain(cases[n].first);
+        domain_fake_power("db", !cases[n].off);
+        if (!cases[n].second.force)
+            domain_fake_set_shutdown(DOMAIN_BY_AGENT, 0);
+        expect(world_run(cases[n].second), 0, NULL);
+        assert_null(world_recover());
+        assert_true(domain_fake_runs("db") == !cases[n].second.no_start);
+    }
+}
+
+/* And if it fails, the VM is as before the first: it runs. */
+static void another_restore_that_fails_starts_it_again(void **state)
+{
+    (void)state;
+    (void)ask_in_vain(switching);
+    domain_fake_power("db", false);
+    storage_memory_fault(w.array, MEMORY_CLONE, "id-log", MEMORY_REFUSES, 1);
+    expect(world_run(switching), 4, NULL);
+    assert_int_equal(domain_fake_did("db", FAKE_START), 1);
+    assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 2);
+}
+
+static void another_restore_that_is_refused_leaves_that_to_recover(void **state)
+{
+    (void)state;
+    (void)ask_in_vain(switching);
+    storage_memory_free(w.array, "id-log", 0);
+    assert_int_equal(world_run(switching).status, 3);
+    assert_int_equal(world_journals(), 1);
+    domain_fake_power("db", false);
+    assert_null(world_recover());
+    assert_true(domain_fake_runs("db"));
 }
 
 static void a_guest_that_stays_up_is_ended_by_force(void **state)
@@ -140,6 +253,21 @@ static void a_signal_while_the_guest_goes_down_starts_it_again(void **state)
     expect(world_run(switching), 4, "cancelled");
     assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 1);
     assert_int_equal(domain_fake_did("db", FAKE_START), 1);
+}
+
+static void a_signal_while_the_guest_stays_up_leaves_it_to_recover(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    w.conf.stop_ms = 20;
+    domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_NEVER);
+    domain_fake_on(FAKE_SHUTDOWN, kill_us, NULL);
+    t = world_run(switching);
+    expect(t, 5, "may still do so");
+    assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 1);
+    domain_fake_power("db", false);
+    assert_world(world_recovered_wrong(&t), "it was off");
 }
 
 /* ---- somebody starts it ---------------------------------------------------------------------- */
@@ -662,10 +790,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(an_imported_definition_is_to_be_agreed_to),
         T(a_guest_that_stays_up_is_left_alone),
+        T(a_guest_that_cannot_be_asked_is_as_before),
+        T(a_guest_that_goes_off_late_is_started_by_recover),
+        T(a_guest_that_never_goes_off_is_let_be_by_recover),
+        T(another_restore_goes_on_with_a_guest_that_was_asked),
+        T(another_restore_that_fails_starts_it_again),
+        T(another_restore_that_is_refused_leaves_that_to_recover),
         T(a_guest_that_stays_up_is_ended_by_force),
         T(a_guest_without_qemu_ga_is_asked_by_acpi),
         T(a_guest_that_is_ended_while_it_goes_down_was_not_clean),
         T(a_signal_while_the_guest_goes_down_starts_it_again),
+        T(a_signal_while_the_guest_stays_up_leaves_it_to_recover),
         T(a_vm_that_somebody_starts_meanwhile_keeps_what_it_has),
         T(a_vm_that_somebody_starts_from_the_set_is_left_running),
         T(a_vm_that_was_migrated_away_is_refused),
