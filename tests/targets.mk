@@ -183,8 +183,8 @@ BACK_WORLD_OBJ := $(call objs,$(addprefix tests/unit/host-coordinator/back_,worl
 $(call objs,$(wildcard tests/unit/host-coordinator/back_*.c)): \
 	CPPFLAGS += $(call pc_cflags,cmocka $(COORD_PC))
 $(addprefix $(BUILD)/unit/host-coordinator/,test-restore test-restore-broken test-restore-killed \
-	test-restore-refused test-restore-definition test-restore-late test-verify test-recover \
-	test-recover-set test-inventory test-orphans): \
+	test-restore-refused test-restore-definition test-restore-late test-restore-stop test-verify \
+	test-recover test-recover-set test-inventory test-orphans): \
 	$(BACK_WORLD_OBJ)
 
 # the world of the tests that break a snapshot

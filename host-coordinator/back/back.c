@@ -38,6 +38,7 @@ void back_release(struct back *b)
     for (size_t n = 0; n < b->count; n++)
         release_volume(&b->volumes[n]);
     free(b->volumes);
+    free(b->left);
     free(b->old_definition);
     if (b->secret_definition)
         wipe(b->secret_definition, strlen(b->secret_definition));

@@ -68,10 +68,13 @@ struct back {
     struct back_volume *volumes;
     size_t count;
 
-    bool ran;           /* the VM ran when we came */
-    bool clean;         /* and was shut down by its guest */
+    bool ran;           /* the VM ran when we came, or when `left` came */
+    bool clean;         /* and went off by a shutdown of its guest, as libvirt saw it */
+    bool saved;         /* it was off with its memory saved, which is to be thrown away */
     bool stopped;       /* we asked it to go */
-    int64_t off_by_us;  /* how long a guest that was asked is waited for */
+    char *left;         /* an earlier restore that only asked it to go; this one goes on with it */
+    int64_t off_by_us;  /* how long a guest that was asked is waited for; 0: it was not asked */
+    int64_t asked_us;   /* recover: when the dead run asked it, wall clock; 0: or it went off */
     bool defined;       /* the new definition is libvirt's: the set's state from here on */
     bool define_unsure; /* or may yet become it */
     bool committed;     /* in place: a volume may have been rolled back, there is only forward */
@@ -139,7 +142,7 @@ int step_newer(void *back, struct err *e);    /* snapshots newer than the set's 
 int step_rollback(void *back, struct err *e); /* from here on there is only forward */
 int step_unfence(void *back, struct err *e);
 
-/* ---- vm.c: the domain --------------------------------------------------------------------- */
+/* ---- vm.c, stop.c, define.c, throwaway.c: the domain ---------------------------------------- */
 
 int step_find_vm(void *back, struct err *e); /* opens it */
 int step_look_vm(void *back, struct err *e); /* its state and definition, once it is locked */

@@ -30,7 +30,7 @@ static int call_look_at(struct domain_call *c, struct err *e)
     struct err why = ERR_INIT;
 
     if (c->ops->open(&c->opened, c->uri, c->text, e) < 0 ||
-        c->ops->state(c->opened, &c->state, e) < 0)
+        c->ops->state(c->opened, &c->state, NULL, e) < 0)
         return -1;
     if (c->ops->definition(c->opened, &c->definition, &why) < 0 && why.code != ERR_NOT_FOUND) {
         *e = why;

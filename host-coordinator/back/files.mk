@@ -11,6 +11,7 @@ COORD_SRC += \
 	host-coordinator/back/restore.c \
 	host-coordinator/back/rollback.c \
 	host-coordinator/back/safety.c \
+	host-coordinator/back/stop.c \
 	host-coordinator/back/throwaway.c \
 	host-coordinator/back/tidy.c \
 	host-coordinator/back/verify.c \

@@ -6,6 +6,7 @@
  *   a snapshot                 its snapshots are removed, unless record and appliance have it whole
  *   verify                     throw-away VM and clones are removed
  *   restore, not yet defined   clones are removed, and the VM is started if it had run
+ *   restore, guest asked       it is started if it is off; if not, the journal stays for a while
  *   restore, defined           the VM is as the set says; it is started
  *   in place, not committed    the volumes are opened again, and the VM is started if it had run
  *   in place, committed        all volumes are rolled back, and the rest of the plan is done
@@ -83,7 +84,9 @@ static void take_state(struct back *b, const struct record *j)
     /* one written before 0.1.0's last changes does not say so: none was started unopened */
     b->opened = record_bool(j, "opened") || (b->committed && recover_begun(j, "start"));
     b->stopped = b->ran;
-    b->safety = recover_begun(j, "safety");
+    (void)record_int(j, "asked_wall_us", &b->asked_us);
+    /* the step is begun in any case */
+    b->safety = recover_begun(j, "safety") && !record_bool(j, "no_safety");
     b->old_definition = old ? xstrdup(old) : NULL;
     if (id)
         (void)snprintf(b->run.set, sizeof(b->run.set), "%s", id);
@@ -136,6 +139,37 @@ static int start_if(struct back *b, bool wanted, enum domain_state state, struct
         return 0;
     b->start = true;
     return step(b, "start", step_start, e);
+}
+
+/* One that was migrated away runs there, if at all, and is not started here as well; nor is one
+ * whose memory a start of ours would throw away. */
+static const char *power_words(bool wanted, enum domain_state state)
+{
+    if (state == DOMAIN_AWAY)
+        return ", and was migrated away";
+    if (state == DOMAIN_SAVED)
+        return ", and its memory is saved: virsh start goes on with it";
+    return wanted ? ", and runs" : "";
+}
+
+/* Once its journal is gone nobody starts a guest again that goes off late. One that has not for so
+ * long will not any more; nor is one waited for that a clock which was wrong has asked next year.
+ */
+static int check_going(struct back *b, enum domain_state state, struct err *e)
+{
+    int64_t now = wall_us(), goes = VM_GOES_MS(b) * 1000, until;
+    char at[32];
+
+    if ((state != DOMAIN_RUNS && state != DOMAIN_OTHER) || b->asked_us > now + goes)
+        return 0;
+    until = b->asked_us + goes;
+    if (b->asked_us == 0 || now >= until)
+        return 0;
+    return err_set(e, ERR_LOOK,
+                   "domain '%s' runs, but was asked to shut down and may do so until %s: "
+                   "cbsnap-coord recover starts it again once it is off, and lets it be once that "
+                   "time is over",
+                   b->run.domain_name, clock_iso(until, at));
 }
 
 /* The VM stays as it was, so there is nothing to keep safe. */
@@ -192,25 +226,26 @@ static int remove_left(struct back *b, const struct record *j, struct err *e)
 }
 
 /* What is left over is gone, as far as anybody has seen. */
-static void told_switch(struct recovery *ret, const struct back *b, const char *words)
+static void told_switch(struct recovery *ret, const struct back *b, const char *words,
+                        const char *power)
 {
     size_t unknown = back_safety_unknown(b);
 
     if (unknown == 0)
-        recovery_told(ret, "domain '%s' %s", b->run.domain_name, words);
+        recovery_told(ret, "domain '%s' %s%s", b->run.domain_name, words, power);
     else
         recovery_told(
             ret,
-            "domain '%s' %s; of %zu volumes no safety snapshot was seen, and one that comes "
+            "domain '%s' %s%s; of %zu volumes no safety snapshot was seen, and one that comes "
             "later is told by prune --orphans",
-            b->run.domain_name, words, unknown);
+            b->run.domain_name, words, power, unknown);
 }
 
 /* First the VM serves again, then what is left over goes. */
 static int undo_switch(struct back *b, const struct record *j, enum domain_state state, bool there,
                        struct recovery *ret, struct err *e)
 {
-    if ((there && step_define_undo(b, e) < 0) ||
+    if (check_going(b, state, e) < 0 || (there && step_define_undo(b, e) < 0) ||
         (b->method == BACK_SWITCH && start_if(b, b->ran, state, e) < 0))
         return -1;
     if (b->method == BACK_SWITCH)
@@ -220,7 +255,7 @@ static int undo_switch(struct back *b, const struct record *j, enum domain_state
     if (b->method == BACK_COPY)
         recovery_told(ret, "no domain '%s' was made, and its clones are gone", b->to);
     else
-        told_switch(ret, b, b->ran ? "is as before, and runs" : "is as before");
+        told_switch(ret, b, "is as before", power_words(b->ran, state));
     return 0;
 }
 
@@ -238,7 +273,7 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
     if (record_bool(j, "vm_as_before")) { /* it may be another's since, or gone */
         if (remove_left(b, j, e) < 0)
             return -1;
-        told_switch(ret, b, "was as before, and what the restore had made is gone");
+        told_switch(ret, b, "was as before, and what the restore had made is gone", "");
         return 0;
     }
     if (there == 0 && b->method == BACK_SWITCH)
@@ -249,8 +284,8 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
         return undo_switch(b, j, state, there > 0, ret, e);
     if (start_if(b, start, state, e) < 0 || back_report_recovered(b, j, e) < 0)
         return -1;
-    recovery_told(ret, "domain '%s' is what set %s says%s", name, b->id,
-                  start ? ", and runs; verify the set, or look at it" : "");
+    recovery_told(ret, "domain '%s' is what set %s says%s%s", name, b->id,
+                  power_words(start, state), start ? "; verify the set, or look at it" : "");
     return 0;
 }
 
@@ -258,6 +293,8 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
  * has written since must not be rolled back. */
 static int finish_in_place(struct back *b, enum domain_state state, struct err *e)
 {
+    if (!b->opened && (state == DOMAIN_AWAY || state == DOMAIN_SAVED))
+        return vm_taken_by_others(b, state, e);
     /* one that somebody has started meanwhile has no volumes that it could use */
     if (!b->opened && state != DOMAIN_OFF)
         return err_set(e, ERR_LOOK,
@@ -285,17 +322,18 @@ static int recover_in_place(struct back *b, const struct record *j, struct recov
         return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to",
                        b->run.domain_name);
     if (!b->committed) {
-        if (step_unfence(b, e) < 0 || start_if(b, b->ran, state, e) < 0)
+        if (check_going(b, state, e) < 0 || step_unfence(b, e) < 0 ||
+            start_if(b, b->ran, state, e) < 0)
             return -1;
         recovery_told(ret, "domain '%s' is as before%s", b->run.domain_name,
-                      b->ran ? ", and runs" : "");
+                      power_words(b->ran, state));
         return 0;
     }
     if (finish_in_place(b, state, e) < 0 || start_if(b, start, state, e) < 0 ||
         back_report_recovered(b, j, e) < 0)
         return -1;
-    recovery_told(ret, "domain '%s' is what set %s says%s", b->run.domain_name, b->id,
-                  start ? ", and runs; look at it" : "");
+    recovery_told(ret, "domain '%s' is what set %s says%s%s", b->run.domain_name, b->id,
+                  power_words(start, state), start ? "; look at it" : "");
     return 0;
 }
 

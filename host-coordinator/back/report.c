@@ -57,6 +57,7 @@ int step_journal(void *back, struct err *e)
         record_set_text(head, "domain.uuid", b->run.ops->uuid(b->run.domain));
     record_set_bool(head, "ran", b->ran);
     record_set_bool(head, "start", b->start);
+    record_set_bool(head, "no_safety", !b->safety);
     record_set_text(head, "old_definition", b->old_definition);
     for (size_t n = 0; n < b->count; n++) {
         struct record *v = record_append(head, "volumes");

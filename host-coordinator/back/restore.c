@@ -151,6 +151,22 @@ static bool went_back_with(const struct back *b, const struct record *journal)
             strcmp(act, back_method_name(BACK_IN_PLACE)) == 0);
 }
 
+/* All that it has done is to ask the guest to shut down, which then did not, or not yet. A restore
+ * wants just that, so it goes on from there; and puts the VM back to what that one found. */
+static bool only_asked(const struct record *journal)
+{
+    int64_t asked = 0;
+
+    return record_int(journal, "asked_wall_us", &asked) && asked != 0;
+}
+
+static void go_on_with(struct back *b, const char *id)
+{
+    free(b->left);
+    b->left = xstrdup(id);
+    b->ran = true;
+}
+
 /* A restore that lives would have the VM's lock, which is ours. What a dead one has left is to be
  * finished or undone first: its recover would take this one's work for its own. */
 static int check_left(struct back *b, struct err *e)
@@ -167,7 +183,9 @@ static int check_left(struct back *b, struct err *e)
             *e = why;
             rc = -1;
         }
-        if (journal && went_back_with(b, journal))
+        if (journal && went_back_with(b, journal) && only_asked(journal))
+            go_on_with(b, ids.names[n]);
+        else if (journal && went_back_with(b, journal))
             rc = err_set(e, ERR_REFUSED,
                          "restore '%s' of domain '%s' died and is not over: cbsnap-coord recover "
                          "finishes or undoes it, then try again",

@@ -75,6 +75,16 @@ static int look_up(struct back *b, struct set_volume *v, struct err *e)
     return err_is_set(e) ? -1 : 0;
 }
 
+static const char *reason(const struct back *b)
+{
+    if (b->clean)
+        return "the guest had shut down, and the VM was off";
+    if (b->saved)
+        return "the VM was off, but its guest's memory had been saved, which is not in the set";
+    return b->ran ? "the VM was off, but libvirt has not seen its guest shut down"
+                  : "the VM was off; how its guest had ended is not known";
+}
+
 static void judge(struct back *b)
 {
     struct record *rec = b->run.record;
@@ -83,10 +93,7 @@ static void judge(struct back *b)
     report_ended(&b->run);
     record_clear(rec, "reasons");
     record_set_text(rec, "verdict", b->clean ? "filesystem" : "crash");
-    record_append_text(rec, "reasons",
-                       b->clean ? "the guest had shut down, and the VM was off"
-                       : b->ran ? "the VM was off, but its guest had been ended"
-                                : "the VM was off; how its guest had ended is not known");
+    record_append_text(rec, "reasons", reason(b));
     record_set_text(rec, "safety_of", b->id);
 }
 

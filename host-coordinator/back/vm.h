@@ -13,9 +13,16 @@
  * opened becomes the run's domain. ERR_TIMEOUT, ERR_CANCELLED: it may be done, now or later. */
 int vm_call(struct back *b, domain_call_fn *fn, const char *text, enum domain_shutdown how,
             int patience_ms, const char *what, struct err *e);
-domain_call_fn vm_call_destroy;
+domain_call_fn vm_call_start, vm_call_destroy;
+/* *ret_by_guest, if wanted: as domain_ops.state(). */
+int vm_read_state(struct back *b, enum domain_state *ret, bool *ret_by_guest, struct err *e);
+/* How long after it was asked to shut down a guest may still do so. */
+#define VM_GOES_MS(b) ((b)->run.conf->stop_ms * INT64_C(10))
 /* Still off? Whoever starts it meanwhile, an administrator or an HA manager, does not ask us. */
 int vm_check_off(struct back *b, struct err *e);
+/* The error of that, by what it is instead of off. It is theirs from now on, and stays as they have
+ * it. */
+int vm_taken_by_others(struct back *b, enum domain_state state, struct err *e);
 /* The live XML of the run's domain, which tells where the agent's port is. Once it is defined with
  * clones it must run from them. */
 int vm_read_live(struct back *b, struct err *e);

@@ -46,7 +46,8 @@ static const struct usage_option restore_options[] = {
     {0, "in-place", NULL, "roll the VM's own volumes back; newer sets are lost, see --force"},
     {0, "no-safety", NULL, "keep no set of the present state"},
     {0, "no-start", NULL, "leave the VM off"},
-    {0, "force", NULL, "end a guest that does not shut down; lose what preflight lists"},
+    {0, "force", NULL,
+     "end a guest that does not shut down or is saved; lose what preflight lists"},
     {0},
 };
 

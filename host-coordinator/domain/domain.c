@@ -184,6 +184,7 @@ const struct domain_ops domain_libvirt = {
     .define = domain_define,
     .create = domain_create,
     .start = domain_start,
+    .forget_saved = domain_forget_saved,
     .shutdown = domain_shutdown,
     .destroy = domain_destroy,
     .undefine = domain_undefine,

@@ -57,7 +57,9 @@ struct disk_writes { /* of one disk, since the domain started */
 enum agent_freeze { AGENT_THAWED, AGENT_FROZEN };
 
 enum domain_state {
-    DOMAIN_OFF,   /* shut off, or crashed: no QEMU */
+    DOMAIN_OFF,   /* shut off, or crashed: no QEMU here; other hosts are not asked */
+    DOMAIN_AWAY,  /* off here since it was migrated: another host has it */
+    DOMAIN_SAVED, /* off, and libvirt keeps its memory, with which the next start goes on */
     DOMAIN_RUNS,  /* or blocked */
     DOMAIN_OTHER, /* paused, suspended, on its way down: QEMU is there */
 };
@@ -111,8 +113,11 @@ struct domain_ops {
      */
     int (*channel)(struct domain *d, const char *name, int *ret_fd, struct err *e);
 
-    /* ERR_NOT_FOUND for a transient domain that has ended. */
-    int (*state)(struct domain *d, enum domain_state *ret, struct err *e);
+    /* ERR_NOT_FOUND for a transient domain that has ended; fails too where it cannot be told
+     * whether one that is off is SAVED. *ret_by_guest, if wanted: it is OFF, and libvirt saw its
+     * guest shut down, which is neither a crash nor somebody's destroy. A libvirtd that was started
+     * since has forgotten that, and says OFF of one that is AWAY. */
+    int (*state)(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e);
     /* The definition that the next start takes, secrets left out; the caller frees. ERR_NOT_FOUND
      * for a domain without one (transient). */
     int (*definition)(struct domain *d, char **ret, struct err *e);
@@ -131,9 +136,11 @@ struct domain_ops {
      * ERR_REFUSED when its name or UUID is another domain's, or runs already. */
     int (*create)(struct domain **ret, const char *uri, const char *xml, struct err *e);
     /* Of a defined domain that is off; one that is up already is a success, though it may be
-     * paused: state() tells. Always a boot: the memory of a managed save is thrown away, for it
+     * paused: state() tells. Always a boot: the memory of one that is SAVED is thrown away, for it
      * knows nothing of disks that went back. */
     int (*start)(struct domain *d, struct err *e);
+    /* Throws the memory of one that is SAVED away; of another one it is a success. */
+    int (*forget_saved)(struct domain *d, struct err *e);
     /* Asks the guest to shut down and returns; state() tells when it has, and it may never. By the
      * agent it comes back within a minute, often when the guest has gone off; ERR_LIBVIRT when
      * qemu-ga does not answer, and BY_ACPI is the other way. ERR_REFUSED when it is off. */

@@ -76,8 +76,9 @@ int domain_adopt(struct domain **ret, struct domain *d, virDomainPtr dom);
 
 /* domain_ops: life.c */
 int domain_running(struct domain *d, struct err *e);
-int domain_state(struct domain *d, enum domain_state *ret, struct err *e);
+int domain_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e);
 int domain_start(struct domain *d, struct err *e);
+int domain_forget_saved(struct domain *d, struct err *e);
 int domain_shutdown(struct domain *d, enum domain_shutdown how, struct err *e);
 int domain_destroy(struct domain *d, struct err *e);
 /* domain_ops: definition.c */
@@ -88,8 +89,9 @@ int domain_define(struct domain **ret, const char *uri, const char *xml, struct 
 int domain_create(struct domain **ret, const char *uri, const char *xml, struct err *e);
 int domain_undefine(struct domain *d, struct err *e);
 
-/* The state of virDomainGetState; `active`: QEMU is there (virDomainIsActive). */
-enum domain_state state_from(int state, bool active);
+/* State and reason of virDomainGetState; `active`: QEMU is there (virDomainIsActive). */
+enum domain_state state_from(int state, int reason, bool active);
+bool is_by_guest(int state, int reason);
 /* "7.2.22" of 7002022, as libvirt counts; the caller frees. "" of 0. */
 char *version_text(unsigned long version);
 

@@ -41,14 +41,15 @@ int domain_running(struct domain *d, struct err *e)
                    state == VIR_DOMAIN_PAUSED ? "resume" : "start", d->name);
 }
 
-enum domain_state state_from(int state, bool active)
+enum domain_state state_from(int state, int reason, bool active)
 {
     switch (state) {
     case VIR_DOMAIN_RUNNING:
     case VIR_DOMAIN_BLOCKED:
         return DOMAIN_RUNS;
     case VIR_DOMAIN_SHUTOFF:
-        return DOMAIN_OFF;
+        /* the host that it left keeps its definition, unless told otherwise */
+        return reason == VIR_DOMAIN_SHUTOFF_MIGRATED ? DOMAIN_AWAY : DOMAIN_OFF;
     case VIR_DOMAIN_CRASHED:
         /* with on_crash "preserve" QEMU stays, and with it what has the disks open */
         return active ? DOMAIN_OTHER : DOMAIN_OFF;
@@ -57,22 +58,41 @@ enum domain_state state_from(int state, bool active)
     }
 }
 
-int domain_state(struct domain *d, enum domain_state *ret, struct err *e)
+bool is_by_guest(int state, int reason)
+{
+    return state == VIR_DOMAIN_SHUTOFF && reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN;
+}
+
+/* -1: it cannot be told. A driver without managed save has none. */
+static int has_saved(struct domain *d)
+{
+    int rc = virDomainHasManagedSaveImage(d->dom, 0);
+
+    return rc < 0 && last_code() == VIR_ERR_NO_SUPPORT ? 0 : rc;
+}
+
+int domain_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e)
 {
     HOLD(d);
-    int state, reason, active = 0;
+    int state, reason, active = 0, saved = 0;
+    enum domain_state found;
 
     if (virDomainGetState(d->dom, &state, &reason, 0) < 0 ||
         (state == VIR_DOMAIN_CRASHED && (active = virDomainIsActive(d->dom)) < 0))
         return libvirt_error(e, "read the state of", d->name);
-    *ret = state_from(state, active == 1);
+    found = state_from(state, reason, active == 1);
+    if (found == DOMAIN_OFF && (saved = has_saved(d)) < 0)
+        return libvirt_error(e, "ask for a managed save of", d->name);
+    *ret = saved ? DOMAIN_SAVED : found;
+    if (ret_by_guest)
+        *ret_by_guest = is_by_guest(state, reason);
     return 0;
 }
 
 /*
  * A managed save is the memory of a guest that had other disks than those it would wake up with: it
- * would write its old cache over them. The flag is only given when there is one, since libvirt's
- * drivers without managed save do not know it.
+ * would write its old cache over them. The flag is only given when there may be one, since
+ * libvirt's drivers without managed save do not know it.
  */
 int domain_start(struct domain *d, struct err *e)
 {
@@ -85,7 +105,7 @@ int domain_start(struct domain *d, struct err *e)
         return 0;
     if (rc < 0)
         return libvirt_error(e, "start", d->name);
-    if (virDomainHasManagedSaveImage(d->dom, 0) == 1)
+    if (has_saved(d) != 0)
         flags |= VIR_DOMAIN_START_FORCE_BOOT;
     if (virDomainCreateWithFlags(d->dom, flags) == 0)
         return 0;
@@ -95,6 +115,21 @@ int domain_start(struct domain *d, struct err *e)
         rc = 0;
     else
         rc = libvirt_error_from(e, "start", d->name, why);
+    virFreeError(why);
+    return rc;
+}
+
+int domain_forget_saved(struct domain *d, struct err *e)
+{
+    HOLD(d);
+    virError *why;
+    int rc = 0;
+
+    if (virDomainManagedSaveRemove(d->dom, 0) == 0)
+        return 0;
+    why = virSaveLastError();
+    if (has_saved(d) != 0)
+        rc = libvirt_error_from(e, "throw away the managed save of", d->name, why);
     virFreeError(why);
     return rc;
 }

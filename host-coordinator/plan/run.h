@@ -163,6 +163,7 @@ struct domain_call {
     char *definition; /* NULL: it has none */
     struct domain_host host;
     enum domain_state state;
+    bool by_guest; /* it is off, and its guest shut down */
     struct domain_fs_list fs;
     struct disk_writes *writes;
     size_t count;

@@ -306,6 +306,7 @@ const struct domain_ops domain_fake = {
     .define = fake_define,
     .create = fake_create,
     .start = fake_start,
+    .forget_saved = fake_forget_saved,
     .shutdown = fake_shutdown,
     .destroy = fake_destroy,
     .undefine = fake_undefine,

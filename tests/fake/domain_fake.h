@@ -40,6 +40,7 @@ enum domain_fn {
     FAKE_DEFINE,
     FAKE_CREATE,
     FAKE_START,
+    FAKE_FORGET_SAVED,
     FAKE_SHUTDOWN,
     FAKE_DESTROY,
     FAKE_UNDEFINE,
@@ -101,6 +102,11 @@ const char *domain_fake_fn_name(enum domain_fn fn);
 void domain_fake_define(const char *name, const char *xml, bool running);
 /* An admin starts it, or pulls its plug. */
 void domain_fake_power(const char *name, bool on);
+/* An admin has libvirt save its memory: it is off, and the next one who starts it, other than by
+ * start(), has it go on with the QEMU that it was, its disks included. */
+void domain_fake_save(const char *name);
+/* An admin moves it to another host; the definition stays. */
+void domain_fake_migrate(const char *name);
 
 #define FAKE_NEVER  (-1) /* the guest is asked and stays up */
 #define FAKE_ABSENT (-2) /* nobody is there to be asked: shutdown() fails with ERR_LIBVIRT */

@@ -38,13 +38,16 @@ static struct {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *const fn_names[] = {
-    [FAKE_OPEN] = "open",         [FAKE_RUNNING] = "running",   [FAKE_XML] = "xml",
-    [FAKE_FILESYSTEMS] = "fs",    [FAKE_PING] = "ping",         [FAKE_STATUS] = "status",
-    [FAKE_FREEZE] = "freeze",     [FAKE_THAW] = "thaw",         [FAKE_WRITES] = "writes",
-    [FAKE_CHANNEL] = "channel",   [FAKE_STATE] = "state",       [FAKE_DEFINITION] = "definition",
-    [FAKE_HOST] = "host",         [FAKE_DEFINE] = "define",     [FAKE_CREATE] = "create",
-    [FAKE_START] = "start",       [FAKE_SHUTDOWN] = "shutdown", [FAKE_DESTROY] = "destroy",
-    [FAKE_UNDEFINE] = "undefine",
+    [FAKE_OPEN] = "open",         [FAKE_RUNNING] = "running",
+    [FAKE_XML] = "xml",           [FAKE_FILESYSTEMS] = "fs",
+    [FAKE_PING] = "ping",         [FAKE_STATUS] = "status",
+    [FAKE_FREEZE] = "freeze",     [FAKE_THAW] = "thaw",
+    [FAKE_WRITES] = "writes",     [FAKE_CHANNEL] = "channel",
+    [FAKE_STATE] = "state",       [FAKE_DEFINITION] = "definition",
+    [FAKE_HOST] = "host",         [FAKE_DEFINE] = "define",
+    [FAKE_CREATE] = "create",     [FAKE_START] = "start",
+    [FAKE_SHUTDOWN] = "shutdown", [FAKE_DESTROY] = "destroy",
+    [FAKE_UNDEFINE] = "undefine", [FAKE_FORGET_SAVED] = "forget_saved",
 };
 
 pthread_mutex_t *fake_mutex(void)

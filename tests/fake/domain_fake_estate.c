@@ -14,17 +14,34 @@ struct fake_estate estate;
 
 /* ---- domains --------------------------------------------------------------------------------- */
 
-void estate_go_off(struct fake_vm *vm)
+void estate_go_off(struct fake_vm *vm, bool by_guest)
 {
     free(vm->live);
     vm->live = NULL;
     vm->off_at_us = 0;
+    vm->away = false;
+    vm->by_guest = by_guest;
+}
+
+void estate_forget_saved(struct fake_vm *vm)
+{
+    free(vm->saved);
+    vm->saved = NULL;
+}
+
+void estate_go_on(struct fake_vm *vm, const char *xml)
+{
+    if (vm->live)
+        return;
+    vm->live = xstrdup(xml);
+    vm->away = vm->by_guest = false;
+    estate_forget_saved(vm);
 }
 
 bool estate_exists(struct fake_vm *vm)
 {
     if (vm->off_at_us != 0 && mono_us() >= vm->off_at_us)
-        estate_go_off(vm);
+        estate_go_off(vm, true);
     return vm->definition || vm->live;
 }
 
@@ -168,7 +185,7 @@ int estate_running(struct fake_vm *vm, struct err *e)
 /* Without a definition nothing is left of it. */
 void estate_owner_gone(struct fake_vm *vm)
 {
-    estate_go_off(vm);
+    estate_go_off(vm, false);
 }
 
 void estate_reset(void)
@@ -176,6 +193,7 @@ void estate_reset(void)
     for (size_t n = 0; n < estate.count; n++) {
         free(estate.vms[n].definition);
         free(estate.vms[n].live);
+        free(estate.vms[n].saved);
     }
     memset(&estate, 0, sizeof(estate));
 }
@@ -190,9 +208,10 @@ void domain_fake_define(const char *name, const char *xml, bool running)
     estate.strict = true;
     set_uuid(vm, xml);
     estate_replace(&vm->definition, xml);
-    estate_go_off(vm);
+    estate_go_off(vm, false);
+    estate_forget_saved(vm);
     if (running)
-        estate_replace(&vm->live, xml);
+        estate_go_on(vm, xml);
 }
 
 void domain_fake_power(const char *name, bool on)
@@ -203,9 +222,27 @@ void domain_fake_power(const char *name, bool on)
     if (!vm || !estate_exists(vm))
         abort();
     if (!on)
-        estate_go_off(vm);
-    else if (!vm->live)
-        estate_replace(&vm->live, vm->definition);
+        estate_go_off(vm, false);
+    else
+        estate_go_on(vm, vm->saved ? vm->saved : vm->definition);
+}
+
+void domain_fake_save(const char *name)
+{
+    AUTO_LOCK(lock, fake_mutex());
+    struct fake_vm *vm = by_name(name);
+
+    if (!vm || !estate_exists(vm) || !vm->live)
+        abort();
+    estate_replace(&vm->saved, vm->live);
+    estate_go_off(vm, false);
+}
+
+void domain_fake_migrate(const char *name)
+{
+    domain_fake_power(name, false);
+    AUTO_LOCK(lock, fake_mutex());
+    by_name(name)->away = true;
 }
 
 void domain_fake_set_shutdown(enum domain_shutdown how, int ms)

@@ -20,7 +20,10 @@ struct fake_vm {
     char name[64], uuid[40];
     char *definition;  /* NULL: transient, or gone */
     char *live;        /* NULL: off */
+    char *saved;       /* what its QEMU was, when its memory was saved */
     int64_t off_at_us; /* the guest was asked and will be off then; 0: nobody asked */
+    bool away;         /* off since it was migrated */
+    bool by_guest;     /* off since its guest shut down */
     unsigned did[FAKE_FN_COUNT];
 };
 
@@ -68,7 +71,9 @@ char *fake_definition_locked(const struct domain *d);
 bool estate_exists(struct fake_vm *vm);
 /* What libvirt says when a handle outlives its domain; NULL is there. */
 int estate_still_there(struct fake_vm *vm, struct err *e);
-void estate_go_off(struct fake_vm *vm);
+void estate_go_off(struct fake_vm *vm, bool by_guest);
+void estate_go_on(struct fake_vm *vm, const char *xml); /* with it, or as it is if it is on */
+void estate_forget_saved(struct fake_vm *vm);
 void estate_replace(char **text, const char *with);
 /* The domain that this XML may define: a new one, or the one with both its name and its UUID. */
 int estate_place(const char *xml, struct fake_vm **ret, struct err *e);
@@ -83,12 +88,13 @@ void estate_owner_gone(struct fake_vm *vm);
 void estate_reset(void);
 
 /* domain_ops: domain_fake_life.c */
-int fake_state(struct domain *d, enum domain_state *ret, struct err *e);
+int fake_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e);
 int fake_definition(struct domain *d, char **ret, struct err *e);
 int fake_host(struct domain *d, struct domain_host *ret, struct err *e);
 int fake_define(struct domain **ret, const char *uri, const char *xml, struct err *e);
 int fake_create(struct domain **ret, const char *uri, const char *xml, struct err *e);
 int fake_start(struct domain *d, struct err *e);
+int fake_forget_saved(struct domain *d, struct err *e);
 int fake_shutdown(struct domain *d, enum domain_shutdown how, struct err *e);
 int fake_destroy(struct domain *d, struct err *e);
 int fake_undefine(struct domain *d, struct err *e);

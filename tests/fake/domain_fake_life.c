@@ -8,7 +8,14 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 
-int fake_state(struct domain *d, enum domain_state *ret, struct err *e)
+static enum domain_state state_of(const struct fake_vm *vm)
+{
+    if (!vm || vm->live)
+        return DOMAIN_RUNS;
+    return vm->away ? DOMAIN_AWAY : vm->saved ? DOMAIN_SAVED : DOMAIN_OFF;
+}
+
+int fake_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e)
 {
     CALL;
     struct fake_vm *vm;
@@ -19,7 +26,9 @@ int fake_state(struct domain *d, enum domain_state *ret, struct err *e)
     vm = fake_vm_locked(d);
     if (estate_still_there(vm, e) < 0)
         return -1;
-    *ret = !vm || vm->live ? DOMAIN_RUNS : DOMAIN_OFF;
+    if (ret_by_guest)
+        *ret_by_guest = vm && vm->by_guest;
+    *ret = state_of(vm);
     return 0;
 }
 
@@ -88,7 +97,7 @@ int fake_create(struct domain **ret, const char *uri, const char *xml, struct er
         return -1;
     if (vm->live)
         return err_set(e, ERR_REFUSED, "domain '%s' runs already", vm->name);
-    estate_replace(&vm->live, xml);
+    estate_go_on(vm, xml);
     vm->did[FAKE_CREATE]++;
     *ret = fake_handle_locked(vm->name, vm);
     (*ret)->creator = true;
@@ -108,8 +117,24 @@ int fake_start(struct domain *d, struct err *e)
         return -1;
     if (!vm || vm->live)
         return 0;
-    estate_replace(&vm->live, vm->definition);
+    estate_go_on(vm, vm->definition);
     vm->did[FAKE_START]++;
+    return 0;
+}
+
+int fake_forget_saved(struct domain *d, struct err *e)
+{
+    CALL;
+    struct fake_vm *vm;
+
+    if (fake_begin(FAKE_FORGET_SAVED, e) < 0)
+        return -1;
+    AUTO_LOCK(lock, fake_mutex());
+    vm = fake_vm_locked(d);
+    if (estate_still_there(vm, e) < 0)
+        return -1;
+    if (vm)
+        estate_forget_saved(vm);
     return 0;
 }
 
@@ -148,7 +173,7 @@ int fake_destroy(struct domain *d, struct err *e)
     /* as the real one: of a transient domain nothing is left, and that is what was asked for */
     if (!vm || !estate_exists(vm) || !vm->live)
         return 0;
-    estate_go_off(vm);
+    estate_go_off(vm, false);
     vm->did[FAKE_DESTROY]++;
     return 0;
 }
@@ -170,6 +195,7 @@ int fake_undefine(struct domain *d, struct err *e)
         return err_set(e, ERR_REFUSED, "domain '%s' is running, not shut off", vm->name);
     free(vm->definition);
     vm->definition = NULL;
+    estate_forget_saved(vm);
     vm->did[FAKE_UNDEFINE]++;
     return 0;
 }

@@ -151,10 +151,12 @@ static int domain_channel(struct domain *d, const char *name, int *ret_fd, struc
     return no(e, "open the channel");
 }
 
-static int domain_state(struct domain *d, enum domain_state *ret, struct err *e)
+static int domain_state(struct domain *d, enum domain_state *ret, bool *ret_by_guest, struct err *e)
 {
     (void)e;
     *ret = d->runs ? DOMAIN_RUNS : DOMAIN_OFF;
+    if (ret_by_guest)
+        *ret_by_guest = !d->runs;
     return 0;
 }
 
@@ -176,6 +178,12 @@ static int domain_start(struct domain *d, struct err *e)
 {
     (void)e;
     d->runs = true;
+    return 0;
+}
+
+static int domain_forget_saved(struct domain *d, struct err *e)
+{
+    (void)d, (void)e;
     return 0;
 }
 
@@ -214,6 +222,7 @@ const struct domain_ops world_domain = {
     .define = domain_define,
     .create = domain_define,
     .start = domain_start,
+    .forget_saved = domain_forget_saved,
     .shutdown = domain_shutdown,
     .destroy = domain_destroy,
     .undefine = domain_destroy,

@@ -82,12 +82,15 @@ static int show_secrets(struct domain *d, struct err *e)
 static int show_state(struct domain *d, struct err *e)
 {
     static const char *const names[] = {
-        [DOMAIN_OFF] = "off", [DOMAIN_RUNS] = "runs", [DOMAIN_OTHER] = "other"};
+        [DOMAIN_OFF] = "off",   [DOMAIN_AWAY] = "away",   [DOMAIN_SAVED] = "saved",
+        [DOMAIN_RUNS] = "runs", [DOMAIN_OTHER] = "other",
+    };
     enum domain_state s;
+    bool by_guest;
 
-    if (ops->state(d, &s, e) < 0)
+    if (ops->state(d, &s, &by_guest, e) < 0)
         return -1;
-    printf("state %s\n", names[s]);
+    printf("state %s%s\n", names[s], by_guest ? " by its guest" : "");
     return 0;
 }
 
@@ -115,6 +118,11 @@ static int shutdown_acpi(struct domain *d, struct err *e)
 static int run_start(struct domain *d, struct err *e)
 {
     return ops->start(d, e);
+}
+
+static int run_forget_saved(struct domain *d, struct err *e)
+{
+    return ops->forget_saved(d, e);
 }
 
 static int run_destroy(struct domain *d, struct err *e)
@@ -218,6 +226,7 @@ static const struct {
     {"state", show_state},
     {"host", show_host},
     {"start", run_start},
+    {"forget-saved", run_forget_saved},
     {"shutdown-agent", shutdown_agent},
     {"shutdown-acpi", shutdown_acpi},
     {"destroy", run_destroy},
@@ -290,7 +299,7 @@ static bool ends(struct domain *d, struct err *e)
     enum domain_state s;
 
     for (int n = 0; n < 100; n++) {
-        if (ops->state(d, &s, e) < 0)
+        if (ops->state(d, &s, NULL, e) < 0)
             return e->code == ERR_NOT_FOUND;
         usleep(100000);
     }

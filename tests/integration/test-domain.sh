@@ -118,7 +118,7 @@ cat >"$dir/db1.xml" <<XML
 </domain>
 XML
 says 'a domain is defined, starts, is told to go, and is forgotten' \
-    "state off|definition of db1 $uuid|state runs|state runs|state off|" \
+    "state off|definition of db1 $uuid|state runs|state runs|state off by its guest|" \
     define test:///default "$dir/db1.xml" state definition start state start state shutdown-acpi \
     state undefine
 says 'one that is ended is off, also when it was' 'state off|state off|' \
@@ -204,10 +204,14 @@ test_life() {
         create "$session" "$dir/tiny.xml"
     # its memory knows of other disks
     virsh -q -c "$session" managedsave tiny >"$dir/out" 2>"$dir/err" &&
-        drive "$session" tiny state start && grep -qx 'state off' "$dir/out" &&
+        drive "$session" tiny state start && grep -qx 'state saved' "$dir/out" &&
         virsh -c "$session" domstate --reason tiny >"$dir/out" && grep -q booted "$dir/out" &&
         virsh -c "$session" dominfo tiny >"$dir/out" && grep -q 'Managed save: *no' "$dir/out"
     result $? 'a start is a boot, also of one whose memory was saved'
+    virsh -q -c "$session" managedsave tiny >"$dir/out" 2>"$dir/err" &&
+        drive "$session" tiny state forget-saved state forget-saved &&
+        [ "$(tr '\n' '|' <"$dir/out")" = 'state saved|state off|' ]
+    result $? 'and is off once its memory was thrown away'
     drive "$session" tiny destroy undefine
 }
 

@@ -150,8 +150,17 @@ static enum domain_state state_of(struct domain *d)
 {
     enum domain_state s = DOMAIN_OTHER;
 
-    assert_int_equal(domain_fake.state(d, &s, NULL), 0);
+    assert_int_equal(domain_fake.state(d, &s, NULL, NULL), 0);
     return s;
+}
+
+static bool by_guest(struct domain *d)
+{
+    enum domain_state s;
+    bool by_guest = false;
+
+    assert_int_equal(domain_fake.state(d, &s, &by_guest, NULL), 0);
+    return by_guest;
 }
 
 /* A definition that is replaced shows at the next start, and not before. */
@@ -269,6 +278,7 @@ static void test_shutdown(void **state)
     for (int n = 0; n < 500 && state_of(d) == DOMAIN_RUNS; n++)
         usleep(10000);
     assert_int_equal(state_of(d), DOMAIN_OFF);
+    assert_true(by_guest(d));
     assert_int_equal(domain_fake.shutdown(d, DOMAIN_BY_ACPI, &e), -1);
     assert_int_equal(e.code, ERR_REFUSED);
     domain_fake_power("db1", true);
@@ -276,7 +286,40 @@ static void test_shutdown(void **state)
     assert_int_equal(domain_fake.shutdown(d, DOMAIN_BY_AGENT, &e), 0);
     assert_false(domain_fake_runs("db1"));
     assert_int_equal(domain_fake_did("db1", FAKE_SHUTDOWN), 3);
+    domain_fake_power("db1", true);
+    domain_fake_migrate("db1");
+    assert_int_equal(state_of(d), DOMAIN_AWAY);
+    assert_int_equal(domain_fake.start(d, &e), 0);
+    assert_int_equal(state_of(d), DOMAIN_RUNS);
+    domain_fake_power("db1", false);
+    assert_int_equal(state_of(d), DOMAIN_OFF);
+    assert_false(by_guest(d));
     domain_fake.close(d);
+}
+
+/* Who wakes it up has the QEMU that it was, whatever was defined since; a start of ours boots. */
+static void test_saved(void **state)
+{
+    struct domain *d = NULL, *again = NULL;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    domain_fake_define("db1", DB1, true);
+    assert_int_equal(domain_fake.open(&d, "", "db1", &e), 0);
+    domain_fake_save("db1");
+    assert_int_equal(state_of(d), DOMAIN_SAVED);
+    assert_int_equal(domain_fake.define(&again, "", DB1_MOVED, &e), 0);
+    domain_fake_power("db1", true);
+    assert_string_equal(domain_fake_live("db1"), DB1);
+    domain_fake_save("db1");
+    assert_int_equal(domain_fake.start(d, &e), 0);
+    assert_string_equal(domain_fake_live("db1"), DB1_MOVED);
+    domain_fake_save("db1");
+    assert_int_equal(domain_fake.forget_saved(d, &e), 0);
+    assert_int_equal(domain_fake.forget_saved(d, &e), 0);
+    assert_int_equal(state_of(d), DOMAIN_OFF);
+    domain_fake.close(d);
+    domain_fake.close(again);
 }
 
 /* What a call was told to let fail changes nothing. */
@@ -349,6 +392,7 @@ int main(void)
         TEST(test_taken),
         TEST(test_transient),
         TEST(test_shutdown),
+        TEST(test_saved),
         TEST(test_acts_of_life),
         TEST(test_without_estate),
     };

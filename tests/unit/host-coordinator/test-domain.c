@@ -214,16 +214,34 @@ static void test_freeze_status(void **state)
 static void test_states(void **state)
 {
     (void)state;
-    assert_int_equal(state_from(VIR_DOMAIN_RUNNING, true), DOMAIN_RUNS);
-    assert_int_equal(state_from(VIR_DOMAIN_BLOCKED, true), DOMAIN_RUNS);
-    assert_int_equal(state_from(VIR_DOMAIN_SHUTOFF, false), DOMAIN_OFF);
-    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, false), DOMAIN_OFF);
-    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, true), DOMAIN_OTHER);
-    assert_int_equal(state_from(VIR_DOMAIN_PAUSED, true), DOMAIN_OTHER);
-    assert_int_equal(state_from(VIR_DOMAIN_SHUTDOWN, true), DOMAIN_OTHER);
-    assert_int_equal(state_from(VIR_DOMAIN_PMSUSPENDED, true), DOMAIN_OTHER);
-    assert_int_equal(state_from(VIR_DOMAIN_NOSTATE, false), DOMAIN_OTHER);
-    assert_int_equal(state_from(99, false), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_RUNNING, 0, true), DOMAIN_RUNS);
+    assert_int_equal(state_from(VIR_DOMAIN_BLOCKED, 0, true), DOMAIN_RUNS);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTOFF, 0, false), DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_DESTROYED, false),
+                     DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_MIGRATED, false),
+                     DOMAIN_AWAY);
+    /* the same number means another thing there */
+    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, VIR_DOMAIN_SHUTOFF_MIGRATED, false),
+                     DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, 0, false), DOMAIN_OFF);
+    assert_int_equal(state_from(VIR_DOMAIN_CRASHED, 0, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_PAUSED, 0, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_SHUTDOWN, 0, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_PMSUSPENDED, 0, true), DOMAIN_OTHER);
+    assert_int_equal(state_from(VIR_DOMAIN_NOSTATE, 0, false), DOMAIN_OTHER);
+    assert_int_equal(state_from(99, 0, false), DOMAIN_OTHER);
+}
+
+/* The same numbers are reasons of other states, too. */
+static void test_reasons(void **state)
+{
+    (void)state;
+    for (int reason = 0; reason < 32; reason++)
+        assert_int_equal(is_by_guest(VIR_DOMAIN_SHUTOFF, reason),
+                         reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN);
+    assert_false(is_by_guest(VIR_DOMAIN_RUNNING, VIR_DOMAIN_SHUTOFF_SHUTDOWN));
+    assert_false(is_by_guest(VIR_DOMAIN_CRASHED, VIR_DOMAIN_SHUTOFF_SHUTDOWN));
 }
 
 static void test_versions(void **state)
@@ -260,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_no_counters),
         cmocka_unit_test(test_freeze_status),
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_local_uris),
     };

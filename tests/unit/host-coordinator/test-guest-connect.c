@@ -104,7 +104,8 @@ static void test_greet_in_steps(void **state)
     assert_int_equal(port_connect(w->loop, peer_path(w->peer), in_ms(5000), &fd, &e), 0);
     assert_int_equal(guest_begin(&w->guest, w->loop, fd, "port", world_on_event, w, &e), 0);
     assert_int_equal(guest_greet(w->guest, in_ms(50), &e), -1);
-    assert_int_equal(e.code, ERR_TIMEOUT);
+    /* busy: on a machine that is, nobody has taken the connection by then */
+    assert_true(e.code == ERR_TIMEOUT || e.code == ERR_BUSY);
     e = ERR_INIT;
     assert_int_equal(guest_greet(w->guest, in_ms(5000), &e), 0);
     assert_false(guest_gone(w->guest, &e));

@@ -237,6 +237,32 @@ static void a_vm_that_runs_on_its_old_volumes_stays_there(void **state)
     assert_int_equal(storage_memory_volumes(w.array), 3);
 }
 
+/* Died before it had told of itself. It names the safety set that there is, and none else. */
+static void a_restore_is_told_with_the_safety_set_that_it_took(void **state)
+{
+    for (int n = 0; n < 2; n++) {
+        const struct wanted wanted = {.method = BACK_SWITCH, .no_safety = n == 0};
+        const struct record *told;
+        struct record *set;
+        struct tale t;
+
+        (void)teardown(state);
+        (void)setup(state);
+        t = die_late(wanted, "end define");
+        set = store_load(w.dir, SET_ID, NULL);
+        record_clear(set, "restores");
+        assert_int_equal(store_save(w.dir, "db", SET_ID, set, NULL), 0);
+        record_free(set);
+        assert_null(world_recover());
+        set = store_load(w.dir, SET_ID, NULL);
+        told = record_at(set, "restores", 0);
+        assert_string_equal(record_text(told, "id"), t.run);
+        assert_true(wanted.no_safety == !record_text(told, "safety"));
+        assert_true(wanted.no_safety == !world_promises(t.run));
+        record_free(set);
+    }
+}
+
 static void a_vm_that_was_moved_and_is_off_is_started(void **state)
 {
     (void)state;
@@ -281,6 +307,144 @@ static void a_vm_that_is_gone_is_told(void **state)
     assert_non_null(strstr(problem, "'db' is gone"));
     assert_int_equal(world_journals(), 1);
     assert_int_equal(storage_memory_volumes(w.array), 6);
+}
+
+/* ---- killed while the guest was waited for --------------------------------------------------- */
+
+static void keep_this_journal(void *arg)
+{
+    struct store_names ids = {.count = 0};
+    AUTO_FREE char *command = NULL;
+
+    (void)arg;
+    if (journal_names(&ids, w.dir, NULL) < 0 || ids.count != 1)
+        abort(); /* this is libvirt's thread */
+    (void)snprintf(k.journal, sizeof(k.journal), "%s/journal/%s.jsonl", w.dir, ids.names[0]);
+    command = xasprintf("cp '%s' '%s'", k.journal, k.kept);
+    if (system(command) != 0)
+        abort();
+    store_names_release(&ids);
+}
+
+/* It was asked, and goes off when nobody waits for it any more. */
+static void a_guest_that_was_asked_is_waited_for(void **state)
+{
+    const struct wanted plans[] = {switching, in_place};
+
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        const char *problem;
+
+        (void)teardown(state);
+        (void)setup(state);
+        domain_fake_on(FAKE_SHUTDOWN, keep_this_journal, NULL);
+        (void)world_run(plans[n]);
+        assert_int_equal(rename(k.kept, k.journal), 0);
+        domain_fake_define("db", w.definition, true);
+        problem = world_recover();
+        assert_non_null(problem);
+        assert_non_null(strstr(problem, "may do so until"));
+        assert_int_equal(world_journals(), 1);
+        domain_fake_power("db", false);
+        assert_null(world_recover());
+        assert_true(domain_fake_runs("db"));
+        assert_int_equal(world_journals(), 0);
+    }
+}
+
+/* Nobody would live to see that it is over. */
+static void a_guest_that_was_asked_in_the_far_future_is_let_be(void **state)
+{
+    FILE *f;
+
+    (void)state;
+    (void)die_late(switching, "begin stop");
+    f = fopen(k.journal, "ae");
+    assert_true(f && fputs("{\"asked_wall_us\":9223372036854775807}\n", f) >= 0);
+    (void)fclose(f);
+    domain_fake_define("db", w.definition, true);
+    assert_null(world_recover());
+    assert_int_equal(world_journals(), 0);
+}
+
+static void no_room_in_stop(struct back *b, const char *event)
+{
+    (void)b;
+    if (strstr(event, " stop"))
+        no_room(strcmp(event, "begin stop") == 0);
+}
+
+/* What a recover would not know of might go off when nobody waits for it any more. */
+static void a_guest_is_asked_only_when_that_is_written_down(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    w.hook = no_room_in_stop;
+    t = world_run(switching);
+    assert_int_equal(t.status, 4);
+    assert_non_null(strstr(t.e.msg, "cannot write the journal"));
+    assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 0);
+    assert_world(world_ended_wrong(&t), "no room");
+}
+
+/* ---- migrated away, or saved ----------------------------------------------------------------- */
+
+/* The words of the recover of the one journal there is. */
+static void expect_recovered(const char *words)
+{
+    struct store_names ids = {.count = 0};
+    struct recovery r;
+    struct err e = ERR_INIT;
+
+    assert_int_equal(journal_names(&ids, w.dir, NULL), 0);
+    assert_int_equal(ids.count, 1);
+    if (recover_journal(&w.conf, &domain_fake, w.loop, "", ids.names[0], world_storages(),
+                        (struct run_reporter){.arg = NULL}, &r, &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_string_equal(r.outcome, words);
+    recovery_release(&r);
+    store_names_release(&ids);
+    assert_int_equal(world_journals(), 0);
+}
+
+/* It had run, and another host has it by now: started here, it would run twice. */
+static void a_vm_that_was_migrated_away_is_not_started(void **state)
+{
+    const struct {
+        struct wanted wanted;
+        const char *at, *words;
+    } cases[] = {
+        {switching, "end stop", "domain 'db' is as before, and was migrated away"},
+        {in_place, "end stop", "domain 'db' is as before, and was migrated away"},
+        {switching, "end define",
+         "domain 'db' is what set " SET_ID " says, and was migrated away; verify the set, or look "
+         "at it"},
+    };
+
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        unsigned starts;
+
+        (void)teardown(state);
+        (void)setup(state);
+        (void)die_late(cases[n].wanted, cases[n].at);
+        starts = domain_fake_did("db", FAKE_START);
+        domain_fake_migrate("db");
+        expect_recovered(cases[n].words);
+        assert_int_equal(domain_fake_did("db", FAKE_START), starts);
+    }
+}
+
+/* libvirt-guests has saved it when the host went down, say: a start of ours would be a boot. */
+static void a_vm_whose_memory_was_saved_is_not_started(void **state)
+{
+    (void)state;
+    (void)die_late(switching, "end stop");
+    domain_fake_define("db", w.definition, true);
+    domain_fake_save("db");
+    expect_recovered("domain 'db' is as before, and its memory is saved: virsh start goes on with "
+                     "it");
+    domain_fake_power("db", true);
+    assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
 }
 
 /* ---- who else is there ----------------------------------------------------------------------- */
@@ -374,9 +538,15 @@ int main(void)
         T(volumes_are_opened_only_when_that_is_written_down),
         T(a_snapshot_that_is_gone_meanwhile_is_told),
         T(a_vm_that_runs_on_its_old_volumes_stays_there),
+        T(a_restore_is_told_with_the_safety_set_that_it_took),
         T(a_vm_that_was_moved_and_is_off_is_started),
         T(a_vm_that_cannot_be_ended_keeps_what_it_runs_from),
         T(a_vm_that_is_gone_is_told),
+        T(a_guest_that_was_asked_is_waited_for),
+        T(a_guest_that_was_asked_in_the_far_future_is_let_be),
+        T(a_guest_is_asked_only_when_that_is_written_down),
+        T(a_vm_that_was_migrated_away_is_not_started),
+        T(a_vm_whose_memory_was_saved_is_not_started),
         T(a_live_run_is_left_alone),
         T(a_vm_that_another_run_has_waits),
         T(a_restore_waits_for_the_recover_of_one_in_place),

@@ -115,7 +115,8 @@ static void break_point(struct back *b, const char *event)
         break_domain((enum domain_fn)c.point->kind);
 }
 
-/* A guest that heard us after we gave up on it goes off when it likes: that is told in a note. */
+/* A guest that heard us after we gave up on it goes off when it likes. Where the run is over that
+ * is for who has the VM to see; else for recover. */
 static bool goes_off_later(void)
 {
     return !c.point->of_array && c.point->kind == FAKE_SHUTDOWN && c.fault != FAILS;
@@ -132,7 +133,7 @@ static const char *try_point(struct wanted wanted)
     w.hook = break_point;
     t = world_run(wanted);
     world_heal();
-    if (goes_off_later() && !domain_fake_runs("db"))
+    if (goes_off_later() && !domain_fake_runs("db") && world_journals() == 0)
         domain_fake_power("db", true);
     problem = world_ended_wrong(&t);
     if (!problem && t.status == 5 && world_journals() > 0)

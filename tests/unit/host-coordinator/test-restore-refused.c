@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What restore and verify must refuse, ask to be agreed to, wait for, or tell; signals. */
+/* What restore and verify must refuse, ask to be agreed to, or tell; signals. The VM's stop:
+ * test-restore-stop.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,118 +55,6 @@ static void an_imported_definition_is_to_be_agreed_to(void **state)
     set = the_set();
     record_set_text(set, "imported.from", "/mnt/x.json");
     expect(world_run_set(set, forced), 0, NULL);
-}
-
-/* ---- the guest does not go ------------------------------------------------------------------- */
-
-static void a_guest_that_stays_up_is_left_alone(void **state)
-{
-    (void)state;
-    w.conf.stop_ms = 20;
-    domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_NEVER);
-    domain_fake_set_shutdown(DOMAIN_BY_ACPI, FAKE_NEVER);
-    expect(world_run(switching), 4, "did not shut down in 20 ms");
-    assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 2);
-    assert_int_equal(domain_fake_did("db", FAKE_DESTROY), 0);
-}
-
-static void a_guest_that_stays_up_is_ended_by_force(void **state)
-{
-    struct tale t;
-    struct record *safety;
-
-    (void)state;
-    w.conf.stop_ms = 20;
-    domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_NEVER);
-    domain_fake_set_shutdown(DOMAIN_BY_ACPI, FAKE_NEVER);
-    t = world_run(forced);
-    expect(t, 0, NULL);
-    assert_int_equal(domain_fake_did("db", FAKE_DESTROY), 1);
-    safety = store_load(w.dir, t.run, NULL);
-    assert_string_equal(record_text(safety, "verdict"), "crash");
-    record_free(safety);
-}
-
-static void a_guest_without_qemu_ga_is_asked_by_acpi(void **state)
-{
-    struct tale t;
-    struct record *safety;
-
-    (void)state;
-    domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_ABSENT);
-    domain_fake_set_shutdown(DOMAIN_BY_ACPI, 20);
-    t = world_run(switching);
-    expect(t, 0, NULL);
-    safety = store_load(w.dir, t.run, NULL);
-    assert_string_equal(record_text(safety, "verdict"), "filesystem");
-    assert_string_equal(record_text(safety, "safety_of"), SET_ID);
-    record_free(safety);
-}
-
-/* The signal comes while the guest is on its way down: it must not stay there. */
-static void kill_us(void *arg)
-{
-    (void)arg;
-    kill(getpid(), SIGTERM);
-}
-
-static void a_signal_while_the_guest_goes_down_starts_it_again(void **state)
-{
-    (void)state;
-    domain_fake_set_shutdown(DOMAIN_BY_AGENT, 150);
-    domain_fake_on(FAKE_SHUTDOWN, kill_us, NULL);
-    expect(world_run(switching), 4, "cancelled");
-    assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 1);
-    assert_int_equal(domain_fake_did("db", FAKE_START), 1);
-}
-
-/* ---- somebody starts it ---------------------------------------------------------------------- */
-
-static const char *started_at;
-
-static void start_at(struct back *b, const char *event)
-{
-    (void)b;
-    if (strcmp(event, started_at) == 0)
-        domain_fake_power("db", true);
-}
-
-/* It serves from its old volumes: they and it are left, and nothing is said of it that is not so.
- */
-static void a_vm_that_somebody_starts_meanwhile_keeps_what_it_has(void **state)
-{
-    const struct wanted not_started = {.method = BACK_SWITCH, .no_start = true};
-    const struct {
-        struct wanted wanted;
-        const char *at;
-    } cases[] = {
-        {switching, "end stop"},        {switching, "begin define"},
-        {not_started, "begin define"},  {in_place_forced, "end stop"},
-        {in_place_forced, "end newer"},
-    };
-
-    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
-        (void)world_teardown(state);
-        (void)world_setup(state);
-        world_take_set(NEWER_ID);
-        started_at = cases[n].at;
-        w.hook = start_at;
-        expect(world_run(cases[n].wanted), 4, "somebody else started domain 'db'");
-        assert_int_equal(domain_fake_did("db", FAKE_DESTROY), 0);
-        assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
-        assert_true(n == 4 || world_promises(NEWER_ID));
-        /* what was taken of it then is no set to be safe with */
-        assert_true(n > 0 || storage_memory_requests(w.array, MEMORY_CLONE) == 0);
-    }
-}
-
-static void a_vm_that_somebody_starts_from_the_set_is_left_running(void **state)
-{
-    (void)state;
-    started_at = "end define";
-    w.hook = start_at;
-    expect(world_run(switching), 0, NULL);
-    assert_int_equal(domain_fake_did("db", FAKE_START), 0);
 }
 
 /* ---- signals at every step ------------------------------------------------------------------- */
@@ -516,12 +405,6 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(an_imported_definition_is_to_be_agreed_to),
-        T(a_guest_that_stays_up_is_left_alone),
-        T(a_guest_that_stays_up_is_ended_by_force),
-        T(a_guest_without_qemu_ga_is_asked_by_acpi),
-        T(a_signal_while_the_guest_goes_down_starts_it_again),
-        T(a_vm_that_somebody_starts_meanwhile_keeps_what_it_has),
-        T(a_vm_that_somebody_starts_from_the_set_is_left_running),
         T(a_signal_at_any_step_leaves_one_or_the_other),
         T(newer_sets_are_lost_in_place_only_when_agreed_to),
         T(newer_sets_are_lost_one_by_one),
