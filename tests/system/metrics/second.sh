@@ -149,7 +149,7 @@ show_pool_wait() {
         done
     } >"$work/wide.sql"
     second "$(cat "$work/wide.sql")"
-    for try in 1 2 3; do
+    for try in 1 2 3 4 5 6; do
         pool_waits_in_freeze
         within "$counted" $((after - before)) 25% && break
         note "try $try: $counted of $((after - before)): a reading was under way when the agent was stopped"
