@@ -166,7 +166,7 @@ static int run_command(const struct command *cmd, const struct options *o, char 
     c.uri = o->uri ? o->uri : conf.uri;
     c.args = args;
     c.arg_count = count;
-    if ((cmd->needs & DOMAIN_OF_RECORDS) && count > 0) {
+    if ((cmd->needs & RECORDS_DOMAIN) && count > 0) {
         if (store_domain_of(conf.state_dir, args[0], &domain, e) < 0) {
             config_release(&conf);
             return EXIT_USAGE;

@@ -86,12 +86,25 @@ void vm_make_uuid(char uuid[37])
                    r[13], r[14], r[15]);
 }
 
+static bool has_all_disks(const struct back *b, const char *xml)
+{
+    struct domain_xml x = {.disk_count = 0};
+    bool all = domain_xml_parse(&x, xml, NULL) == 0;
+
+    for (size_t n = 0; n < b->count && all; n++)
+        all = domain_xml_disk(&x, b->volumes[n].target) != NULL;
+    domain_xml_release(&x);
+    return all;
+}
+
 const char *vm_set_definition(const struct back *b)
 {
     const char *text = record_text(b->set, "instance.definition");
+    const char *live = record_text(b->set, "instance.live");
 
-    if (!text)
-        text = record_text(b->set, "instance.live");
+    /* a disk that was attached to the running VM only stands in its live XML alone */
+    if (!text || (live && !has_all_disks(b, text) && has_all_disks(b, live)))
+        text = live;
     return text ? text : b->old_definition;
 }
 

@@ -21,15 +21,6 @@
 
 /* ---- does it fit? ---------------------------------------------------------------------------- */
 
-static const struct domain_disk *find_disk(const struct domain_xml *x, const char *target)
-{
-    for (size_t n = 0; n < x->disk_count; n++) {
-        if (strcmp(x->disks[n].target, target) == 0)
-            return &x->disks[n];
-    }
-    return NULL;
-}
-
 /* Disks that the VM got since would be gone with the set's definition. */
 static int check_added(struct back *b, struct err *e)
 {
@@ -43,7 +34,7 @@ static int check_added(struct back *b, struct err *e)
     for (size_t n = 0; n < b->run.xml.disk_count && !err_is_set(e); n++) {
         const struct domain_disk *disk = &b->run.xml.disks[n];
 
-        if (find_disk(&x, disk->target) || back_has_disk(b, disk->target))
+        if (domain_xml_disk(&x, disk->target) || back_has_disk(b, disk->target))
             continue;
         if (b->force)
             run_note(&b->run,
@@ -64,7 +55,7 @@ static int check_same_volumes(struct back *b, struct err *e)
 {
     for (size_t n = 0; n < b->count; n++) {
         const struct back_volume *v = &b->volumes[n];
-        const struct domain_disk *disk = find_disk(&b->run.xml, v->target);
+        const struct domain_disk *disk = domain_xml_disk(&b->run.xml, v->target);
 
         if (!disk || !coverage_volume(disk, &v->volume, 1))
             return err_set(e, ERR_REFUSED,
@@ -183,7 +174,7 @@ static int check_left(struct back *b, struct err *e)
             *e = why;
             rc = -1;
         }
-        if (journal && went_back_with(b, journal) && only_asked(journal))
+        if (journal && went_back_with(b, journal) && only_asked(journal) && !b->left)
             go_on_with(b, ids.names[n]);
         else if (journal && went_back_with(b, journal))
             rc = err_set(e, ERR_REFUSED,

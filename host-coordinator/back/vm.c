@@ -108,6 +108,38 @@ int step_find_vm(void *back, struct err *e)
     return 0;
 }
 
+/* It would be gone with the shutdown: from the safety set, and from the VM, undone or not. */
+static int check_live_only(struct back *b, struct err *e)
+{
+    struct run *r = &b->run;
+    struct domain_job job = domain_job_start(r, call_xml);
+    struct domain_xml live = {.disk_count = 0};
+    struct domain_call *c;
+    int rc;
+
+    if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)
+        return -1;
+    rc = domain_xml_parse(&live, c->xml, e);
+    domain_call_free(c);
+    for (size_t n = 0; n < live.disk_count && rc == 0; n++) {
+        const struct domain_disk *disk = &live.disks[n];
+
+        if (domain_xml_disk(&r->xml, disk->target))
+            continue;
+        if (b->force)
+            run_note(r, "disk '%s' (%s) was attached to the running domain only, and is gone",
+                     disk->target, disk->source);
+        else
+            rc = err_set(e, ERR_REFUSED,
+                         "disk '%s' (%s) is attached to the running domain '%s' only, and is gone "
+                         "when that is shut down: virsh attach-device --config keeps it, --force "
+                         "lets it go",
+                         disk->target, disk->source, r->domain_name);
+    }
+    domain_xml_release(&live);
+    return rc;
+}
+
 int step_look_vm(void *back, struct err *e)
 {
     struct back *b = back;
@@ -144,7 +176,7 @@ int step_look_vm(void *back, struct err *e)
     b->saved = state == DOMAIN_SAVED;
     if (domain_xml_parse(&r->xml, b->old_definition, e) < 0)
         return err_prefix(e, "the definition of domain '%s'", r->domain_name);
-    return 0;
+    return b->ran ? check_live_only(b, e) : 0;
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */

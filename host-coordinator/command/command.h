@@ -47,9 +47,8 @@ enum command_need {
     NEED_LOOP = 1,       /* an event loop that catches signals */
     NEED_APPLIANCES = 2, /* coord.conf and credentials must be whole */
     LIKE_APPLIANCES = 4, /* the same if they are, else without */
-    DOMAIN_OF_RECORDS =
-        16,         /* libvirt is not asked: a UUID as its argument is told by the records */
-    ONLY_TELLS = 8, /* it changes nothing: when its output is lost it was for nothing */
+    ONLY_TELLS = 8,      /* it changes nothing: when its output is lost it was for nothing */
+    RECORDS_DOMAIN = 16, /* its argument; a UUID is told by the records, libvirt is not asked */
 };
 
 struct command {

@@ -98,10 +98,14 @@ static int check_all(struct checked *k, const struct store_names *domains, struc
 
 int show_check(const struct command_context *c, struct err *e)
 {
-    struct checked k = {.c = c, .given = c->arg_count > 0 ? c->args[0] : NULL};
+    struct checked k = {.c = c};
+    AUTO_FREE char *given = NULL;
     struct store_names domains;
     int rc;
 
+    if (c->arg_count > 0 && store_domain_of(c->conf->state_dir, c->args[0], &given, e) < 0)
+        return EXIT_USAGE;
+    k.given = given;
     k.ask.head = command_option(c, "head");
     if (store_domains(&domains, c->conf->state_dir, e) < 0)
         return EXIT_USAGE;

@@ -75,11 +75,10 @@ const struct volume *coverage_volume(const struct domain_disk *disk, const struc
 
 static uint64_t disk_by_target(const struct domain_xml *xml, const char *target)
 {
-    for (size_t n = 0; n < xml->disk_count && n < COVERAGE_MAX_DISKS; n++) {
-        if (strcmp(xml->disks[n].target, target) == 0)
-            return UINT64_C(1) << n;
-    }
-    return 0;
+    const struct domain_disk *disk = domain_xml_disk(xml, target);
+    size_t n = disk ? (size_t)(disk - xml->disks) : COVERAGE_MAX_DISKS;
+
+    return n < COVERAGE_MAX_DISKS ? UINT64_C(1) << n : 0;
 }
 
 static uint64_t disk_by_serial(const struct domain_xml *xml, const char *serial)
@@ -153,16 +152,20 @@ static bool disks_by_list(const struct domain_xml *xml, const struct domain_fs_l
     return known;
 }
 
-/* Without serials the list has to name as many as the guest: libvirt leaves out of it what is no
- * disk of the domain. */
+/* libvirt finds the list's disks by the guest's PCI addresses, which need not be the domain's
+ * (docs/pci-addresses.rst): where serials tell it all it is not asked. Without them it has to name
+ * as many as the guest: libvirt leaves out of it what is no disk of the domain. */
 uint64_t coverage_disks(const Cbsnap__Mount *mount, const struct domain_fs_list *fs,
                         const struct domain_xml *xml, bool *ret_all)
 {
     uint64_t found = 0;
-    bool by_serials = disks_by_serials(xml, mount, &found);
-    bool known = disks_by_list(xml, fs, mount->path, &found);
+    bool known;
 
-    *ret_all = known && found && (by_serials || bits_of(found) == words_of(mount->disk));
+    *ret_all = disks_by_serials(xml, mount, &found);
+    if (*ret_all)
+        return found;
+    known = disks_by_list(xml, fs, mount->path, &found);
+    *ret_all = known && found && bits_of(found) == words_of(mount->disk);
     return found;
 }
 

@@ -63,11 +63,8 @@ static const char *disk_not_in(const struct run *r, const char *definition)
     if (domain_xml_parse(&x, definition, NULL) < 0)
         return NULL; /* that is for those to tell who make it over */
     for (size_t v = 0; v < r->volume_count && !missing; v++) {
-        missing = r->volumes[v].disk->target;
-        for (size_t n = 0; n < x.disk_count && missing; n++) {
-            if (strcmp(x.disks[n].target, missing) == 0)
-                missing = NULL;
-        }
+        if (!domain_xml_disk(&x, r->volumes[v].disk->target))
+            missing = r->volumes[v].disk->target;
     }
     domain_xml_release(&x);
     return missing;
@@ -137,7 +134,6 @@ int step_instance(void *run, struct err *e)
 {
     struct run *r = run;
     struct domain_call *c;
-    const char *chosen;
 
     if (read_instance(r, &c, e) < 0)
         return -1;
@@ -145,10 +141,9 @@ int step_instance(void *run, struct err *e)
     record_set_text(r->record, "instance.hypervisor", c->host.hypervisor);
     record_set_text(r->record, "instance.libvirt", c->host.libvirt);
     record_set_text(r->record, "instance.live", c->xml);
-    chosen = choose_definition(r, c);
-    if (chosen == c->definition)
-        record_set_text(r->record, "instance.definition", chosen);
-    note_way_back(r, chosen);
+    if (c->definition && *c->definition) /* a transient domain has none */
+        record_set_text(r->record, "instance.definition", c->definition);
+    note_way_back(r, choose_definition(r, c));
     domain_call_free(c);
     report_xml(r);
     return 0;

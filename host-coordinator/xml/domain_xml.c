@@ -154,6 +154,15 @@ void domain_xml_release(struct domain_xml *x)
     *x = (struct domain_xml){.name = NULL};
 }
 
+const struct domain_disk *domain_xml_disk(const struct domain_xml *x, const char *target)
+{
+    for (size_t n = 0; n < x->disk_count; n++) {
+        if (strcmp(x->disks[n].target, target) == 0)
+            return &x->disks[n];
+    }
+    return NULL;
+}
+
 const struct domain_channel *domain_xml_channel(const struct domain_xml *x, const char *name)
 {
     for (size_t n = 0; n < x->channel_count; n++) {

@@ -49,6 +49,7 @@ struct domain_xml {
 int domain_xml_parse(struct domain_xml *ret, const char *xml, struct err *e);
 void domain_xml_release(struct domain_xml *x);
 /* NULL if there is none of that name; borrowed from x. */
+const struct domain_disk *domain_xml_disk(const struct domain_xml *x, const char *target);
 const struct domain_channel *domain_xml_channel(const struct domain_xml *x, const char *name);
 
 /*

@@ -100,6 +100,8 @@ const char *domain_fake_fn_name(enum domain_fn fn);
  * <uuid> is its UUID; without one it gets one. The text is copied. Again for the same name: its
  * definition and state are these now. */
 void domain_fake_define(const char *name, const char *xml, bool running);
+/* Of one that is there: its definition is that now, and how it runs is not touched. */
+void domain_fake_redefine(const char *name, const char *xml);
 /* An admin starts it, or pulls its plug. */
 void domain_fake_power(const char *name, bool on);
 /* An admin has libvirt save its memory: it is off, and the next one who starts it, other than by

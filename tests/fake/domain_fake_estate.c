@@ -214,6 +214,16 @@ void domain_fake_define(const char *name, const char *xml, bool running)
         estate_go_on(vm, xml);
 }
 
+void domain_fake_redefine(const char *name, const char *xml)
+{
+    AUTO_LOCK(lock, fake_mutex());
+    struct fake_vm *vm = by_name(name);
+
+    if (!vm || !estate_exists(vm))
+        abort();
+    estate_replace(&vm->definition, xml);
+}
+
 void domain_fake_power(const char *name, bool on)
 {
     AUTO_LOCK(lock, fake_mutex());

@@ -92,6 +92,54 @@ static void with_no_start_it_is_defined_with_its_clones(void **state)
     assert_false(domain_fake_runs("db"));
 }
 
+/* Without the disk vdb. */
+static char *less(const char *xml)
+{
+    const char *at = strstr(xml, "<disk type='network' device='disk'><driver name='qemu' "
+                                 "type='raw'/><source protocol='iscsi' name='iqn.t:lab-log/0'>");
+    const char *end = at ? strstr(at, "</disk>") : NULL;
+
+    assert_non_null(end);
+    return xasprintf("%.*s%s", (int)(at - xml), xml, end + strlen("</disk>"));
+}
+
+/* When the set was taken vdb was attached to the running VM only; now it is in the definition. */
+static void a_disk_that_only_the_live_xml_had_comes_back(void **state)
+{
+    const struct wanted plans[] = {switching, copying, verifying};
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        AUTO_FREE char *without = less(w.definition);
+        struct record *set = store_load(w.dir, SET_ID, NULL);
+
+        record_set_text(set, "instance.definition", without);
+        record_set_text(set, "instance.live", w.definition);
+        expect(world_run_set(set, plans[n]), 0, NULL);
+        world_close();
+        world_open(true);
+    }
+}
+
+/* And this is the VM that has it so now: the safety set, and what an undo starts, would lack it. */
+static void a_vm_that_would_lose_a_disk_is_not_shut_down(void **state)
+{
+    const struct wanted plans[] = {switching, in_place};
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        AUTO_FREE char *without = NULL;
+
+        world_close();
+        world_open(true);
+        without = less(w.definition);
+        domain_fake_redefine("db", without);
+        expect(world_run(plans[n]), 3, "disk 'vdb' (iqn.t:lab-log/0");
+        assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 0);
+    }
+    expect(world_run((struct wanted){.method = BACK_SWITCH, .force = true}), 0, NULL);
+}
+
 /* QEMU's own initiator reads the clone of the whole disk. */
 static void a_partition_is_not_verified(void **state)
 {
@@ -107,6 +155,8 @@ int main(void)
         T(devices_of_the_host_go_back_in_place),
         T(a_clone_is_no_device_before_the_host_logs_in),
         T(with_no_start_it_is_defined_with_its_clones),
+        T(a_disk_that_only_the_live_xml_had_comes_back),
+        T(a_vm_that_would_lose_a_disk_is_not_shut_down),
         T(a_partition_is_not_verified),
     };
 
