@@ -130,10 +130,7 @@ static void check_paths(struct report *r, const struct facts *f)
                 "%s '%s' is on no filesystem of a block device: a snapshot of the disks would not "
                 "hold it; move it",
                 p->role, p->path);
-        else if (m->read_only)
-            say(r, LEVEL_WARN, "files", "%s '%s' is on '%s', which is mounted read-only", p->role,
-                p->path, m->path);
-        else
+        else if (!m->read_only) /* that is a problem, and told as such */
             say(r, LEVEL_OK, "files", "%s '%s' is on '%s' (%s, %s%s%s)", p->role, p->path, m->path,
                 m->fstype, m->disk, *m->serial ? ", serial " : "", m->serial);
     }

@@ -9,6 +9,19 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
+/* No freeze of it could be seen, so the run would end void with writers stopped for nothing. */
+static void refuse_read_only(struct facts *f)
+{
+    for (size_t n = 0; n < f->server.path_count && !err_is_set(&f->problem); n++) {
+        const struct server_path *p = &f->server.paths[n];
+
+        if (f->path_mounts[n] && f->path_mounts[n]->read_only)
+            err_set(&f->problem, ERR_REFUSED,
+                    "%s '%s' is on '%s', which is mounted read-only and cannot be frozen", p->role,
+                    p->path, f->path_mounts[n]->path);
+    }
+}
+
 void facts_read(struct facts *ret, struct mysql_lock *mysql, const struct mysql_login *login)
 {
     struct err e = ERR_INIT;
@@ -28,6 +41,7 @@ void facts_read(struct facts *ret, struct mysql_lock *mysql, const struct mysql_
     ret->path_mounts = xcalloc(ret->server.path_count + 1, sizeof(*ret->path_mounts));
     for (size_t n = 0; n < ret->server.path_count; n++)
         ret->path_mounts[n] = mounts_holding(&ret->mounts, ret->server.paths[n].path);
+    refuse_read_only(ret);
     hookfacts_read(&ret->hook, "");
 }
 

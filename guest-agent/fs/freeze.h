@@ -59,8 +59,9 @@ struct fs_thaw {
     struct fs_thaw *next;
 };
 
-/* Asks for FITHAW on every one; carries on past errors. `results` has fs_set_count() entries and
- * may be NULL. Allocates nothing, and holds no lock while it waits for a disk. */
+/* Asks for FITHAW on every one, and again of each that has a thread as long as one of them has not
+ * answered: it may be frozen meanwhile. Carries on past errors. `results` has fs_set_count()
+ * entries and may be NULL. Allocates nothing, and holds no lock while it waits for a disk. */
 void fs_thaw_begin(struct fs_set *s, struct fs_thaw *t, struct fs_result *results);
 /* True once all have answered, and the call is over: exactly once. False after `wait_ms` without
  * that; < 0: waits as long as it takes. `t`, results and set must stay until then. */

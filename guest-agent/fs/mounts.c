@@ -132,13 +132,13 @@ static size_t follow_links(const char *links, struct disks *disks, int depth)
 /* `dir` is a device's directory in sysfs, all links resolved. */
 static void follow(char *dir, struct disks *disks, int depth)
 {
-    AUTO_FREE char *slaves = xasprintf("%s/slaves", dir);
+    AUTO_FREE char *slaves = NULL;
 
-    if (follow_links(slaves, disks, depth + 1) > 0)
-        return;
-    if (exists(dir, "partition"))
+    if (exists(dir, "partition")) /* of an array, too */
         *strrchr(dir, '/') = '\0';
-    add_disk(dir, disks);
+    slaves = xasprintf("%s/slaves", dir);
+    if (follow_links(slaves, disks, depth + 1) == 0)
+        add_disk(dir, disks);
 }
 
 /* btrfs spans devices by itself: the others are beside the one that is mounted, not below it. */

@@ -21,6 +21,8 @@
 #define THAW_STACK_KIB 128
 /* Their stacks are locked in memory: 8 MiB. What is beyond is thawed in a row. */
 #define THREADS_MAX 64
+/* How often each is thawed again while a call waits for the disk of another. */
+#define AGAIN_MS 250
 
 struct fs_result fs_thaw_one(int fd)
 {
@@ -38,18 +40,36 @@ struct fs_result fs_thaw_one(int fd)
 
 /* ---- the threads ----------------------------------------------------------------------------- */
 
-/* The oldest call that is newer than the one served last; NULL at the end. */
-static struct fs_thaw *next_call(struct fs_set *s, uint64_t served)
+static struct timespec after_ms(int ms)
 {
-    for (;;) {
-        for (struct fs_thaw *t = s->calls; t; t = t->next) {
-            if (t->number > served)
-                return t;
-        }
-        if (s->stop)
-            return NULL;
-        pthread_cond_wait(&s->asked, &s->lock);
+    int64_t us = mono_in_ms(ms);
+
+    return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+}
+
+/* The oldest call that is newer than the one served last. */
+static struct fs_thaw *newer_call(const struct fs_set *s, uint64_t served)
+{
+    struct fs_thaw *t = s->calls;
+
+    while (t && t->number <= served)
+        t = t->next;
+    return t;
+}
+
+/* False at the end. *ret is NULL where no call has come, but one still waits for another's disk:
+ * whoever asked cannot ask again, and qemu-ga may have frozen this filesystem meanwhile. */
+static bool wait_for_call(struct fs_set *s, uint64_t served, struct fs_thaw **ret)
+{
+    while (!(*ret = newer_call(s, served)) && !s->stop) {
+        struct timespec until = after_ms(AGAIN_MS);
+
+        if (!s->calls)
+            pthread_cond_wait(&s->asked, &s->lock);
+        else if (pthread_cond_timedwait(&s->asked, &s->lock, &until) == ETIMEDOUT)
+            return true;
     }
+    return *ret != NULL;
 }
 
 static void *thaw_body(void *arg)
@@ -60,13 +80,15 @@ static void *thaw_body(void *arg)
     uint64_t served = 0;
 
     AUTO_LOCK(held, &s->lock);
-    while ((t = next_call(s, served))) {
+    while (wait_for_call(s, served, &t)) {
         struct fs_result r;
 
-        served = t->number;
+        served = t ? t->number : served;
         pthread_mutex_unlock(&s->lock);
         r = fs_thaw_one(item->fd);
         pthread_mutex_lock(&s->lock);
+        if (!t)
+            continue;
         if (t->results)
             t->results[item - s->items] = r;
         if (--t->left == 0)
@@ -80,9 +102,9 @@ void fs_threads_init(struct fs_set *s)
     pthread_condattr_t attr;
 
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->asked, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->asked, &attr);
     pthread_cond_init(&s->done, &attr);
     pthread_condattr_destroy(&attr);
 }
@@ -159,8 +181,7 @@ static void forget_call(struct fs_set *s, const struct fs_thaw *t)
 
 bool fs_thaw_wait(struct fs_set *s, struct fs_thaw *t, int wait_ms)
 {
-    int64_t until_us = mono_in_ms(wait_ms);
-    struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    struct timespec until = after_ms(wait_ms);
 
     AUTO_LOCK(held, &s->lock);
     while (t->left > 0) {

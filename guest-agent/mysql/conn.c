@@ -293,15 +293,17 @@ static MYSQL *log_in(const struct mysql_login *login, struct err *e)
 }
 
 /* One with a higher number than ours was another server's, before it was started anew. */
-static void end_left(struct conn *c)
+static int end_left(struct conn *c, struct err *e)
 {
     unsigned long left = c->left < c->id ? c->left : 0;
+    struct err why = ERR_INIT;
 
     c->left = 0;
-    if (left == 0 || conn_query(c, READ_TIMEOUT_S * 1000, NULL, NULL, "KILL %lu", left) == 0)
-        return;
-    if (c->my && c->server_errno != SERVER_NO_SUCH_THREAD)
-        c->left = left;
+    if (left == 0 || conn_query(c, READ_TIMEOUT_S * 1000, NULL, &why, "KILL %lu", left) == 0)
+        return 0;
+    if (!c->my || c->server_errno != SERVER_NO_SUCH_THREAD)
+        c->left = left; /* rather than this session, which holds nothing */
+    return c->my ? 0 : err_set(e, why.code, "%s", why.msg);
 }
 
 int conn_open(struct conn *c, struct err *e)
@@ -317,7 +319,8 @@ int conn_open(struct conn *c, struct err *e)
         conn_close(c);
         return -1;
     }
-    end_left(c);
+    if (end_left(c, e) < 0)
+        return -1;
     /* An idle lock connection must not be closed by the server. A day is longer than any lease. */
     return conn_query(c, READ_TIMEOUT_S * 1000, NULL, e,
                       "SET SESSION wait_timeout = 86400, autocommit = 1");

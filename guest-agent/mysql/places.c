@@ -18,20 +18,21 @@
 
 /* ---- links ---- */
 
-static void add_link(struct server_info *s, const char *path)
+static void add_link(struct server_info *s, pid_t pid, const char *path)
 {
     char *target = realpath(path, NULL);
 
     if (!target)
         return; /* dangling: holds no data */
-    if (server_is_below(target, server_datadir(s)))
+    /* and so is one into what is hidden from the server (ProtectHome=, PrivateTmp=) */
+    if (sight_lacks("", pid, target) || server_is_below(target, server_datadir(s)))
         free(target);
     else
         server_add_path(s, "tablespace", target);
 }
 
 /* Symbolic links in `dir` and, if `deeper`, in the directories right below it. */
-static int add_links(struct server_info *s, const char *dir, bool deeper, struct err *e)
+static int add_links(struct server_info *s, pid_t pid, const char *dir, bool deeper, struct err *e)
 {
     DIR *d = opendir(dir);
     struct dirent *entry;
@@ -55,9 +56,9 @@ static int add_links(struct server_info *s, const char *dir, bool deeper, struct
         if (type == DT_UNKNOWN && lstat(path, &st) == 0)
             type = S_ISLNK(st.st_mode) ? DT_LNK : S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
         if (type == DT_LNK)
-            add_link(s, path);
+            add_link(s, pid, path);
         else if (type == DT_DIR && deeper)
-            rc = add_links(s, path, false, e);
+            rc = add_links(s, pid, path, false, e);
     }
     closedir(d);
     return rc;
@@ -148,8 +149,8 @@ int server_find_places(struct server_info *s, const struct identity *id, struct 
 {
     size_t told = s->path_count;
 
-    if (check_sight(s, 0, id->pid, e) < 0 || add_links(s, server_datadir(s), true, e) < 0 ||
-        add_mounts(s, id, e) < 0)
+    if (check_sight(s, 0, id->pid, e) < 0 ||
+        add_links(s, id->pid, server_datadir(s), true, e) < 0 || add_mounts(s, id, e) < 0)
         return -1;
     return check_sight(s, told, id->pid, e);
 }

@@ -82,6 +82,15 @@ int sight_mounts(const char *proc_root, pid_t pid, const char *dir,
     return 0;
 }
 
+bool sight_lacks(const char *proc_root, pid_t pid, const char *path)
+{
+    AUTO_FREE char *root = xasprintf("%s/proc/%d/root", proc_root, (int)pid);
+    AUTO_FREE char *theirs = xasprintf("%s%s", root, path);
+    struct stat st;
+
+    return pid > 0 && stat(theirs, &st) < 0 && is_absence(errno) && stat(root, &st) == 0;
+}
+
 enum sight sight_of(const char *proc_root, pid_t pid, const char *path, struct err *e)
 {
     AUTO_FREE char *root = xasprintf("%s/proc/%d/root", proc_root, (int)pid);

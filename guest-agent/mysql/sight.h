@@ -11,6 +11,7 @@
 #ifndef CBSNAP_MYSQL_SIGHT_H
 #define CBSNAP_MYSQL_SIGHT_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "proto/base/err.h"
@@ -21,6 +22,9 @@ enum sight { SIGHT_SAME, SIGHT_OTHER, SIGHT_UNKNOWN };
  * and so is what neither has. SIGHT_UNKNOWN, with the reason in `e`: process 0, one that is gone or
  * may not be looked at. `proc_root` is "" for the live system; tests give a directory. */
 enum sight sight_of(const char *proc_root, pid_t pid, const char *path, struct err *e);
+
+/* Nothing is there for that process. False also where that cannot be told. */
+bool sight_lacks(const char *proc_root, pid_t pid, const char *path);
 
 /* Tells each place below `dir`, whose links are resolved, at which something is mounted for that
  * process, or for us if it cannot be looked at. `name` is the part of the path below `dir`. Not a

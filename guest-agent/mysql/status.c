@@ -197,7 +197,8 @@ static int leave_the_last_slot(struct mysql_sampler *s, struct err *e)
 static int log_in(struct mysql_sampler *s, struct err *e)
 {
     if (mono_us() < s->not_before_us)
-        return err_set(e, ERR_MYSQL, "the server failed a moment ago; it is left alone for 5 s");
+        return err_set(e, ERR_MYSQL,
+                       "the server failed a moment ago; it is left alone for a while");
     if (conn_open(&s->conn, e) < 0)
         return -1;
     s->deadline_us = mono_in_ms(READING_MS);

@@ -18,7 +18,7 @@ static void stall_by_guest(const struct run *r, struct windows *w)
 
     if (!rel || !rel->has_lock_requested_us || !rel->has_unlocked_us ||
         !run_from_guest(r, rel->lock_requested_us, &from) ||
-        !run_from_guest(r, rel->unlocked_us, &to) || from > to ||
+        !run_from_guest(r, run_writes_end_us(rel), &to) || from > to ||
         from < w->freeze_from_us - slack || to > w->freeze_to_us + slack)
         return;
     w->freeze_from_us = from;

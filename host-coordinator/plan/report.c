@@ -136,6 +136,12 @@ static void guest_phase(struct run *r, const char *name, int64_t from_guest, int
         record_set_bool(add_phase(r, name, from, to), "guest_clock", true);
 }
 
+int64_t run_writes_end_us(const Cbsnap__Released *rel)
+{
+    return rel->has_thawed_us && rel->thawed_us > rel->unlocked_us ? rel->thawed_us
+                                                                   : rel->unlocked_us;
+}
+
 static void report_stall(struct run *r)
 {
     const Cbsnap__Released *rel = r->freeze.released ? r->freeze.released->released : NULL;
@@ -153,14 +159,14 @@ static void report_stall(struct run *r)
     if (!rel || !rel->has_lock_requested_us || !rel->has_locked_us || !rel->has_unlocked_us)
         return;
     set_ms(r, "stall.lock_ms", rel->lock_requested_us, rel->locked_us);
-    set_ms(r, "stall.write_ms", rel->lock_requested_us, rel->unlocked_us);
+    set_ms(r, "stall.write_ms", rel->lock_requested_us, run_writes_end_us(rel));
     guest_phase(r, "lock wait", rel->lock_requested_us, rel->locked_us);
     if (rel->has_thawed_us) {
         /* the first filesystem froze after the grant: this is at most, never too little */
         set_ms(r, "stall.freeze_ms", rel->locked_us, rel->thawed_us);
         guest_phase(r, "frozen", rel->locked_us, rel->thawed_us);
     }
-    guest_phase(r, "write stall", rel->lock_requested_us, rel->unlocked_us);
+    guest_phase(r, "write stall", rel->lock_requested_us, run_writes_end_us(rel));
 }
 
 static void report_witness(struct run *r)

@@ -27,6 +27,7 @@ static const char mountinfo[] =
     "43 30 252:3 / /mnt/none rw - xfs /dev/mapper/vg-none rw\n"
     "44 30 252:4 / /mnt/wide rw - xfs /dev/mapper/vg-wide rw\n"
     "45 30 253:64 / /mnt/pool rw - btrfs /dev/vde rw\n"
+    "46 30 259:1 / /mnt/array rw - ext4 /dev/md0p1 rw\n"
     "38 30 0:44 / /mnt/nfs rw - nfs4 server:/x rw\n"
     "39 30 99:9 / /mnt/gone rw - ext4 /dev/gone rw\n"
     "nonsense\n"
@@ -116,6 +117,10 @@ static int setup(void **state)
     add_below(root, "dm-3", "252:3", "sys/devices/pci/block/vdd/vdd1");
     add_below(root, "dm-3", NULL, "sys/devices/pci/block/vdd/vdd2");
     add_below(root, "dm-3", NULL, "sys/devices/pci/block/vdc");
+    /* a partition of an array */
+    add_below(root, "md0", "9:0", "sys/devices/pci/block/vda");
+    add_below(root, "md0", NULL, "sys/devices/pci/block/vdb");
+    add_partition(root, "sys/devices/virtual/block/md0/md0p1", "259:1");
     add_wide(root);
     add_disk(root, "sys/devices/pci/block/vde", "253:64", "pool-5");
     add_disk(root, "sys/devices/pci/block/vdf", "253:80", NULL);
@@ -159,7 +164,7 @@ static void reads_block_mounts_once(void **state)
     struct err e = ERR_INIT;
 
     assert_int_equal(mounts_read(&t, *state, *state, &e), 0);
-    assert_int_equal(t.count, 11);
+    assert_int_equal(t.count, 12);
     check_mount(&t, "/", "vda1", "vda", "root-1");
     check_mount(&t, "/mnt/mysql data", "vdb", "vdb", "data-2");
     check_mount(&t, "/srv", "vdc1", "vdc", ""); /* the nearer one, though listed later */
@@ -220,6 +225,7 @@ static void a_disk_without_a_serial_keeps_its_place(void **state)
     assert_int_equal(mounts_read(&t, *state, *state, NULL), 0);
     check_disks(by_path(&t, "/mnt/half"), "vdb,vdc", "data-2,", "vdc,vdb", ",data-2");
     check_disks(by_path(&t, "/mnt/none"), "vdd,vdc", "", "vdc,vdd", "");
+    check_disks(by_path(&t, "/mnt/array"), "vda,vdb", "root-1,data-2", "vdb,vda", "data-2,root-1");
     check_disks(by_path(&t, "/mnt/paths"), "sdb,sdc", "lun-3,lun-3", "sdc,sdb", "lun-3,lun-3");
     mounts_release(&t);
 }

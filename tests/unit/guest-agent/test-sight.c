@@ -174,6 +174,19 @@ static void of_an_unknown_process_our_own_mounts_count(void **state)
     assert_int_equal(mounts_below(44, "/data"), 1);
 }
 
+static void what_is_hidden_from_it_is_lacked(void **state)
+{
+    AUTO_FREE char *theirs = in_jail("mysql"), *srv = xasprintf("%s/srv", root);
+    AUTO_FREE char *mysql = xasprintf("%s/mysql", root);
+
+    (void)state;
+    tree_dirs(root, theirs, 1);
+    assert_true(sight_lacks(root, 42, srv));
+    assert_false(sight_lacks(root, 42, mysql));
+    assert_false(sight_lacks(root, 0, srv));  /* which process it is is not known, */
+    assert_false(sight_lacks(root, 44, srv)); /* or it is gone */
+}
+
 #define SIGHT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -187,6 +200,7 @@ int main(void)
         SIGHT_TEST(what_cannot_be_looked_at_is_unknown),
         SIGHT_TEST(places_below_a_directory_are_told),
         SIGHT_TEST(a_directory_behind_a_link_is_the_one_it_leads_to),
+        SIGHT_TEST(what_is_hidden_from_it_is_lacked),
         SIGHT_TEST(of_an_unknown_process_our_own_mounts_count),
     };
 

@@ -194,6 +194,24 @@ static void test_one_that_waits_keeps_no_other_frozen(void **state)
     }
 }
 
+/* qemu-ga goes on freezing while the thaw waits: whoever asked for it cannot ask again. */
+static void test_what_is_frozen_while_one_waits_is_thawed(void **state)
+{
+    struct fixture *f = *state;
+    struct fs_thaw t;
+
+    disks[0].stuck = true;
+    fs_thaw_begin(f->set, &t, NULL);
+    assert_true(others_thawed(0));
+    for (int round = 0; round < 2; round++) {
+        for (size_t n = 1; n < DISKS; n++)
+            disks[n].frozen = true;
+        assert_true(others_thawed(0));
+    }
+    let_go(0);
+    assert_true(fs_thaw_wait(f->set, &t, -1));
+}
+
 /* A filesystem on a loop device, before or behind the one that holds its file. */
 static void test_one_on_a_loop_device(void **state)
 {
@@ -274,6 +292,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_one_that_waits_keeps_no_other_frozen),
+        T(test_what_is_frozen_while_one_waits_is_thawed),
         T(test_one_on_a_loop_device),
         T(test_beside_another_thaw),
         T(test_very_many),

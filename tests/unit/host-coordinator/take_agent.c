@@ -215,7 +215,7 @@ static void answer_release(struct peer *p, const Cbsnap__Envelope *request)
     MSG_SET(&r, lock_requested_us, 1000);
     MSG_SET(&r, locked_us, 2000);
     MSG_SET(&r, thawed_us, 9000);
-    MSG_SET(&r, unlocked_us, 9500);
+    MSG_SET(&r, unlocked_us, w.unlocks_first ? 8000 : 9500);
     r.reason = held ? NULL : (char *)"not held, by order of the test";
     MSG_BODY(&m, released, RELEASED, &r);
     reply(p, request, &m);

@@ -88,6 +88,7 @@ struct world {
     bool array_hangs, freeze_hangs; /* from those steps on they are given up on soon */
     const char *vanish;             /* a folder that is gone once the appliance has been asked */
     bool tells_load, calms;
+    bool unlocks_first;                /* a disk was slow to thaw */
     char *swapped_xml;                 /* the domain's from step "policy" on */
     char *manifest;                    /* the last that the agent was to keep */
     const struct run_reporter *report; /* NULL: one that says nothing */

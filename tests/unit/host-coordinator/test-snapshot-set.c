@@ -44,6 +44,31 @@ static void readings_around_the_freeze_are_kept(void **state)
     assert_true(out.series);
 }
 
+static double stall_ms(void)
+{
+    struct record *set = store_load(w.dir, w.run_id, NULL);
+    double ms = 0;
+
+    assert_true(record_real(set, "stall.write_ms", &ms));
+    record_free(set);
+    return ms;
+}
+
+/* Writers go on once both are over, in whichever order. */
+static void the_stall_ends_with_the_lock_or_the_last_thaw(void **state)
+{
+    struct outcome out = take();
+
+    (void)state;
+    assert_good(&out);
+    assert_int_equal((int)(stall_ms() * 10), 85);
+    world_again();
+    w.unlocks_first = true;
+    out = take();
+    assert_good(&out);
+    assert_int_equal((int)(stall_ms() * 10), 80);
+}
+
 static void a_snapshot_that_fails_takes_the_others_with_it(void **state)
 {
     static const enum memory_fault faults[] = {MEMORY_REFUSES, MEMORY_HANGS, MEMORY_MUTE};
@@ -303,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TAKE_TEST(a_good_run_keeps_its_set),
         TAKE_TEST(readings_around_the_freeze_are_kept),
+        TAKE_TEST(the_stall_ends_with_the_lock_or_the_last_thaw),
         TAKE_TEST(a_snapshot_that_fails_takes_the_others_with_it),
         TAKE_TEST(a_snapshot_that_cannot_be_removed_is_told),
         TAKE_TEST(a_set_may_lie_on_two_appliances),
