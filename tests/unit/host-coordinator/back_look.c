@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The observer: what is there now, asked of libvirt, the array and the folder of records. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
 #include "tests/unit/host-coordinator/back_world.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -424,4 +429,18 @@ const char *world_recovered_wrong(const struct tale *t)
     if (t->as.method != BACK_VERIFY && world_standing(name, &why) == STANDS_SET)
         return (problem = check_done(t)) ? problem : check_told_once(t);
     return why ? why : check_as_before(t);
+}
+
+void world_expect_exit(struct tale t, int status, const char *words)
+{
+    if (t.status != status)
+        fail_msg("exit status %d, not %d: %s", t.status, status, t.e.msg);
+    if (words && !strstr(t.e.msg, words))
+        fail_msg("'%s' is not in '%s'", words, t.e.msg);
+}
+
+void world_expect(struct tale t, int status, const char *words)
+{
+    world_expect_exit(t, status, words);
+    assert_world(world_ended_wrong(&t), t.e.msg);
 }

@@ -134,6 +134,11 @@ size_t world_journals(void);
 bool world_has_record(const char *id);
 bool world_promises(const char *id); /* its record says that it can be gone back to */
 
+/* Fails unless the run ended with that status, and its message has `words` (NULL: whatever). */
+void world_expect_exit(struct tale t, int status, const char *words);
+/* And unless the world is as that promises. */
+void world_expect(struct tale t, int status, const char *words);
+
 /* fail_msg() with what was done. */
 #define assert_world(problem, what)                                                                \
     do {                                                                                           \

@@ -43,19 +43,11 @@ static struct record *set_with_device(const char *device)
     return set;
 }
 
-static void expect(struct tale t, int status, const char *words)
-{
-    if (t.status != status)
-        fail_msg("exit status %d, not %d: %s", t.status, status, t.e.msg);
-    if (words && !strstr(t.e.msg, words))
-        fail_msg("'%s' is not in '%s'", words, t.e.msg);
-}
-
 static void refused(const char *device, struct wanted wanted, const char *words)
 {
     world_close();
     world_open(true);
-    expect(world_run_set(set_with_device(device), wanted), 3, words);
+    world_expect_exit(world_run_set(set_with_device(device), wanted), 3, words);
     assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 0);
     assert_int_equal(storage_memory_volumes(w.array), 3);
     assert_int_equal(world_journals(), 0);
@@ -74,7 +66,7 @@ static void a_name_that_tells_no_volume_is_refused_untouched(void **state)
 static void devices_of_the_host_go_back_in_place(void **state)
 {
     (void)state;
-    expect(world_run_set(set_with_device(BY_PATH("")), in_place), 0, NULL);
+    world_expect_exit(world_run_set(set_with_device(BY_PATH("")), in_place), 0, NULL);
 }
 
 static void a_clone_is_no_device_before_the_host_logs_in(void **state)
@@ -87,7 +79,7 @@ static void a_clone_is_no_device_before_the_host_logs_in(void **state)
 static void with_no_start_it_is_defined_with_its_clones(void **state)
 {
     (void)state;
-    expect(world_run_set(set_with_device(BY_PATH("")), moving), 0, NULL);
+    world_expect_exit(world_run_set(set_with_device(BY_PATH("")), moving), 0, NULL);
     assert_non_null(strstr(domain_fake_definition("db"), "-iscsi-iqn.2016-05.memory:"));
     assert_false(domain_fake_runs("db"));
 }
@@ -115,7 +107,7 @@ static void a_disk_that_only_the_live_xml_had_comes_back(void **state)
 
         record_set_text(set, "instance.definition", without);
         record_set_text(set, "instance.live", w.definition);
-        expect(world_run_set(set, plans[n]), 0, NULL);
+        world_expect_exit(world_run_set(set, plans[n]), 0, NULL);
         world_close();
         world_open(true);
     }
@@ -134,10 +126,10 @@ static void a_vm_that_would_lose_a_disk_is_not_shut_down(void **state)
         world_open(true);
         without = less(w.definition);
         domain_fake_redefine("db", without);
-        expect(world_run(plans[n]), 3, "disk 'vdb' (iqn.t:lab-log/0");
+        world_expect_exit(world_run(plans[n]), 3, "disk 'vdb' (iqn.t:lab-log/0");
         assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 0);
     }
-    expect(world_run((struct wanted){.method = BACK_SWITCH, .force = true}), 0, NULL);
+    world_expect_exit(world_run((struct wanted){.method = BACK_SWITCH, .force = true}), 0, NULL);
 }
 
 /* QEMU's own initiator reads the clone of the whole disk. */

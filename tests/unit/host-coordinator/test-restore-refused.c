@@ -26,16 +26,6 @@ static const struct wanted verifying = {.method = BACK_VERIFY};
 static const struct wanted forced = {.method = BACK_SWITCH, .force = true};
 static const struct wanted in_place_forced = {.method = BACK_IN_PLACE, .force = true};
 
-/* The exit status, the words, and an end as promised. */
-static void expect(struct tale t, int status, const char *words)
-{
-    if (t.status != status)
-        fail_msg("exit status %d, not %d: %s", t.status, status, t.e.msg);
-    if (words && !strstr(t.e.msg, words))
-        fail_msg("'%s' is not in '%s'", words, t.e.msg);
-    assert_world(world_ended_wrong(&t), t.e.msg);
-}
-
 static struct record *the_set(void)
 {
     return store_load(w.dir, SET_ID, NULL);
@@ -48,13 +38,13 @@ static void an_imported_definition_is_to_be_agreed_to(void **state)
 
     (void)state;
     record_set_text(set, "imported.from", "/mnt/x.json");
-    expect(world_run_set(set, switching), 3, "was imported");
+    world_expect(world_run_set(set, switching), 3, "was imported");
     set = the_set();
     record_set_text(set, "imported.from", "/mnt/x.json");
-    expect(world_run_set(set, verifying), 3, "was imported");
+    world_expect(world_run_set(set, verifying), 3, "was imported");
     set = the_set();
     record_set_text(set, "imported.from", "/mnt/x.json");
-    expect(world_run_set(set, forced), 0, NULL);
+    world_expect(world_run_set(set, forced), 0, NULL);
 }
 
 /* ---- signals at every step ------------------------------------------------------------------- */
@@ -107,9 +97,9 @@ static void newer_sets_are_lost_in_place_only_when_agreed_to(void **state)
 
     (void)state;
     world_take_set(NEWER_ID);
-    expect(world_run(in_place), 3, NEWER_ID);
+    world_expect(world_run(in_place), 3, NEWER_ID);
     assert_true(world_promises(NEWER_ID));
-    expect(world_run(in_place_forced), 0, NULL);
+    world_expect(world_run(in_place_forced), 0, NULL);
     newer = store_load(w.dir, NEWER_ID, NULL);
     assert_string_equal(record_text(newer, "verdict"), "void");
     assert_string_equal(record_text(record_at(newer, "volumes", 1), "snapshot.state"), "removed");
@@ -128,10 +118,10 @@ static void newer_sets_are_lost_one_by_one(void **state)
     world_take_set(NEWEST_ID);
     storage_memory_fault(w.array, MEMORY_REMOVE, "id-log", MEMORY_REFUSES, 1);
     t = world_run(in_place_forced);
-    expect(t, 4, "remove the newer snapshot '" NEWEST_ID "' of disk 'vdb'");
+    world_expect(t, 4, "remove the newer snapshot '" NEWEST_ID "' of disk 'vdb'");
     assert_false(world_promises(NEWEST_ID));
     assert_true(world_promises(NEWER_ID));
-    expect(world_run(in_place_forced), 0, NULL);
+    world_expect(world_run(in_place_forced), 0, NULL);
     assert_false(world_promises(NEWER_ID));
 }
 
@@ -147,7 +137,7 @@ static void a_signal_before_the_first_removal_costs_no_set(void **state)
     (void)state;
     world_take_set(NEWER_ID);
     w.hook = signal_at_newer;
-    expect(world_run(in_place_forced), 4, "cancelled");
+    world_expect(world_run(in_place_forced), 4, "cancelled");
     assert_true(world_promises(NEWER_ID));
 }
 
@@ -155,7 +145,7 @@ static void newer_sets_stay_when_the_vm_is_moved(void **state)
 {
     (void)state;
     world_take_set(NEWER_ID);
-    expect(world_run(switching), 0, NULL);
+    world_expect(world_run(switching), 0, NULL);
     assert_true(world_promises(NEWER_ID));
 }
 
@@ -181,8 +171,8 @@ static void newer_snapshots_of_others_are_named(void **state)
 {
     (void)state;
     world_snapshot("id-data", "of+nobody");
-    expect(world_run(in_place), 3, "lab-data@of+nobody");
-    expect(world_run(in_place_forced), 0, NULL);
+    world_expect(world_run(in_place), 3, "lab-data@of+nobody");
+    world_expect(world_run(in_place_forced), 0, NULL);
     assert_false(storage_memory_has(w.array, "id-data", "of+nobody"));
 }
 
@@ -204,9 +194,9 @@ static void a_disk_added_since_is_lost_only_when_agreed_to(void **state)
     (void)state;
     change_definition("<channel", "<disk type='file' device='disk'><source file='/var/x.img'/>"
                                   "<target dev='vdd' bus='virtio'/></disk>");
-    expect(world_run(switching), 3, "disk 'vdd' (/var/x.img) was added");
-    expect(world_run(in_place), 3, "disk 'vdd'");
-    expect(world_run(forced), 0, NULL);
+    world_expect(world_run(switching), 3, "disk 'vdd' (/var/x.img) was added");
+    world_expect(world_run(in_place), 3, "disk 'vdd'");
+    world_expect(world_run(forced), 0, NULL);
     assert_null(strstr(domain_fake_definition("db"), "vdd"));
 }
 
@@ -216,8 +206,8 @@ static void a_vm_of_nova_is_moved_only_when_agreed_to(void **state)
     change_definition("<devices>",
                       "<metadata><nova:instance "
                       "xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.0'/></metadata>");
-    expect(world_run(switching), 3, "OpenStack");
-    expect(world_run(forced), 0, NULL);
+    world_expect(world_run(switching), 3, "OpenStack");
+    world_expect(world_run(forced), 0, NULL);
 }
 
 static void a_vm_of_nova_goes_back_in_place(void **state)
@@ -226,7 +216,7 @@ static void a_vm_of_nova_goes_back_in_place(void **state)
     change_definition("<devices>",
                       "<metadata><nova:instance "
                       "xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.0'/></metadata>");
-    expect(world_run(in_place), 0, NULL);
+    world_expect(world_run(in_place), 0, NULL);
 }
 
 static void another_vm_of_that_name_is_refused(void **state)
@@ -235,13 +225,13 @@ static void another_vm_of_that_name_is_refused(void **state)
 
     (void)state;
     record_set_text(set, "domain.uuid", "00000000-0000-0000-0000-000000000000");
-    expect(world_run_set(set, switching), 3, "is another VM");
+    world_expect(world_run_set(set, switching), 3, "is another VM");
 }
 
 static void a_vm_that_moved_to_other_volumes_is_not_rolled_back(void **state)
 {
     (void)state;
-    expect(world_run(switching), 0, NULL);
+    world_expect(world_run(switching), 0, NULL);
     domain_fake_power("db", false);
     w.ran = false;
     {
@@ -272,7 +262,7 @@ static void a_vm_that_another_run_has_is_left_alone(void **state)
     (void)state;
     assert_int_equal(store_prepare(w.dir, "db", NULL), 0);
     assert_int_equal(store_lock(w.dir, DB_UUID, &fd, NULL), 0);
-    expect(world_run(switching), 3, "another run has this VM");
+    world_expect(world_run(switching), 3, "another run has this VM");
     close(fd);
 }
 
@@ -287,19 +277,19 @@ static void a_set_that_is_not_whole_is_refused(void **state)
         struct record *set = the_set();
 
         record_set_text(set, "verdict", "void");
-        expect(world_run_set(set, plans[n]), 3, "is void: by order of the test");
+        world_expect(world_run_set(set, plans[n]), 3, "is void: by order of the test");
         set = the_set();
         record_set_text(record_at(set, "volumes", 1), "snapshot.name", "gone");
-        expect(world_run_set(set, plans[n]), 3, "has no snapshot 'gone' any more");
+        world_expect(world_run_set(set, plans[n]), 3, "has no snapshot 'gone' any more");
         set = the_set();
         record_set_text(record_at(set, "volumes", 2), "id", "id-gone");
-        expect(world_run_set(set, plans[n]), 3, "is no more on appliance");
+        world_expect(world_run_set(set, plans[n]), 3, "is no more on appliance");
         set = the_set();
         record_set_text(record_at(set, "volumes", 0), "snapshot.path", "pool/other@x");
-        expect(world_run_set(set, plans[n]), 3, "in the record of set");
+        world_expect(world_run_set(set, plans[n]), 3, "in the record of set");
         set = the_set();
         record_set_text(record_at(set, "volumes", 0), "appliance", "other");
-        expect(world_run_set(set, plans[n]), 2, "which coord.conf does not name");
+        world_expect(world_run_set(set, plans[n]), 2, "which coord.conf does not name");
     }
     assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 0);
 }
@@ -308,8 +298,8 @@ static void a_pool_that_is_full_is_refused(void **state)
 {
     (void)state;
     storage_memory_free(w.array, "id-log", 0);
-    expect(world_run(switching), 3, "no room left for volume 'lab-log'");
-    expect(world_run(copying), 3, "no room left");
+    world_expect(world_run(switching), 3, "no room left for volume 'lab-log'");
+    world_expect(world_run(copying), 3, "no room left");
 }
 
 /* Nobody would know to whom it is to be opened again. */
@@ -340,12 +330,12 @@ static void what_differs_is_told_by_the_exit_status(void **state)
         world_close();
         world_open(true);
         w.agent = AGENT_OTHER;
-        expect(world_run(plans[n]), 6, NULL);
+        world_expect(world_run(plans[n]), 6, NULL);
         world_close();
         world_open(true);
         w.agent = AGENT_NEVER_READY;
         w.conf.recovery_ms = 30;
-        expect(world_run(plans[n]), 6, NULL);
+        world_expect(world_run(plans[n]), 6, NULL);
     }
 }
 
@@ -355,7 +345,7 @@ static void data_that_is_broken_is_told(void **state)
 
     (void)state;
     w.agent = AGENT_BAD_DATA;
-    expect(world_run(verifying), 6, NULL);
+    world_expect(world_run(verifying), 6, NULL);
     set = the_set();
     assert_string_equal(record_text(record_at(set, "verify.differences", 0), "what"),
                         "shop.orders");
@@ -380,7 +370,7 @@ static void without_an_answer_the_vm_runs_and_a_person_must_look(void **state)
         w.agent = modes[n % 2];
         w.conf.boot_ms = 50;
         t = world_run(*plan);
-        expect(t, 5, "was not proven");
+        world_expect(t, 5, "was not proven");
         assert_int_equal(world_journals(), 0);
         assert_int_equal(world_standing(plan->method == BACK_COPY ? "copy" : "db", &why),
                          STANDS_SET);
@@ -396,7 +386,7 @@ static void a_verification_without_an_answer_fails_and_leaves_nothing(void **sta
     (void)state;
     w.agent = AGENT_SILENT;
     w.conf.boot_ms = 50;
-    expect(world_run(verifying), 4, NULL);
+    world_expect(world_run(verifying), 4, NULL);
     assert_int_equal(storage_memory_volumes(w.array), 3);
 }
 

@@ -20,16 +20,6 @@ static const struct wanted copying = {.method = BACK_COPY};
 static const struct wanted forced = {.method = BACK_SWITCH, .force = true};
 static const struct wanted in_place_forced = {.method = BACK_IN_PLACE, .force = true};
 
-/* The exit status, the words, and an end as promised. */
-static void expect(struct tale t, int status, const char *words)
-{
-    if (t.status != status)
-        fail_msg("exit status %d, not %d: %s", t.status, status, t.e.msg);
-    if (words && !strstr(t.e.msg, words))
-        fail_msg("'%s' is not in '%s'", words, t.e.msg);
-    assert_world(world_ended_wrong(&t), t.e.msg);
-}
-
 /* ---- the guest does not go ------------------------------------------------------------------- */
 
 /* It stays up for now, and may go off later; recover knows of it. */
@@ -41,7 +31,7 @@ static struct tale ask_in_vain(struct wanted wanted)
     domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_NEVER);
     domain_fake_set_shutdown(DOMAIN_BY_ACPI, FAKE_NEVER);
     t = world_run(wanted);
-    expect(t, 5, "domain 'db' was asked to shut down and may still do so");
+    world_expect(t, 5, "domain 'db' was asked to shut down and may still do so");
     assert_non_null(strstr(t.e.msg, "did not shut down in 20 ms"));
     assert_true(domain_fake_runs("db"));
     assert_int_equal(world_journals(), 1);
@@ -62,7 +52,7 @@ static void a_guest_that_cannot_be_asked_is_as_before(void **state)
     (void)state;
     domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_ABSENT);
     domain_fake_set_shutdown(DOMAIN_BY_ACPI, FAKE_ABSENT);
-    expect(world_run(switching), 4, "did not shut down");
+    world_expect(world_run(switching), 4, "did not shut down");
 }
 
 /* It goes off after all, when nobody waits for it any more. */
@@ -126,7 +116,7 @@ static void another_restore_goes_on_with_a_guest_that_was_asked(void **state)
         domain_fake_power("db", !cases[n].off);
         if (!cases[n].second.force)
             domain_fake_set_shutdown(DOMAIN_BY_AGENT, 0);
-        expect(world_run(cases[n].second), 0, NULL);
+        world_expect(world_run(cases[n].second), 0, NULL);
         assert_null(world_recover());
         assert_true(domain_fake_runs("db") == !cases[n].second.no_start);
     }
@@ -139,7 +129,7 @@ static void another_restore_that_fails_starts_it_again(void **state)
     (void)ask_in_vain(switching);
     domain_fake_power("db", false);
     storage_memory_fault(w.array, MEMORY_CLONE, "id-log", MEMORY_REFUSES, 1);
-    expect(world_run(switching), 4, NULL);
+    world_expect(world_run(switching), 4, NULL);
     assert_int_equal(domain_fake_did("db", FAKE_START), 1);
     assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 2);
 }
@@ -166,7 +156,7 @@ static void a_guest_that_stays_up_is_ended_by_force(void **state)
     domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_NEVER);
     domain_fake_set_shutdown(DOMAIN_BY_ACPI, FAKE_NEVER);
     t = world_run(forced);
-    expect(t, 0, NULL);
+    world_expect(t, 0, NULL);
     assert_int_equal(domain_fake_did("db", FAKE_DESTROY), 1);
     safety = store_load(w.dir, t.run, NULL);
     assert_string_equal(record_text(safety, "verdict"), "crash");
@@ -182,7 +172,7 @@ static void a_guest_without_qemu_ga_is_asked_by_acpi(void **state)
     domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_ABSENT);
     domain_fake_set_shutdown(DOMAIN_BY_ACPI, 20);
     t = world_run(switching);
-    expect(t, 0, NULL);
+    world_expect(t, 0, NULL);
     safety = store_load(w.dir, t.run, NULL);
     assert_string_equal(record_text(safety, "verdict"), "filesystem");
     assert_string_equal(record_text(safety, "safety_of"), SET_ID);
@@ -204,7 +194,7 @@ static void a_guest_that_is_ended_while_it_goes_down_was_not_clean(void **state)
     (void)state;
     domain_fake_on(FAKE_SHUTDOWN, pull_the_plug, NULL);
     t = world_run(switching);
-    expect(t, 0, NULL);
+    world_expect(t, 0, NULL);
     safety = store_load(w.dir, t.run, NULL);
     assert_string_equal(record_text(safety, "verdict"), "crash");
     assert_string_equal(record_text_at(safety, "reasons", 0),
@@ -224,7 +214,7 @@ static void a_signal_while_the_guest_goes_down_starts_it_again(void **state)
     (void)state;
     domain_fake_set_shutdown(DOMAIN_BY_AGENT, 150);
     domain_fake_on(FAKE_SHUTDOWN, kill_us, NULL);
-    expect(world_run(switching), 4, "cancelled");
+    world_expect(world_run(switching), 4, "cancelled");
     assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 1);
     assert_int_equal(domain_fake_did("db", FAKE_START), 1);
 }
@@ -238,7 +228,7 @@ static void a_signal_while_the_guest_stays_up_leaves_it_to_recover(void **state)
     domain_fake_set_shutdown(DOMAIN_BY_AGENT, FAKE_NEVER);
     domain_fake_on(FAKE_SHUTDOWN, kill_us, NULL);
     t = world_run(switching);
-    expect(t, 5, "may still do so");
+    world_expect(t, 5, "may still do so");
     assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 1);
     domain_fake_power("db", false);
     assert_world(world_recovered_wrong(&t), "it was off");
@@ -275,7 +265,7 @@ static void a_vm_that_somebody_starts_meanwhile_keeps_what_it_has(void **state)
         world_take_set(NEWER_ID);
         started_at = cases[n].at;
         w.hook = start_at;
-        expect(world_run(cases[n].wanted), 4, "somebody else started domain 'db'");
+        world_expect(world_run(cases[n].wanted), 4, "somebody else started domain 'db'");
         assert_int_equal(domain_fake_did("db", FAKE_DESTROY), 0);
         assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
         assert_true(n == 4 || world_promises(NEWER_ID));
@@ -289,7 +279,7 @@ static void a_vm_that_somebody_starts_from_the_set_is_left_running(void **state)
     (void)state;
     started_at = "end define";
     w.hook = start_at;
-    expect(world_run(switching), 0, NULL);
+    world_expect(world_run(switching), 0, NULL);
     assert_int_equal(domain_fake_did("db", FAKE_START), 0);
 }
 
@@ -311,7 +301,7 @@ static void migrate_at(struct back *b, const char *event)
 static void expect_not_started(struct tale t, int status)
 {
     t.ran = false;
-    expect(t, status, "domain 'db' was migrated away");
+    world_expect(t, status, "domain 'db' was migrated away");
     assert_int_equal(domain_fake_did("db", FAKE_START), 0);
     assert_int_equal(world_content(domain_fake_definition("db")), NOW_CONTENT);
 }
@@ -326,7 +316,7 @@ static void a_vm_that_was_migrated_away_is_refused(void **state)
     migrate();
     for (size_t n = 0; n < ARRAY_SIZE(plans); n++)
         expect_not_started(world_run(plans[n]), 3);
-    expect(world_run(copying), 0, NULL);
+    world_expect(world_run(copying), 0, NULL);
 }
 
 static void a_vm_that_is_migrated_away_meanwhile_is_left_there(void **state)
@@ -365,9 +355,9 @@ static void a_vm_whose_memory_is_saved_is_refused(void **state)
     (void)state;
     save(NULL);
     for (size_t n = 0; n < ARRAY_SIZE(plans); n++)
-        expect(world_run(plans[n]), 3, "its memory is saved");
+        world_expect(world_run(plans[n]), 3, "its memory is saved");
     assert_int_equal(domain_fake_calls(FAKE_FORGET_SAVED), 0);
-    expect(world_run(copying), 0, NULL);
+    world_expect(world_run(copying), 0, NULL);
     domain_fake_power("db", true);
     assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
 }
@@ -390,7 +380,7 @@ static void its_memory_is_thrown_away_when_agreed_to(void **state)
         (void)world_setup(state);
         save(NULL);
         t = world_run(plans[n]);
-        expect(t, 0, NULL);
+        world_expect(t, 0, NULL);
         domain_fake_power("db", true);
         assert_int_equal(world_content(domain_fake_live("db")), SET_CONTENT);
         safety = plans[n].method == BACK_SWITCH ? store_load(w.dir, t.run, NULL) : NULL;
@@ -408,7 +398,7 @@ static void a_vm_that_somebody_saves_meanwhile_stays_saved(void **state)
         (void)world_teardown(state);
         (void)world_setup(state);
         domain_fake_on(FAKE_SHUTDOWN, save, NULL);
-        expect(world_run(plans[n]), 4, "the memory of domain 'db' was saved meanwhile");
+        world_expect(world_run(plans[n]), 4, "the memory of domain 'db' was saved meanwhile");
         assert_int_equal(domain_fake_did("db", FAKE_START), 0);
         domain_fake_power("db", true);
         assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
