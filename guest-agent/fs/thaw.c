@@ -57,17 +57,23 @@ static struct fs_thaw *newer_call(const struct fs_set *s, uint64_t served)
     return t;
 }
 
-/* False at the end. *ret is NULL where no call has come, but one still waits for another's disk:
- * whoever asked cannot ask again, and qemu-ga may have frozen this filesystem meanwhile. */
-static bool wait_for_call(struct fs_set *s, uint64_t served, struct fs_thaw **ret)
+/* False at the end. *ret_again: no call has come, but one still waits for another's disk. Whoever
+ * asked for it cannot ask again, and qemu-ga may have frozen this filesystem meanwhile. That call
+ * is not over before this thaw is: the freeze of the next one must not be met by it. */
+static bool wait_for_call(struct fs_set *s, uint64_t served, struct fs_thaw **ret, bool *ret_again)
 {
+    *ret_again = false;
     while (!(*ret = newer_call(s, served)) && !s->stop) {
         struct timespec until = after_ms(AGAIN_MS);
+        int rc = s->calls ? pthread_cond_timedwait(&s->asked, &s->lock, &until)
+                          : pthread_cond_wait(&s->asked, &s->lock);
 
-        if (!s->calls)
-            pthread_cond_wait(&s->asked, &s->lock);
-        else if (pthread_cond_timedwait(&s->asked, &s->lock, &until) == ETIMEDOUT)
-            return true;
+        if (rc != ETIMEDOUT || !s->calls)
+            continue;
+        *ret = s->calls;
+        (*ret)->left++;
+        *ret_again = true;
+        return true;
     }
     return *ret != NULL;
 }
@@ -78,18 +84,18 @@ static void *thaw_body(void *arg)
     struct fs_set *s = item->set;
     struct fs_thaw *t;
     uint64_t served = 0;
+    bool again;
 
     AUTO_LOCK(held, &s->lock);
-    while (wait_for_call(s, served, &t)) {
+    while (wait_for_call(s, served, &t, &again)) {
         struct fs_result r;
 
-        served = t ? t->number : served;
+        if (!again)
+            served = t->number;
         pthread_mutex_unlock(&s->lock);
         r = fs_thaw_one(item->fd);
         pthread_mutex_lock(&s->lock);
-        if (!t)
-            continue;
-        if (t->results)
+        if (t->results && !again)
             t->results[item - s->items] = r;
         if (--t->left == 0)
             pthread_cond_broadcast(&s->done);
