@@ -16,7 +16,7 @@ build_at_step || exit 1
 pause_ms() { sleep "$(awk "BEGIN {print $1 / 1000}")"; }
 # shellcheck disable=SC2317
 fault_coord-kill() { kill -9 "$pid" 2>/dev/null; }
-last_step() { sed -n 's/^\([a-z-]*\) .* ms$/\1/p' "$work/err" | tail -1; }
+last_step() { tail -1 "$work/steps"; }
 
 # One fault, from its moment until its end.
 one_fault() { # NAME MOMENT_MS LASTS_MS
@@ -54,12 +54,13 @@ draw_faults() { # N
 }
 
 run_once() {
-    local i preload='' cut=0 waits=()
+    local i cut='' waits=()
     : >"$work/came"
+    : >"$work/steps"
     for i in "${!names[@]}"; do
-        [ "${names[i]}" != cut ] || { preload=$work/at-step.so; cut=${moments[i]}; }
+        [ "${names[i]}" != cut ] || cut=${moments[i]}
     done
-    LD_PRELOAD=$preload FAULT_AFTER=domain FAULT_DO=cut-any:$cut "$LAB_COORD" --config "$LAB_COORD_CONF" \
+    LD_PRELOAD=$work/at-step.so FAULT_STEPS=$work/steps FAULT_AFTER=${cut:+domain} FAULT_DO=cut-any:$cut "$LAB_COORD" --config "$LAB_COORD_CONF" \
         snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err" &
     pid=$!
     for i in "${!names[@]}"; do

@@ -46,7 +46,7 @@ cases() {
 struck() {
     [ -z "$came" ] || return 0
     came=yes
-    [ "${into#* }" = before ] || ! grep -q "^${into% *} .* ms$" "$work/err" || came_late=1
+    [ "${into#* }" = before ] || ! grep -qx "${into% *}" "$work/steps" || came_late=1
 }
 
 # The run, with its fault. Sets status; $at is when the fault came, in ms.
@@ -61,7 +61,8 @@ run_with() { # STEP WHEN FAULT
     rm -rf "$work/fifo"
     mkdir "$work/fifo"
     mkfifo "$work/fifo/asked" "$work/fifo/go"
-    LD_PRELOAD=$work/at-step.so FAULT_AFTER=$(step_before "$1") FAULT_DO=$how \
+    : >"$work/steps"
+    LD_PRELOAD=$work/at-step.so FAULT_AFTER=$(step_before "$1") FAULT_DO=$how FAULT_STEPS=$work/steps \
         "$LAB_COORD" --config "$LAB_COORD_CONF" snapshot "$LAB_DOMAIN" >"$work/set" 2>"$work/err" &
     pid=$!
     at=$(now_ms)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # kill -9 while frozen: of the coordinator, and of the agent. Writes resume, the record is true.
 . "$(dirname "$0")/lib.sh"
+. "$TOP/tests/faults/faults.sh"
 
 wait_frozen() { # until the agent reports the lock, at most 20 s
     for _ in $(seq 100); do
@@ -10,13 +11,15 @@ wait_frozen() { # until the agent reports the lock, at most 20 s
     return 1
 }
 
-confirmed() { grep -q '^confirm .* ms$' "$work/err"; }
+confirmed() { grep -qx confirm "$work/steps"; } # its own lines come when writers go on
 has_snapshots() { [ "$(appliance_snapshots | wc -l)" -eq "$1" ]; }
 
 # ---- the coordinator
+build_at_step || exit 1
+: >"$work/steps"
 # longer than the lease, so that it is the lease that ends the freeze
 sim 'latency?command=createStorageSnapshot&ms=14000' >/dev/null
-coord_start snapshot "$LAB_DOMAIN"
+LD_PRELOAD=$work/at-step.so FAULT_STEPS=$work/steps coord_start snapshot "$LAB_DOMAIN"
 wait_frozen
 ok $? "frozen while the appliance takes 14 s for its snapshots" "$(cat "$work/err")"
 eventually 20 confirmed
