@@ -149,6 +149,8 @@ static const char *power_words(bool wanted, enum domain_state state)
         return ", and was migrated away";
     if (state == DOMAIN_SAVED)
         return ", and its memory is saved: virsh start goes on with it";
+    if (state == DOMAIN_OTHER)
+        return ", and is neither running nor off: virsh resume, if it is paused";
     return wanted ? ", and runs" : "";
 }
 
