@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct fake_mysql {
     pthread_t thread;
     int listener;
     bool stops, silent;
+    atomic_bool deaf; /* to KILL */
     unsigned logins;
     const char *version;
     fake_mysql_says says;
@@ -229,6 +231,8 @@ static bool serve(struct fake_session *s)
     s->answered = false;
     if (strncmp(sql, "KILL ", 5) != 0)
         s->server->says(s, sql);
+    else if (atomic_load(&s->server->deaf))
+        ; /* it hangs, too */
     else if (end_session(s->server, strtoul(sql + 5, NULL, 10)))
         fake_ok(s);
     else
@@ -335,6 +339,11 @@ static unsigned sessions(struct fake_mysql *f)
     for (size_t n = 0; n < SESSIONS; n++)
         count += f->sessions[n].id != 0;
     return count;
+}
+
+void fake_mysql_set_deaf(struct fake_mysql *f, bool deaf)
+{
+    atomic_store(&f->deaf, deaf);
 }
 
 unsigned fake_mysql_logins(struct fake_mysql *f)

@@ -21,6 +21,8 @@ typedef void (*fake_mysql_says)(struct fake_session *s, const char *sql);
 /* The socket is made now, by this process: it is the one that SO_PEERCRED tells. */
 struct fake_mysql *fake_mysql_new(const char *path, const char *version, fake_mysql_says says);
 void fake_mysql_free(struct fake_mysql *f);
+/* From now on KILL is not answered either, or is again. */
+void fake_mysql_set_deaf(struct fake_mysql *f, bool deaf);
 /* Any thread. */
 unsigned fake_mysql_logins(struct fake_mysql *f); /* so far */
 /* How many sessions are there when those whose clients went have had the time to end. */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "guest-agent/facts.h"
+#include "guest-agent/mysql/conn.h"
 #include "guest-agent/mysql/server.h"
 #include "guest-agent/mysql/tables.h"
 #include "proto/base/clock.h"
@@ -190,6 +191,33 @@ static void the_session_of_a_question_without_an_answer_is_ended(void **state)
     }
     assert_int_equal(fake_mysql_stuck(w.server), 0);
     assert_true(atomic_load(&w.limited));
+}
+
+/* The one that was left may hold the lock: whoever comes next must still know of it. */
+static void a_kill_without_an_answer_is_made_again(void **state)
+{
+    struct err e = ERR_INIT;
+    unsigned long left;
+    struct conn c;
+
+    (void)state;
+    conn_init(&c, &w.login);
+    assert_int_equal(conn_open(&c, &e), 0);
+    left = c.id;
+    w.never = "FLUSH";
+    assert_int_equal(conn_query(&c, 2000, NULL, &e, "FLUSH TABLES"), -1);
+    assert_int_equal(c.left, left);
+    fake_mysql_set_deaf(w.server, true);
+    e = ERR_INIT;
+    assert_int_equal(conn_open(&c, &e), -1);
+    assert_int_equal(e.code, ERR_TIMEOUT);
+    assert_int_equal(c.left, left);
+    fake_mysql_set_deaf(w.server, false);
+    e = ERR_INIT;
+    assert_int_equal(conn_open(&c, &e), 0);
+    assert_int_equal(c.left, 0);
+    conn_release(&c);
+    assert_int_equal(fake_mysql_stuck(w.server), 1); /* the one that was to kill */
 }
 
 /* Nor is it asked for more by those who have just waited for it in vain. */
@@ -440,6 +468,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SERVER_TEST(a_healthy_server_tells_all_and_is_left),
+        SERVER_TEST(a_kill_without_an_answer_is_made_again),
         SERVER_TEST(the_session_of_a_question_without_an_answer_is_ended),
         SERVER_TEST(a_server_that_hangs_holds_one_session_at_most),
         SERVER_TEST(tablespaces_that_took_too_long_are_a_failure),
