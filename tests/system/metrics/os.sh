@@ -111,14 +111,18 @@ show_disk() {
     show_inflight
 }
 
-# A moment's figure: two dozen readers go on long enough that some reading meets them.
+# A moment's figure: two dozen readers go on until some reading meets them at it, half a minute at most.
 show_inflight() {
-    local from
+    local from most
     from=$(mark)
-    guest 'cd /mnt/mysqldata && for i in $(seq 24); do
+    for _ in 1 2 3 4 5 6; do
+        guest 'cd /mnt/mysqldata && for i in $(seq 24); do
             timeout 5 sh -c "while :; do dd if=direct1 of=/dev/null bs=1M iflag=direct 2>/dev/null; done" &
         done; wait'
-    above 'disk.*.inflight' "$(max disk.vdc.inflight "$from")" 2 "24 programs at once, most seen in flight"
+        most=$(max disk.vdc.inflight "$from")
+        at_least "$most" 2 && break
+    done
+    above 'disk.*.inflight' "$most" 2 "24 programs at once, most seen in flight"
 }
 
 # The estimate's own formula, from the kernel's figures for the whole window: what single intervals

@@ -133,9 +133,13 @@ within() { # GOT WANTED TOLERANCE
         exit !(d <= t && -d <= t) }'
 }
 
+at_least() { # GOT LIMIT
+    awk -v g="$1" -v l="$2" 'BEGIN { exit !(g ~ /^-?[0-9]/ && g >= l + 0) }'
+}
+
 # above NAME GOT LIMIT TEXT: at least LIMIT
 above() {
-    awk -v g="$2" -v l="$3" 'BEGIN { exit !(g ~ /^-?[0-9]/ && g >= l + 0) }'
+    at_least "$2" "$3"
     row $? "$1" "$4: $(figure "$2") (want $(figure "$3") or more)"
 }
 
