@@ -4,6 +4,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/plain.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -91,13 +92,11 @@ char *record_told(const char *text, size_t max)
             len--;
     }
     copy = xasprintf("%.*s", (int)len, text);
-    for (char *p = copy; *p; p++) {
-        unsigned char c = (unsigned char)p[0], next = (unsigned char)p[1];
+    for (char *p = copy; *p;) {
+        size_t control = *p == '\n' || *p == '\t' ? 0 : plain_control(p);
 
-        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7F)
-            *p = '?';
-        else if (c == 0xC2 && next >= 0x80 && next < 0xA0) /* U+0080 to U+009F */
-            p[0] = p[1] = '?';
+        memset(p, '?', control);
+        p += control ? control : 1;
     }
     return copy;
 }

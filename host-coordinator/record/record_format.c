@@ -5,40 +5,32 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/plain.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define LINE_LENGTH 120
 
-/* DEL and U+0080 to U+009F, which JSON does not mind and a terminal obeys; 0 at others. */
-static unsigned control_at(const char *at)
-{
-    unsigned char c = (unsigned char)at[0], next = (unsigned char)at[1];
-
-    if (c == 0x7F)
-        return c;
-    return c == 0xC2 && next >= 0x80 && next < 0xA0 ? next : 0;
-}
-
-/* Takes `text`. They can only stand in strings, where they may be written by their numbers. */
+/* Takes `text`. JSON does not mind DEL and U+0080 to U+009F, which a terminal obeys. They can only
+ * stand in strings, where they may be written by their numbers: their last byte's. */
 static char *without_controls(char *text)
 {
     struct buf out = BUF_INIT;
     const char *at = text;
 
-    while (*at && !control_at(at))
+    while (*at && !plain_control(at))
         at++;
     if (!*at)
         return text;
-    for (at = text; *at; at++) {
-        unsigned control = control_at(at);
+    for (at = text; *at;) {
+        size_t control = plain_control(at);
 
         if (control)
-            buf_addf(&out, "\\u%04x", control);
+            buf_addf(&out, "\\u%04x", (unsigned char)at[control - 1]);
         else
             buf_add(&out, at, 1);
-        at += control > 0x7F; /* of two bytes */
+        at += control ? control : 1;
     }
     free(text);
     return buf_steal(&out);

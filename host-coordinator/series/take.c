@@ -7,6 +7,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
+#include "proto/base/plain.h"
 
 /* What an appliance measures is read by ourselves: the guest must not be the first to name it. */
 static bool of_host(const char *name)
@@ -18,13 +19,9 @@ static bool of_host(const char *name)
  * where each takes six bytes and the name stands three times, would grow beyond what is read. */
 static bool has_controls(const char *name)
 {
-    for (; *name; name++) {
-        unsigned char c = (unsigned char)name[0], next = (unsigned char)name[1];
-
-        if (c < 0x20 || c == 0x7F || (c == 0xC2 && next >= 0x80 && next < 0xA0))
-            return true;
-    }
-    return false;
+    while (*name && !plain_control(name))
+        name++;
+    return *name;
 }
 
 static bool fit_for_a_row(struct series *s, const char *name)

@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/base/plain.h"
+
 /* One line, whatever a peer or a library put in: a terminal obeys control characters. */
 void err_plain(char *text)
 {
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)text[0], next = (unsigned char)text[1];
+    while (*text) {
+        size_t control = plain_control(text);
 
-        if (c < 0x20 || c == 0x7F)
-            *text = '?';
-        else if (c == 0xC2 && next >= 0x80 && next < 0xA0) /* U+0080 to U+009F: controls too */
-            text[0] = text[1] = '?';
+        memset(text, '?', control);
+        text += control ? control : 1;
     }
 }
 
