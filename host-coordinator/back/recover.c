@@ -111,11 +111,6 @@ static void take_state(struct back *b, const struct record *j)
 
 /* ---- each kind ------------------------------------------------------------------------------- */
 
-static int call_xml(struct domain_call *c, struct err *e)
-{
-    return c->ops->xml(c->domain, &c->xml, e);
-}
-
 static int recover_verify(struct back *b, struct recovery *ret, struct err *e)
 {
     AUTO_FREE char *name = xasprintf("%s%s", BACK_VERIFY_PREFIX, b->run.set);
@@ -199,20 +194,16 @@ static int remove_safety(struct back *b, const struct record *j, struct err *e)
 static int is_set(struct back *b, const char *definition, enum domain_state state, bool *ret,
                   struct err *e)
 {
-    struct domain_call *c;
-    struct domain_job job;
+    AUTO_FREE char *xml = NULL;
 
     if (back_find_clones(b, e) < 0)
         return -1;
     b->defined = *ret = vm_names_clone(b, definition);
     if (state == DOMAIN_OFF)
         return 0;
-    job = domain_job_start(&b->run, call_xml);
-    if (domain_job_wait(&b->run, &job, mono_in_ms(b->run.conf->libvirt_ms), &c, "read the XML", e) <
-        0)
+    if (vm_live_xml(b, &xml, e) < 0)
         return -1;
-    *ret = vm_names_clone(b, c->xml);
-    domain_call_free(c);
+    *ret = vm_names_clone(b, xml);
     if (*ret && !b->defined)
         return err_set(e, ERR_LOOK,
                        "domain '%s' runs from the clones of set '%s' and is defined without them: "

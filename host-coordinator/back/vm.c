@@ -82,6 +82,19 @@ int vm_read_state(struct back *b, enum domain_state *ret, bool *ret_by_guest, st
     return 0;
 }
 
+int vm_live_xml(struct back *b, char **ret, struct err *e)
+{
+    struct domain_job job = domain_job_start(&b->run, call_xml);
+    struct domain_call *c;
+
+    if (domain_job_wait(&b->run, &job, mono_in_ms(b->run.conf->libvirt_ms), &c, "read the XML", e) <
+        0)
+        return -1;
+    *ret = STEAL_PTR(c->xml);
+    domain_call_free(c);
+    return 0;
+}
+
 /* ---- finding it ------------------------------------------------------------------------------ */
 
 static int check_uuid(struct back *b, struct err *e)
@@ -112,15 +125,13 @@ int step_find_vm(void *back, struct err *e)
 static int check_live_only(struct back *b, struct err *e)
 {
     struct run *r = &b->run;
-    struct domain_job job = domain_job_start(r, call_xml);
     struct domain_xml live = {.disk_count = 0};
-    struct domain_call *c;
+    AUTO_FREE char *xml = NULL;
     int rc;
 
-    if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "look at the domain", e) < 0)
+    if (vm_live_xml(b, &xml, e) < 0)
         return -1;
-    rc = domain_xml_parse(&live, c->xml, e);
-    domain_call_free(c);
+    rc = domain_xml_parse(&live, xml, e);
     for (size_t n = 0; n < live.disk_count && rc == 0; n++) {
         const struct domain_disk *disk = &live.disks[n];
 
@@ -184,18 +195,15 @@ int step_look_vm(void *back, struct err *e)
 /* Its live XML tells where the agent's port is. */
 int vm_read_live(struct back *b, struct err *e)
 {
-    struct domain_job job = domain_job_start(&b->run, call_xml);
-    struct domain_call *c;
+    AUTO_FREE char *xml = NULL;
     int rc;
 
-    if (domain_job_wait(&b->run, &job, mono_in_ms(b->run.conf->libvirt_ms), &c, "read the XML", e) <
-        0)
+    if (vm_live_xml(b, &xml, e) < 0)
         return -1;
     domain_xml_release(&b->run.xml);
-    rc = domain_xml_parse(&b->run.xml, c->xml, e);
-    if (rc == 0 && b->defined && b->method != BACK_IN_PLACE && !vm_names_clone(b, c->xml))
+    rc = domain_xml_parse(&b->run.xml, xml, e);
+    if (rc == 0 && b->defined && b->method != BACK_IN_PLACE && !vm_names_clone(b, xml))
         rc = vm_taken_by_others(b, DOMAIN_RUNS, e); /* before it was defined anew */
-    domain_call_free(c);
     return rc;
 }
 

@@ -23,7 +23,9 @@ int vm_check_off(struct back *b, struct err *e);
 /* The error of that, by what it is instead of off. It is theirs from now on, and stays as they have
  * it. */
 int vm_taken_by_others(struct back *b, enum domain_state state, struct err *e);
-/* The live XML of the run's domain, which tells where the agent's port is. Once it is defined with
+/* The live XML of the run's domain, for the caller to free. */
+int vm_live_xml(struct back *b, char **ret, struct err *e);
+/* The same read, which tells where the agent's port is. Once it is defined with
  * clones it must run from them. */
 int vm_read_live(struct back *b, struct err *e);
 
