@@ -180,8 +180,6 @@ static void break_world(enum fault f)
 static void meet(enum fault f, enum moment_kind kind, int what)
 {
     model_broken(mono_us());
-    if (faults[f].hangs)
-        world_hurry(true);
     if (f >= ARRAY_FAILS)
         break_world(f);
     else if (kind == AT_CALL)
@@ -241,7 +239,11 @@ static void call_main(const struct moment *m)
 
 static void on_later(uv_timer_t *timer)
 {
-    meet((enum fault)(intptr_t)timer->data, AT_BEGIN, 0);
+    enum fault f = (enum fault)(intptr_t)timer->data;
+
+    if (faults[f].hangs)
+        world_hurry(true);
+    meet(f, AT_BEGIN, 0);
 }
 
 static void meet_later(size_t n)

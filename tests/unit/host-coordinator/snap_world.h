@@ -161,7 +161,7 @@ bool world_met(void); /* all that was armed has come */
 bool world_hit(enum fault f);
 /* Has one come for which a set may be lost? */
 bool world_excused(void);
-/* What hangs is given up on soon. */
+/* What hangs is given up on soon. Called by the run's own thread. */
 void world_hurry(bool on);
 /* How large a file may become from now on; -1: as large as it likes. */
 void world_disk(int64_t room_bytes);
