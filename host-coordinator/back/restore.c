@@ -254,6 +254,18 @@ static int fits_copy_step(void *back, struct err *e)
 
 /* ---- the plans ------------------------------------------------------------------------------- */
 
+/* Then it serves again, and what is left are clones or a safety set: no other restore need wait for
+ * them to go, and a recover leaves the VM to whoever has it. */
+static int stop_for_switch_undo(void *back, struct err *e)
+{
+    struct back *b = back;
+    int rc = step_stop_undo(b, e);
+
+    if (!b->stopped && !b->defined && !b->define_unsure && !b->started_vm)
+        back_note_as_before(b);
+    return rc;
+}
+
 static const struct step switch_steps[] = {
     {"set", step_set, NULL, UNDO_ALWAYS, .critical = false},
     {"domain", step_find_vm, NULL, UNDO_ALWAYS, .critical = false},
@@ -262,9 +274,12 @@ static const struct step switch_steps[] = {
     {"storage", step_whole, NULL, UNDO_ALWAYS, .critical = false},
     {"preflight", fits_step, NULL, UNDO_ALWAYS, .critical = false},
     {"journal", step_journal, NULL, UNDO_ALWAYS, .critical = false},
-    {"stop", step_stop, step_stop_undo, UNDO_ON_FAILURE, .critical = false},
-    {"safety", step_safety, step_safety_undo, UNDO_ON_FAILURE, .critical = false},
-    {"clone", step_clone, step_clone_undo, UNDO_ON_FAILURE, .critical = false},
+    /* undone once the VM serves again: removing may take long, and nobody waits for it */
+    {"safety", NULL, step_safety_undo, UNDO_ON_FAILURE, .critical = false},
+    {"clone", NULL, step_clone_undo, UNDO_ON_FAILURE, .critical = false},
+    {"stop", step_stop, stop_for_switch_undo, UNDO_ON_FAILURE, .critical = false},
+    {"safety", step_safety, NULL, UNDO_ON_FAILURE, .critical = false},
+    {"clone", step_clone, NULL, UNDO_ON_FAILURE, .critical = false},
     {"define", step_define, step_define_undo, UNDO_ON_FAILURE, .critical = false},
     {"start", step_start, step_start_undo, UNDO_ON_FAILURE, .critical = false},
 };
@@ -329,14 +344,6 @@ static void unproven(struct back *b, struct err *e)
             b->safety && b->method == BACK_SWITCH ? b->run.set : "");
 }
 
-/* What is left are clones or a safety set: no other restore need wait for them to go. */
-static void note_left(struct back *b)
-{
-    if (b->method == BACK_SWITCH && !b->stopped && !b->defined && !b->define_unsure &&
-        !b->started_vm)
-        back_note_as_before(b);
-}
-
 int restore_run(struct back *b, int *ret_exit, struct err *e)
 {
     struct plan_result result =
@@ -361,8 +368,6 @@ int restore_run(struct back *b, int *ret_exit, struct err *e)
     *ret_exit = b->committed ? 5 : back_exit(b, &result, e);
     if (b->committed && e->code != ERR_LOOK)
         err_hint(e, "cbsnap-coord recover finishes the restore");
-    if (*ret_exit == 5)
-        note_left(b);
     journal_close(b->run.journal, *ret_exit != 5);
     b->run.journal = NULL;
     return result.rc;

@@ -10,8 +10,10 @@ static int act(const struct step *s, bool undo, void *ctx, const struct plan_wat
     step_fn *fn = undo ? s->undo : s->run;
     int rc;
 
+    if (!fn) /* a mark */
+        return 0;
     watch->begin(ctx, s, undo);
-    rc = fn ? fn(ctx, e) : 0;
+    rc = fn(ctx, e);
     watch->end(ctx, s, undo, rc < 0 ? e : NULL);
     return rc;
 }

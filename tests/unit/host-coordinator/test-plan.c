@@ -57,6 +57,13 @@ static const struct step steps[] = {
     {"2", run_2, undo_2, UNDO_ON_FAILURE, .critical = false},
 };
 
+/* What is undone after 1, though it is made after it. */
+static const struct step marked[] = {
+    {"2", NULL, undo_2, UNDO_ON_FAILURE, .critical = false},
+    {"1", run_1, undo_1, UNDO_ON_FAILURE, .critical = false},
+    {"2", run_2, NULL, UNDO_ON_FAILURE, .critical = false},
+};
+
 static void ignore_begin(void *ctx, const struct step *s, bool undo)
 {
     (void)ctx;
@@ -136,6 +143,25 @@ static void a_lost_thaw_spoils_success_but_leaves_nothing(void **state)
     assert_false(r.undo_failed);
 }
 
+static void tell_begin(void *ctx, const struct step *s, bool undo)
+{
+    add(ctx, undo ? "u" : "b", s->name);
+}
+
+static void a_mark_is_told_of_when_it_is_undone(void **state)
+{
+    const struct plan_watch telling = {.begin = tell_begin, .end = ignore_end};
+
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) {
+        struct trace t = {.fail_run = fails ? 2 : -1, .fail_undo = -1};
+        struct err e = ERR_INIT;
+
+        (void)plan_run(marked, 3, &t, &telling, &e);
+        assert_string_equal(t.text, fails ? "b1+1b2+2u1-1u2-2" : "b1+1b2+2");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +169,7 @@ int main(void)
         cmocka_unit_test(each_failure_unwinds_from_the_failed_step),
         cmocka_unit_test(a_failing_undo_neither_stops_the_others_nor_hides_the_cause),
         cmocka_unit_test(a_lost_thaw_spoils_success_but_leaves_nothing),
+        cmocka_unit_test(a_mark_is_told_of_when_it_is_undone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

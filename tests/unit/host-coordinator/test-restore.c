@@ -63,11 +63,61 @@ static void a_signal_while_libvirt_defines_is_undone_whole(void **state)
     world_close();
 }
 
+/* ---- an undo --------------------------------------------------------------------------------- */
+
+static struct {
+    size_t removals, while_off, untold;
+} undone;
+
+/* The VM has to serve by then, and the journal to say that it is nobody's business any more. */
+static void look_at_removal(void *arg, enum memory_command command, const char *volume_id,
+                            bool doing)
+{
+    struct store_names ids = {.count = 0};
+    struct record *journal;
+
+    (void)arg, (void)volume_id;
+    if (doing || (command != MEMORY_REMOVE_VOLUME && command != MEMORY_REMOVE))
+        return;
+    assert_int_equal(journal_names(&ids, w.dir, NULL), 0);
+    assert_int_equal(ids.count, 1);
+    journal = journal_read(w.dir, ids.names[0], NULL);
+    undone.removals++;
+    undone.while_off += !domain_fake_runs("db");
+    undone.untold += !record_bool(journal, "vm_as_before");
+    record_free(journal);
+    store_names_release(&ids);
+}
+
+/* An array that is not well takes as long to remove something as it likes. */
+static void the_vm_serves_before_what_was_made_is_removed(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        memset(&undone, 0, sizeof(undone));
+        world_open(true);
+        storage_memory_on(w.array, look_at_removal, NULL);
+        if (late) {
+            domain_fake_script(FAKE_START, (struct fake_act){.fail = ERR_LIBVIRT});
+            domain_fake_script(FAKE_START, (struct fake_act){.delay_ms = 0});
+        } else {
+            storage_memory_fault(w.array, MEMORY_CLONE, "id-log", MEMORY_REFUSES, -1);
+        }
+        world_expect(world_run((struct wanted){.method = BACK_SWITCH}), 4, NULL);
+        storage_memory_on(w.array, NULL, NULL);
+        assert_int_equal(undone.removals, late ? 6 : 5); /* clones, and the safety set's */
+        assert_int_equal(undone.while_off, 0);
+        assert_int_equal(undone.untold, 0);
+        world_close();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_plan_ends_as_it_says),
         cmocka_unit_test(a_signal_while_libvirt_defines_is_undone_whole),
+        cmocka_unit_test(the_vm_serves_before_what_was_made_is_removed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
