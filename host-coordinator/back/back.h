@@ -123,6 +123,8 @@ int back_wait(struct back *b, struct back_volume *v, int64_t deadline_us, struct
 
 /* ---- clones.c ------------------------------------------------------------------------------- */
 
+/* Reads who may use each volume, which must be somebody, for a clone is usable like its parent. */
+int back_clone_access(struct back *b, struct err *e);
 int step_clone(void *back, struct err *e); /* a clone of each snapshot, usable like its parent */
 /* ERR_LOOK also where one did not show that may yet come to be: the journal has to name it. */
 int step_clone_undo(void *back, struct err *e);

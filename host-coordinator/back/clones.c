@@ -107,7 +107,7 @@ static void keep_clones(struct back *b)
 }
 
 /* Fenced volumes have an access of "": a clone of them would serve nobody. */
-static int check_access(struct back *b, struct err *e)
+int back_clone_access(struct back *b, struct err *e)
 {
     if (back_read_access(b, e) < 0)
         return -1;
@@ -128,7 +128,8 @@ int step_clone(void *back, struct err *e)
     struct back *b = back;
     int rc;
 
-    if (loop_check(b->run.loop, e) < 0 || check_access(b, e) < 0 || note_names(b, e) < 0)
+    /* asked again: since the preflight a guest had its time to shut down */
+    if (loop_check(b->run.loop, e) < 0 || back_clone_access(b, e) < 0 || note_names(b, e) < 0)
         return -1;
     rc = back_all(b, ask_clone, b->run.conf->clone_ms, "clone the snapshot", e);
     keep_clones(b);

@@ -204,13 +204,19 @@ static int check_owner(struct back *b, struct err *e)
     return 0;
 }
 
+/* The clones and the definition that names them. */
+static int check_clones(struct back *b, struct err *e)
+{
+    return vm_define_fits(b, e) < 0 || check_room(b, e) < 0 ? -1 : back_clone_access(b, e);
+}
+
 static int fits_step(void *back, struct err *e)
 {
     struct back *b = back;
 
     if (check_left(b, e) < 0 || check_owner(b, e) < 0 || check_added(b, e) < 0)
         return -1;
-    return vm_define_fits(b, e) < 0 ? -1 : check_room(b, e);
+    return check_clones(b, e);
 }
 
 static int fits_in_place_step(void *back, struct err *e)
@@ -249,7 +255,7 @@ static int fits_copy_step(void *back, struct err *e)
         *e = why;
         return -1;
     }
-    return vm_define_fits(b, e) < 0 ? -1 : check_room(b, e);
+    return check_clones(b, e);
 }
 
 /* ---- the plans ------------------------------------------------------------------------------- */

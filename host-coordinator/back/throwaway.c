@@ -40,7 +40,7 @@ int step_throwaway_fits(void *back, struct err *e)
 {
     struct back *b = back;
 
-    return vm_rehearsed(b, make_definition(b, e), e);
+    return vm_rehearsed(b, make_definition(b, e), e) < 0 ? -1 : back_clone_access(b, e);
 }
 
 int step_throwaway(void *back, struct err *e)

@@ -70,7 +70,7 @@ static int finish(const struct command_context *c, struct back *b, int status, b
 
 static int check_options(const struct command_context *c, struct err *e)
 {
-    bool to = flag(c, "to");
+    const char *to = command_option(c, "to");
 
     if (to && flag(c, "in-place"))
         return err_set(e, ERR_USAGE,
@@ -78,7 +78,7 @@ static int check_options(const struct command_context *c, struct err *e)
     if (to && flag(c, "no-safety"))
         return err_set(e, ERR_USAGE,
                        "--to leaves the VM alone, so there is nothing to be safe from");
-    return 0;
+    return to && store_check_name(to, e) < 0 ? err_prefix(e, "--to") : 0;
 }
 
 static void print_restored(const struct back *b)

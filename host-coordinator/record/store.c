@@ -14,9 +14,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int check_name(const char *name, struct err *e)
+int store_check_name(const char *name, struct err *e)
 {
-    if (!*name || name[0] == '.' || strchr(name, '/') || strlen(name) > 200)
+    if (!*name || name[0] == '.' || strpbrk(name, "/\n") || strlen(name) > 200)
         return err_set(e, ERR_USAGE, "'%s' cannot be the name of a folder of records", name);
     return 0;
 }
@@ -43,7 +43,7 @@ int store_prepare(const char *state_dir, const char *domain, struct err *e)
     AUTO_FREE char *journal = xasprintf("%s/journal", state_dir);
     struct chain *c;
 
-    if (check_name(domain, e) < 0 || make_dir(state_dir, e) < 0 || make_dir(records, e) < 0 ||
+    if (store_check_name(domain, e) < 0 || make_dir(state_dir, e) < 0 || make_dir(records, e) < 0 ||
         make_dir(folder, e) < 0 || make_dir(journal, e) < 0 || chain_open(&c, folder, e) < 0)
         return -1;
     chain_close(c);
@@ -147,7 +147,7 @@ static int scan(const char *state_dir, const char *domain, struct store_names *l
     DIR *d;
 
     if (domain) {
-        if (check_name(domain, e) < 0)
+        if (store_check_name(domain, e) < 0)
             return -1;
         rc = scan_domain(state_dir, domain, l, e);
     } else {

@@ -9,7 +9,7 @@
  *
  * A record is written to a temporary name, synced, and renamed: a reader sees the old or the new
  * one, never half. Whoever writes one tells the chain of it, and waits while another process does.
- * Domain names that are no plain file names are refused (ERR_USAGE).
+ * Domain names that are no plain file names are refused, see store_check_name().
  */
 #ifndef CBSNAP_STORE_H
 #define CBSNAP_STORE_H
@@ -18,6 +18,10 @@
 
 /* Above this a file is no record of ours, and is not read: series files hold what is long. */
 #define STORE_RECORD_MAX (16 * 1024 * 1024)
+
+/* ERR_USAGE: no domain of that name could have records. Nor would libvirt take one with '/' or a
+ * newline. */
+int store_check_name(const char *name, struct err *e);
 
 /* Makes the directories that are missing, 0750, and begins the domain's chain if there is none:
  * that reads all records. */

@@ -319,6 +319,24 @@ static void a_volume_that_is_closed_is_not_closed_again(void **state)
     assert_world(world_ended_wrong(&t), t.e.msg);
 }
 
+/* Its clones would serve nobody: no guest is shut down to find that out. */
+static void a_volume_that_is_closed_is_not_cloned(void **state)
+{
+    const struct wanted plans[] = {switching, copying, verifying};
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
+        struct tale t;
+
+        storage_memory_allow(w.array, "id-log", "");
+        t = world_run(plans[n]);
+        storage_memory_allow(w.array, "id-log", "all");
+        world_expect(t, 3, "volume 'lab-log' (disk 'vdb') may be used by nobody, so its clone");
+        assert_int_equal(storage_memory_requests(w.array, MEMORY_CLONE), 0);
+    }
+    assert_int_equal(domain_fake_did("db", FAKE_SHUTDOWN), 0);
+}
+
 /* ---- what came back -------------------------------------------------------------------------- */
 
 static void what_differs_is_told_by_the_exit_status(void **state)
@@ -412,6 +430,7 @@ int main(void)
         T(a_set_that_is_not_whole_is_refused),
         T(a_pool_that_is_full_is_refused),
         T(a_volume_that_is_closed_is_not_closed_again),
+        T(a_volume_that_is_closed_is_not_cloned),
         T(what_differs_is_told_by_the_exit_status),
         T(data_that_is_broken_is_told),
         T(without_an_answer_the_vm_runs_and_a_person_must_look),
