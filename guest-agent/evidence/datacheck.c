@@ -144,16 +144,41 @@ static int list_tables(struct run *r, struct table_name **ret, size_t *ret_count
     return table_checker_list(r->checker, ret, ret_count, e);
 }
 
+static void absent(struct run *r, const struct table_name *table)
+{
+    AUTO_FREE char *name = xasprintf("%s.%s", table->schema, table->table);
+    Cbsnap__DataChecked *to = r->result;
+    char plain[TEXT_MAX];
+
+    if (to->n_absent_table >= DATACHECK_PROBLEMS_MAX)
+        return;
+    text_clean(plain, sizeof(plain), name, strlen(name));
+    to->absent_table = xrealloc(to->absent_table, (to->n_absent_table + 1) * sizeof(char *));
+    to->absent_table[to->n_absent_table++] = xstrdup(plain);
+}
+
+/* A name that is wrong says nothing about the data: the host is told before all is read for it. */
+static bool all_there(struct run *r, const struct table_name *names, size_t count)
+{
+    for (size_t n = 0; n < count && r->config->table_count; n++) {
+        if (table_checker_lacks(r->checker, &names[n]))
+            absent(r, &names[n]);
+    }
+    return r->result->n_absent_table == 0;
+}
+
 static int check_tables(struct run *r, struct err *e)
 {
     struct table_name *names;
     size_t count = 0, n;
+    bool there;
     int rc;
 
     if (list_tables(r, &names, &count, e) < 0)
         return -1;
     expect(r, count);
-    for (n = 0, rc = 0; rc == 0 && n < count; n++)
+    there = all_there(r, names, count);
+    for (n = 0, rc = 0; rc == 0 && there && n < count; n++)
         rc = check_table(r, &names[n], e);
     if (rc < 0)
         err_prefix(e, "%zu of %zu tables were checked", n, count);
@@ -240,7 +265,8 @@ static void check_all(struct run *r)
         r->result->files_problem = xstrdup(files.msg);
     if (check_tables(r, &e) < 0)
         r->result->tables_problem = xstrdup(e.msg);
-    if (checksums && !err_is_set(&files) && !run_stops(r) && check_files(r, &files) < 0) {
+    if (checksums && r->result->n_absent_table == 0 && !err_is_set(&files) && !run_stops(r) &&
+        check_files(r, &files) < 0) {
         free(r->result->files_problem);
         r->result->files_problem = xstrdup(files.msg);
     }

@@ -119,6 +119,32 @@ int table_checker_list(struct table_checker *c, struct table_name **ret, size_t 
     return 0;
 }
 
+static char *escaped(struct conn *conn, const char *name)
+{
+    size_t len = strlen(name);
+    char *text = xcalloc(2 * len + 1, 1);
+
+    (void)mysql_real_escape_string(conn->my, text, name, len);
+    return text;
+}
+
+/* Asked of the catalogue, for CHECK TABLE has the same words for one whose files are lost. */
+bool table_checker_lacks(struct table_checker *c, const struct table_name *name)
+{
+    AUTO_RESULT MYSQL_RES *res = NULL;
+
+    if (!c->conn.my) /* it was lost: the check itself will tell */
+        return false;
+    AUTO_FREE char *schema = escaped(&c->conn, name->schema);
+    AUTO_FREE char *table = escaped(&c->conn, name->table);
+
+    return conn_query(&c->conn, LIST_MS, &res, NULL,
+                      "SELECT 1 FROM information_schema.TABLES"
+                      " WHERE TABLE_SCHEMA = '%s' AND TABLE_NAME = '%s'",
+                      schema, table) == 0 &&
+           res && mysql_num_rows(res) == 0;
+}
+
 void table_names_free(struct table_name *names, size_t count)
 {
     for (size_t n = 0; n < count; n++) {

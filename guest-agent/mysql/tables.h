@@ -33,6 +33,8 @@ unsigned long table_checker_page_size(const struct table_checker *c); /* 0: not 
 /* Every base table but those of schemas that hold no data of their own. At most a minute. */
 int table_checker_list(struct table_checker *c, struct table_name **ret, size_t *ret_count,
                        struct err *e);
+/* The server says that there is none of that name: neither table nor view, broken or not. */
+bool table_checker_lacks(struct table_checker *c, const struct table_name *name);
 void table_names_free(struct table_name *names, size_t count);
 
 struct table_check {

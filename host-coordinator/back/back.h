@@ -163,6 +163,7 @@ int step_throwaway_undo(void *back, struct err *e);
 int step_agent(void *back, struct err *e);   /* the agent of the started VM answers */
 int step_certify(void *back, struct err *e); /* the server answers; compared with the record */
 int step_check_data(void *back, struct err *e);
+int back_check_tables(const char *tables, struct err *e); /* ERR_USAGE: not as `tables` takes it */
 
 /* ---- report.c: what is written down ---------------------------------------------------------- */
 

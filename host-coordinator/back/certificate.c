@@ -294,6 +294,16 @@ void certificate_compare(struct certificate_result *r, const struct record *set,
              "is the set's is not proven");
 }
 
+/* No record tells which tables the set had: most often it is the name that is wrong. */
+static void note_absent(struct certificate_result *r, const Cbsnap__DataChecked *d)
+{
+    AUTO_FREE char *text =
+        xasprintf("no data was read: there is no table '%.200s'", d->absent_table[0]);
+
+    note(r, text);
+    r->unread = true;
+}
+
 void certificate_data(struct certificate_result *r, const Cbsnap__DataChecked *d)
 {
     AUTO_FREE char *tables = xasprintf("%u tables read whole", d->tables);
@@ -303,7 +313,9 @@ void certificate_data(struct certificate_result *r, const Cbsnap__DataChecked *d
     for (size_t n = 0; n < d->n_problem; n++)
         certificate_differs(r, d->problem[n]->object ? d->problem[n]->object : "data", "sound",
                             d->problem[n]->text ? d->problem[n]->text : "not sound");
-    sound = d->n_problem == 0 && !(d->has_problems && d->problems > 0);
+    if (d->n_absent_table > 0)
+        note_absent(r, d);
+    sound = d->n_problem == 0 && !(d->has_problems && d->problems > 0) && !r->unread;
     if (d->has_problems && d->problems > d->n_problem) {
         AUTO_FREE char *more = xasprintf("%u in all", d->problems);
 
@@ -322,7 +334,7 @@ void certificate_data(struct certificate_result *r, const Cbsnap__DataChecked *d
 /* Without a position to compare, that it recovers and is sound is all that is known. */
 bool certificate_same(const struct certificate_result *r)
 {
-    return r->count == 0 && r->position && !r->unproven;
+    return r->count == 0 && r->position && !r->unproven && !r->unread;
 }
 
 static const char *result_word(const struct certificate_result *r)

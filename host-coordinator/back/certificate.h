@@ -42,6 +42,7 @@ struct certificate_result {
     size_t note_count;
     bool position; /* the record has one */
     bool data;     /* how old the data volume is was compared: by its log sequence number or mark */
+    bool unread;   /* a table that a person named is not there, and nothing was read */
     bool unproven; /* in a guest that verifies it was not: its log alone does not prove the set */
 };
 

@@ -200,6 +200,32 @@ static size_t split_tables(const char *tables, char **ret_text, char ***ret)
     return count;
 }
 
+int back_check_tables(const char *tables, struct err *e)
+{
+    AUTO_FREE char *text = NULL;
+    AUTO_FREE char **list = NULL;
+    size_t count = split_tables(tables, &text, &list);
+
+    for (size_t n = 0; n < count; n++) {
+        const char *dot = strchr(list[n], '.');
+
+        if (!dot || dot == list[n] || !dot[1])
+            return err_set(e, ERR_USAGE, "'%.100s' is no schema.table", list[n]);
+    }
+    return count > 0 ? 0 : err_set(e, ERR_USAGE, "it names no table");
+}
+
+/* What differs besides is told all the same, with a note of this. */
+static int check_read(const struct back *b, struct err *e)
+{
+    if (!b->result.unread || b->result.count > 0)
+        return 0;
+    return err_set(e, ERR_NOT_FOUND,
+                   "set '%s' is not verified: there is no table '%.200s' in its copy, and no "
+                   "record tells whether there was one; look at --tables",
+                   b->id, b->checked->data_checked->absent_table[0]);
+}
+
 int step_check_data(void *back, struct err *e)
 {
     struct back *b = back;
@@ -226,5 +252,5 @@ int step_check_data(void *back, struct err *e)
             record_set_int(b->run.record, "check_ms", b->checked->data_checked->ms);
     }
     guest_request_release(&req);
-    return rc < 0 ? err_prefix(e, "reading all data") : 0;
+    return rc < 0 ? err_prefix(e, "reading all data") : check_read(b, e);
 }

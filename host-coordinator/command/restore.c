@@ -132,13 +132,23 @@ static int read_memory(const struct command_context *c, int *ret, struct err *e)
     return 0;
 }
 
+static int check_tables(const struct command_context *c, struct err *e)
+{
+    const char *tables = command_option(c, "tables");
+
+    if (tables && flag(c, "certificate-only"))
+        return err_set(e, ERR_USAGE,
+                       "--tables says what is read, --certificate-only that nothing is: give one");
+    return tables && back_check_tables(tables, e) < 0 ? err_prefix(e, "--tables") : 0;
+}
+
 int cmd_verify(const struct command_context *c, struct err *e)
 {
     struct record *set;
     struct back b;
     int status, memory = 0;
 
-    if (read_memory(c, &memory, e) < 0)
+    if (read_memory(c, &memory, e) < 0 || check_tables(c, e) < 0)
         return EXIT_USAGE;
     set = load_set(c, e);
     if (!set)

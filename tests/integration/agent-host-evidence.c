@@ -127,6 +127,8 @@ static void print_checked(const Cbsnap__DataChecked *c)
 {
     for (size_t n = 0; n < c->n_problem; n++)
         printf("problem %s: %s\n", text(c->problem[n]->object), text(c->problem[n]->text));
+    for (size_t n = 0; n < c->n_absent_table; n++)
+        printf("absent %s\n", c->absent_table[n]);
     printf("checked tables=%u files=%u problems=%u tables-problem=%s files-problem=%s\n", c->tables,
            c->files, c->problems, text(c->tables_problem), text(c->files_problem));
 }

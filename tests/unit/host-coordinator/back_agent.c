@@ -68,9 +68,14 @@ static void answer_check(struct peer *p, const Cbsnap__Envelope *request)
     Cbsnap__DataChecked d = CBSNAP__DATA_CHECKED__INIT;
     Cbsnap__DataProblem bad = CBSNAP__DATA_PROBLEM__INIT, *list[] = {&bad};
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+    const Cbsnap__DataCheck *asked = request->data_check;
+    char *absent[] = {(char *)ABSENT_TABLE};
 
-    MSG_SET(&d, tables, 12);
-    MSG_SET(&d, files, 7);
+    for (size_t n = 0; n < asked->n_table; n++)
+        d.n_absent_table += strcmp(asked->table[n], ABSENT_TABLE) == 0;
+    d.absent_table = absent;
+    MSG_SET(&d, tables, d.n_absent_table ? 0 : 12);
+    MSG_SET(&d, files, d.n_absent_table ? 0 : 7);
     if (w.agent == AGENT_BAD_DATA) {
         bad.object = (char *)"shop.orders";
         bad.text = (char *)"corrupt, by order of the test";

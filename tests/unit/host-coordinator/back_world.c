@@ -324,6 +324,7 @@ struct tale world_run_set(struct record *set, struct wanted wanted)
     b.force = wanted.force;
     b.safety = wanted.method == BACK_SWITCH && !wanted.no_safety;
     b.start = !wanted.no_start;
+    b.tables = wanted.tables;
     (void)snprintf(t.run, sizeof(t.run), "%s", b.run.set);
     t.rc = wanted.method == BACK_VERIFY ? verify_run(&b, &t.status, &t.e)
                                         : restore_run(&b, &t.status, &t.e);

@@ -18,12 +18,13 @@
 #include "tests/fake/state_dir.h"
 #include "tests/fake/storage_memory.h"
 
-#define SET_ID      "20161104T101500Z-7f3a"
-#define NEWER_ID    "20161104T111500Z-0b0b"
-#define SET_CONTENT 100
-#define NOW_CONTENT 200
-#define DB_UUID     "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11"
-#define NAME_MAX_   64
+#define SET_ID       "20161104T101500Z-7f3a"
+#define NEWER_ID     "20161104T111500Z-0b0b"
+#define SET_CONTENT  100
+#define NOW_CONTENT  200
+#define DB_UUID      "6f1f5b0e-2f6a-4c68-9f0e-0d6b8a1d6c11"
+#define NAME_MAX_    64
+#define ABSENT_TABLE "shop.ordres"
 
 enum agent_mode {
     AGENT_GOOD,
@@ -38,6 +39,7 @@ enum agent_mode {
 struct wanted {
     enum back_method method;
     bool force, no_safety, no_start;
+    const char *tables; /* of BACK_VERIFY; ABSENT_TABLE is not there */
 };
 
 /* "begin stop", "end undo clone": every act of the run under way, as it is told. */

@@ -73,12 +73,31 @@ static void data_that_could_not_be_read_is_no_success(void **state)
     certificate_release(&r);
 }
 
+static void a_table_that_is_not_there_proves_nothing(void **state)
+{
+    Cbsnap__DataChecked d = CBSNAP__DATA_CHECKED__INIT;
+    char *absent[] = {(char *)"shop.ordres"};
+    struct certificate_result r = {.position = true};
+
+    (void)state;
+    MSG_SET(&d, tables, 0);
+    d.n_absent_table = 1;
+    d.absent_table = absent;
+    certificate_data(&r, &d);
+    assert_int_equal(r.count, 0);
+    assert_int_equal(r.compared_count, 0);
+    assert_true(has(r.notes, r.note_count, "'shop.ordres'"));
+    assert_false(certificate_same(&r));
+    certificate_release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(data_that_is_sound_is_told_by_its_number),
         cmocka_unit_test(data_that_is_not_sound_differs),
         cmocka_unit_test(data_that_could_not_be_read_is_no_success),
+        cmocka_unit_test(a_table_that_is_not_there_proves_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,26 @@ static void what_it_found_is_in_the_record(void **state)
     record_free(set);
 }
 
+/* A slip of the pen, most often: it says nothing about the set, which is what it was before. */
+static void a_table_that_is_not_there_is_no_difference(void **state)
+{
+    const struct wanted slip = {.method = BACK_VERIFY, .tables = "shop.a, " ABSENT_TABLE};
+    struct record *set;
+
+    (void)state;
+    world_expect(world_run(verifying), 0, NULL);
+    world_expect(world_run(slip), 4, "there is no table 'shop.ordres' in its copy");
+    set = store_load(w.dir, SET_ID, NULL);
+    assert_string_equal(record_text(set, "verify.result"), "same");
+    record_free(set);
+    w.agent = AGENT_OTHER; /* what differs is told in any case */
+    world_expect(world_run(slip), 6, NULL);
+    set = store_load(w.dir, SET_ID, NULL);
+    assert_true(record_has_text(set, "verify.notes",
+                                "no data was read: there is no table '" ABSENT_TABLE "'"));
+    record_free(set);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -79,6 +99,7 @@ int main(void)
         T(one_that_was_started_without_a_word_is_found_by_its_name),
         T(one_that_cannot_be_ended_goes_with_the_connection),
         T(what_it_found_is_in_the_record),
+        T(a_table_that_is_not_there_is_no_difference),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
