@@ -364,6 +364,13 @@ bool record_has_text(const struct record *r, const char *path, const char *text)
     return false;
 }
 
+struct record *record_object(const struct record *r, const char *path)
+{
+    json_t *object = get(r, path);
+
+    return json_is_object(object) ? (struct record *)object : NULL;
+}
+
 struct record *record_member(const struct record *r, const char *path, const char *name)
 {
     json_t *member = json_object_get(get(r, path), name);

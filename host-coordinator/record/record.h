@@ -83,6 +83,8 @@ struct record *record_find(const struct record *r, const char *path, const char 
                            const char *text);
 const char *record_text_at(const struct record *r, const char *path, size_t n);
 bool record_has_text(const struct record *r, const char *path, const char *text);
+/* The object at `path`; NULL if none. */
+struct record *record_object(const struct record *r, const char *path);
 /* An object among the members of the object at `path`, whose names may hold dots; NULL if none. */
 struct record *record_member(const struct record *r, const char *path, const char *name);
 /* All such objects. */

@@ -2,6 +2,8 @@
 /* Drawing a record as text; see timeline.h. */
 #include "host-coordinator/record/timeline.h"
 
+#include "proto/base/buf.h"
+#include "proto/base/cleanup.h"
 #include "proto/base/plain.h"
 
 #include <string.h>
@@ -52,6 +54,64 @@ static void print_position(FILE *to, const struct record *r)
         plain_line(to, "  %-12s %lld", "InnoDB LSN", (long long)number);
     print_line(to, "server UUID", record_text(r, "position.server_uuid"));
 }
+
+/* ---- what became of it ----------------------------------------------------------------------- */
+
+#define RESTORES_MAX 5 /* the last, the others are counted */
+
+static const char *result_of(const struct record *act)
+{
+    const char *result = or_dash(record_text(act, "result"));
+
+    return strcmp(result, "different") == 0 ? "DIFFERENT" : result;
+}
+
+static const char *ended(const struct record *act)
+{
+    return or_dash(record_text(act, "ended"));
+}
+
+/* What differs, and what else is to be known: of a set that is `sound`, why it is no more. */
+static void print_comparison(FILE *to, const struct record *act)
+{
+    for (size_t n = 0; n < record_count(act, "differences"); n++) {
+        const struct record *one = record_at(act, "differences", n);
+
+        plain_line(to, "  %-12s %s: expected %s, found %s", "", or_dash(record_text(one, "what")),
+                   or_dash(record_text(one, "expected")), or_dash(record_text(one, "found")));
+    }
+    for (size_t n = 0; n < record_count(act, "notes"); n++)
+        plain_line(to, "  %-12s %s", "", or_dash(record_text_at(act, "notes", n)));
+}
+
+static void print_restore(FILE *to, const struct record *act)
+{
+    const char *copy = record_text(act, "to"), *safety = record_text(act, "safety");
+
+    plain_line(to, "  %-12s %s, %s%s: %s%s%s", "went back", ended(act),
+               copy ? "as another VM, " : or_dash(record_text(act, "method")), copy ? copy : "",
+               result_of(act), safety ? "; what was before is set " : "", safety ? safety : "");
+    print_comparison(to, act);
+}
+
+static void print_fate(FILE *to, const struct record *r)
+{
+    const struct record *verify = record_object(r, "verify");
+    size_t count = record_count(r, "restores");
+
+    print_line(to, "imported", record_text(r, "imported.from"));
+    print_line(to, "safety of", record_text(r, "safety_of"));
+    if (verify) {
+        plain_line(to, "  %-12s %s, %s", "verified", ended(verify), result_of(verify));
+        print_comparison(to, verify);
+    }
+    if (count > RESTORES_MAX)
+        plain_line(to, "  %-12s %zu more, see --json", "went back", count - RESTORES_MAX);
+    for (size_t n = count > RESTORES_MAX ? count - RESTORES_MAX : 0; n < count; n++)
+        print_restore(to, record_at(r, "restores", n));
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
 
 struct axis {
     double from, to; /* ms */
@@ -112,7 +172,8 @@ static void print_phases(FILE *to, const struct record *r, const struct axis *a,
 {
     for (size_t n = 0; n < record_count(r, "phases"); n++) {
         const struct record *phase = record_at(r, "phases", n);
-        const char *failed = record_text(phase, "error") ? "failed" : NULL;
+        const char *error = record_text(phase, "error");
+        AUTO_FREE char *failed = error ? xasprintf("failed: %s", error) : NULL;
         double from, until;
 
         if (record_bool(phase, "critical") == critical && span_of(phase, &from, &until))
@@ -142,6 +203,7 @@ void timeline_print(FILE *to, const struct record *r)
 
     print_head(to, r);
     print_position(to, r);
+    print_fate(to, r);
     if (!record_real(r, "duration_ms", &whole.to))
         return;
     fprintf(to, "\nthe run, %.0f ms\n", whole.to);

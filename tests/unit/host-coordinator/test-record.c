@@ -321,6 +321,7 @@ static void the_timeline_draws_what_the_record_holds(void **state)
     record_set_real(p, "start_ms", 100);
     record_set_real(p, "end_ms", 300);
     record_set_bool(p, "critical", true);
+    record_set_text(p, "error", "too slow");
     v = record_append(r, "volumes");
     record_set_text(v, "target", "vda");
     record_set_text(v, "mounts", "/");
@@ -330,7 +331,8 @@ static void the_timeline_draws_what_the_record_holds(void **state)
     fclose(f);
     assert_non_null(strstr(
         text,
-        "freeze               |################################################|    200.0 ms"));
+        "freeze               |################################################|    200.0 ms  "
+        "failed: too slow\n"));
     assert_non_null(strstr(
         text,
         "vda /                |                        ########################|    100.0 ms"));

@@ -223,6 +223,71 @@ static void around_the_freeze_tells_what_was_not_calm(void **state)
     record_free(r);
 }
 
+static void add_difference(struct record *act, const char *what)
+{
+    struct record *one = record_append(act, "differences");
+
+    record_set_text(one, "what", what);
+    record_set_text(one, "expected", "100");
+    record_set_text(one, "found", "99");
+}
+
+/* Whoever chooses a set reads here that it has failed, and where it comes from. */
+static void what_became_of_a_set_is_told(void **state)
+{
+    struct record *r = record_new(), *act;
+    AUTO_FREE char *text = NULL;
+
+    (void)state;
+    record_set_text(r, "set", "S");
+    record_set_text(r, "imported.from", "/mnt/S.json");
+    record_set_text(r, "safety_of", "T");
+    act = record_make_object(r, "verify");
+    record_set_text(act, "ended", "2026-11-28T12:00:00.000Z");
+    record_set_text(act, "result", "different");
+    add_difference(act, "mark row");
+    add_difference(act, "GTID set");
+    record_append_text(act, "notes", "no error log");
+    for (int n = 0; n < 7; n++) {
+        act = record_append(r, "restores");
+        record_set_text(act, "ended", "2026-11-28T13:00:00.000Z");
+        record_set_text(act, "result", n == 6 ? "different" : "same");
+        record_set_text(act, "method", n == 5 ? "copy" : "switch");
+        record_set_text(act, "to", n == 5 ? "db2" : NULL);
+        record_set_text(act, "safety", n == 5 ? NULL : "U");
+    }
+    add_difference(act, "binary log");
+    text = print(r);
+    assert_non_null(strstr(text, "  imported     /mnt/S.json\n"
+                                 "  safety of    T\n"
+                                 "  verified     2026-11-28T12:00:00.000Z, DIFFERENT\n"
+                                 "               mark row: expected 100, found 99\n"
+                                 "               GTID set: expected 100, found 99\n"
+                                 "               no error log\n"
+                                 "  went back    2 more, see --json\n"
+                                 "  went back    2026-11-28T13:00:00.000Z, switch: same; what was "
+                                 "before is set U\n"));
+    assert_non_null(strstr(text, "Z, as another VM, db2: same\n"
+                                 "  went back    2026-11-28T13:00:00.000Z, switch: DIFFERENT; what "
+                                 "was before is set U\n"
+                                 "               binary log: expected 100, found 99\n"));
+    record_free(r);
+}
+
+/* Most have neither been verified nor gone back to. */
+static void of_a_set_that_only_was_taken_nothing_more_is_told(void **state)
+{
+    struct record *r = record_new();
+    AUTO_FREE char *text = NULL;
+
+    (void)state;
+    record_set_text(r, "set", "S");
+    record_set_text(r, "verdict", "application");
+    text = print(r);
+    assert_string_equal(text, "set S of domain -\n  verdict      application\n");
+    record_free(r);
+}
+
 #define EVIL                                                                                       \
     "a\033[2J\r\b\x7F\xC2\x9B"                                                                     \
     "31m"
@@ -239,6 +304,10 @@ static void a_terminal_is_not_commanded(void **state)
         "position.server_version",
         "position.gtid_set",
         "position.server_uuid",
+        "imported.from",
+        "safety_of",
+        "verify.result",
+        "verify.ended",
     };
     struct record *r = record_new(), *item;
     AUTO_FREE char *text = NULL;
@@ -246,6 +315,11 @@ static void a_terminal_is_not_commanded(void **state)
     (void)state;
     for (size_t n = 0; n < ARRAY_SIZE(paths); n++)
         record_set_text(r, paths[n], EVIL);
+    add_difference(record_object(r, "verify"), EVIL);
+    item = record_append(r, "restores");
+    record_set_text(item, "to", EVIL);
+    record_set_text(item, "safety", EVIL);
+    record_append_text(item, "notes", EVIL);
     record_append_text(r, "reasons", EVIL);
     record_append_text(r, "notes", EVIL);
     record_set_int(r, "position.binlog_offset", 1);
@@ -292,6 +366,8 @@ int main(void)
         cmocka_unit_test(a_metric_that_is_not_there_names_near_ones),
         cmocka_unit_test(a_text_metric_shows_its_changes),
         cmocka_unit_test(around_the_freeze_tells_what_was_not_calm),
+        cmocka_unit_test(what_became_of_a_set_is_told),
+        cmocka_unit_test(of_a_set_that_only_was_taken_nothing_more_is_told),
         cmocka_unit_test(a_terminal_is_not_commanded),
     };
 
