@@ -60,14 +60,19 @@ failed() { # FILE, with its ROOT
     exit 1
 }
 
-# Whether the command line itself names a hook, which wins over any file: in the unit, in a drop-in, or
-# in the arguments that Debian's init script takes.
-command_line_names_hook() {
+# COMMAND FILE for each file that makes qemu-ga's command line: the unit, its drop-ins, and the arguments
+# that Debian's init script takes.
+each_command_line() { # each_command_line COMMAND...
     unit=systemd/system/qemu-guest-agent.service
-    for file in "$ROOT/etc/$unit" "$ROOT/lib/$unit" "$ROOT/usr/lib/$unit" \
-        "$ROOT/etc/$unit.d"/*.conf "$ROOT/etc/default/qemu-guest-agent"; do
-        [ ! -r "$file" ] || grep -E "^[^#;]*[[:space:]=\"'](-F|--fsfreeze-hook)" "$file"
-    done | grep -qv FSFREEZE_HOOK_PATHNAME
+    for file in "$ROOT/etc/$unit" "$ROOT/lib/$unit" "$ROOT/usr/lib/$unit" "$ROOT/etc/$unit.d"/*.conf \
+        "$ROOT/run/$unit.d"/*.conf "$ROOT/usr/lib/$unit.d"/*.conf "$ROOT/etc/default/qemu-guest-agent"; do
+        [ ! -r "$file" ] || "$@" "$file"
+    done
+}
+
+# Whether the command line itself names a hook, which wins over any file.
+command_line_names_hook() {
+    each_command_line grep -hE "^[^#;]*[[:space:]=\"'](-F|--fsfreeze-hook)" | grep -qv FSFREEZE_HOOK_PATHNAME
 }
 
 # qemu-ga reads its configuration when it starts, and must not be stopped in a freeze.
@@ -152,6 +157,14 @@ undo() { # undo FILE
         }' || failed "$1"
 }
 
+# An administrator's own line, which undo() leaves: in a removal of the package it would go on naming what
+# is gone, and qemu-ga fails a freeze whose hook it cannot run.
+tell_who_names_it() { # tell_who_names_it FILE
+    grep -sF "$runner" "$1" | grep -qv '^[[:space:]]*[#;]' || return 0
+    say "${1#"$ROOT"} still names $runner: once that is removed, every freeze fails until it is taken out"
+    still_named=1
+}
+
 disable() {
     ! grep -qsF "$made" "$ROOT$conf" || alone=1
     undo "$ROOT$sysconfig"
@@ -174,6 +187,10 @@ disable)
     before=$(cat "$ROOT$sysconfig" "$ROOT$conf" 2>/dev/null)
     disable
     [ "$before" = "$(cat "$ROOT$sysconfig" "$ROOT$conf" 2>/dev/null)" ] || restart
+    still_named=
+    for file in "$ROOT$sysconfig" "$ROOT$conf"; do tell_who_names_it "$file"; done
+    each_command_line tell_who_names_it
+    [ -z "$still_named" ] || exit 3
     ;;
 *)
     echo "usage: qemu-ga-hook enable|disable" >&2

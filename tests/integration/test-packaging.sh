@@ -75,4 +75,20 @@ END
 }
 ok 'a purge leaves the lock of a run that is under way, and takes the others' purge_beside_a_run
 
+# ---- removal
+
+# prerm, with a qemu-ga-hook that ends with the given status
+removal() { # STATUS WHAT
+    mkdir -p "$dir/helpers"
+    printf '#!/bin/sh\nexit %s\n' "$1" >"$dir/helpers/qemu-ga-hook"
+    chmod +x "$dir/helpers/qemu-ga-hook"
+    sed "s#/usr/libexec/cbsnap/#$dir/helpers/#g; s#/\(etc\|var\|run\)/#$dir/\1/#g" \
+        packaging/deb/debian/cbsnap-agent.prerm >"$dir/prerm"
+    sh "$dir/prerm" "$2" 2>"$dir/out"
+}
+stays() { ! removal 1 remove && grep -q 'not removed: qemu-ga would go on' "$dir/out"; }
+ok 'the agent is not removed when its hook cannot be taken back' stays
+goes() { removal 0 remove && removal 3 remove && removal 1 upgrade && [ ! -s "$dir/out" ]; }
+ok "it is when that is done, or an administrator's; an upgrade asks nothing" goes
+
 tap_end

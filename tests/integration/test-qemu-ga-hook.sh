@@ -159,6 +159,33 @@ deb_more_after() {
 }
 ok 'conf: keys that were put below ours keep their group' deb_more_after
 
+# ---- a line of ours that is not ours to take back ---------------------------------------------
+still_named() { # still_named FILE: disable says that it names the runner, exit 3, and nothing is different
+    state before
+    "$dir/tool" disable 2>"$dir/err"
+    [ $? -eq 3 ] && [ "$(cat "$dir/err")" = \
+        "cbsnap: $1 still names $runner: once that is removed, every freeze fails until it is taken out" ] && same before
+}
+quiet() { state before; "$dir/tool" disable 2>"$dir/err" && [ ! -s "$dir/err" ] && same before; }
+dropin() { # dropin LINE
+    mkdir -p "$ROOT/etc/systemd/system/qemu-guest-agent.service.d"
+    printf '[Service]\n%s\n' "$1" >"$ROOT/etc/systemd/system/qemu-guest-agent.service.d/own.conf"
+}
+own_sysconfig() { el; sed -i "s|^FSFREEZE_HOOK_PATHNAME=.*|FSFREEZE_HOOK_PATHNAME=$runner|" "$sysconfig"; still_named /etc/sysconfig/qemu-ga; }
+ok "disable says so when an administrator's own line in sysconfig names the runner" own_sysconfig
+own_conf() { debian; printf '[general]\nfsfreeze-hook = %s\n' $runner >"$conf"; still_named /etc/qemu/qemu-ga.conf; }
+ok 'or one in qemu-ga.conf' own_conf
+own_dropin() { debian; dropin "ExecStart=/usr/sbin/qemu-ga -F$runner"; still_named /etc/systemd/system/qemu-guest-agent.service.d/own.conf; }
+ok 'or the command line in a drop-in' own_dropin
+own_environment() { el; dropin "Environment=FSFREEZE_HOOK_PATHNAME=$runner"; still_named /etc/systemd/system/qemu-guest-agent.service.d/own.conf; }
+ok 'or the environment there' own_environment
+own_args() { debian; mkdir "$ROOT/etc/default"; echo "DAEMON_ARGS='-F $runner'" >"$ROOT/etc/default/qemu-guest-agent"; still_named /etc/default/qemu-guest-agent; }
+ok 'or DAEMON_ARGS' own_args
+own_comments() { debian; printf '[general]\n;fsfreeze-hook=%s\n' $runner >"$conf"; dropin " # -F$runner" && quiet; }
+ok 'a comment names nothing' own_comments
+own_taken_back() { el; enable && "$dir/tool" disable 2>"$dir/err" && ! grep "still names" "$dir/err"; }
+ok 'and what it takes back is not told' own_taken_back
+
 # ---- both ------------------------------------------------------------------------------------
 unwritable() {
     el
