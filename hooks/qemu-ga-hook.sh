@@ -11,6 +11,7 @@ set -u
 export LC_ALL=C
 ROOT=${ROOT:-}
 runner=@LIBEXECDIR@/fsfreeze-hook
+hookdir=@HOOKDIR@
 # Enterprise Linux: the unit's environment; its qemu-ga always has an -F, which wins over a file
 sysconfig=/etc/sysconfig/qemu-ga
 stock=/etc/qemu-ga/fsfreeze-hook
@@ -80,6 +81,18 @@ restart() {
     [ -z "$ROOT" ] || return 0
     @LIBEXECDIR@/when-idle systemctl try-restart qemu-guest-agent.service ||
         say "restart qemu-guest-agent for this to take effect"
+}
+
+# The stock runner goes on past a hook that fails, and where there was none nobody ran these.
+tell_of_other_hooks() {
+    for hook in "$ROOT$hookdir"/*; do
+        # as the runner does
+        case $hook in
+        */cbsnap | *~ | *.bak | *.orig | *.rpmnew | *.rpmorig | *.rpmsave | *.sample | *.dpkg-*) continue ;;
+        esac
+        [ ! -f "$hook" ] || [ ! -x "$hook" ] ||
+            say "from now on each freeze runs ${hook#"$ROOT"} too, and fails when that exits with anything but 0"
+    done
 }
 
 # ---- Enterprise Linux ------------------------------------------------------------------------
@@ -181,6 +194,7 @@ enable)
         enable_conf "$ROOT$conf"
     fi
     say "qemu-ga now runs $runner at each freeze, and one fails while MySQL cannot be locked: cbsnap-agent check"
+    tell_of_other_hooks
     restart
     ;;
 disable)

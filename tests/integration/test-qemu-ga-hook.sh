@@ -10,7 +10,8 @@ trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 libexec=/usr/libexec/cbsnap
 runner=$libexec/fsfreeze-hook
-sed "s|@LIBEXECDIR@|$libexec|g" hooks/qemu-ga-hook.sh >"$dir/tool"
+hookdir=/etc/qemu-ga/fsfreeze-hook.d
+sed "s|@LIBEXECDIR@|$libexec|g; s|@HOOKDIR@|$hookdir|g" hooks/qemu-ga-hook.sh >"$dir/tool"
 chmod +x "$dir/tool"
 mkdir "$dir/bin"
 export ROOT="$dir/root" PATH="$dir/bin:$PATH"
@@ -200,6 +201,18 @@ unwritable() {
     [ $rc -eq 0 ] && same before
 }
 ok 'a disk that is full costs nothing but the attempt' unwritable
+other_hooks() {
+    el
+    mkdir -p "$ROOT$hookdir/folder"
+    for n in cbsnap 50-app 'a b' c.sample d.rpmsave e.dpkg-old f~ off; do
+        printf '#!/bin/sh\n' >"$ROOT$hookdir/$n"
+        [ "$n" = off ] || chmod +x "$ROOT$hookdir/$n"
+    done
+    enable 2>"$dir/err" && [ "$(el_hook)" = $runner ] &&
+        [ "$(sed -n 's/.*each freeze runs \(.*\) too, and fails .*/\1/p' "$dir/err")" = "$hookdir/50-app
+$hookdir/a b" ]
+}
+ok 'other hooks, which were not run or not asked, are named' other_hooks
 usage() { "$dir/tool" on; [ $? -eq 2 ]; }
 ok 'another word is refused' usage
 tap_end
