@@ -26,6 +26,9 @@
 #include "proto/base/compat.h"
 
 #define THREAD_WAIT_MS 3000
+/* How long one that cannot start stays, well below the time that systemd gives to a start (90 s).
+ */
+#define SLOW_DOWN_S 10
 
 /* ---- what the session tells --------------------------------------------------------------------
  */
@@ -313,11 +316,24 @@ static void finish(struct daemon *d)
     close(d->lock_fd);
 }
 
-static int fail(const struct err *e)
+/* systemd starts us anew 0.1 s after our end, however often, for a freeze relies on that. With a
+ * mistake in agent.conf that would be a million lines of its log a day. But no wait where the next
+ * start has something to thaw, or where an agent that is about to end still has run_dir. A signal
+ * ends the wait and us. */
+static void slow_down(const char *run_dir)
+{
+    if (notify_wanted() && !marker_waits(run_dir))
+        sleep(SLOW_DOWN_S);
+}
+
+static int fail(const struct daemon *d, const struct err *e)
 {
     heldlog_stop(THREAD_WAIT_MS);
     fprintf(stderr, "cbsnap-agent: %s\n", e->msg);
-    return e->code == ERR_BUSY ? EXIT_REFUSED : EXIT_USAGE;
+    if (e->code == ERR_BUSY)
+        return EXIT_REFUSED;
+    slow_down(d->options.run_dir);
+    return EXIT_USAGE;
 }
 
 /* The last thing before the first thread: rights belong to threads. What takes more of them is
@@ -351,13 +367,13 @@ int daemon_run(const char *config)
     if (read < 0 && taken == 0)
         marker_recover(d.options.run_dir, &past);
     if (read < 0 || taken < 0)
-        return fail(&e);
+        return fail(&d, &e);
     if (err_is_set(&d.confine_problem))
         log_warn("%s; it works, with more rights than it needs", d.confine_problem.msg);
     if (uv_loop_init(&d.loop) != 0)
         abort(); /* at start, out of descriptors */
     if (start(&d, &e) < 0)
-        return fail(&e);
+        return fail(&d, &e);
     pin_memory();
     notify_ready();
     log_info("cbsnap-agent " CBSNAP_VERSION " runs, epoch %llu",

@@ -30,6 +30,11 @@ static void notify(const char *text)
                      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 }
 
+bool notify_wanted(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void notify_ready(void)
 {
     notify("READY=1");

@@ -3,8 +3,11 @@
 #ifndef CBSNAP_AGENT_NOTIFY_H
 #define CBSNAP_AGENT_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+/* Whether it was systemd that started this program, as its unit says. */
+bool notify_wanted(void);
 void notify_ready(void);
 void notify_stopping(void);
 

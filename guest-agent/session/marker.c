@@ -212,3 +212,11 @@ void marker_recover(const char *run_dir, struct recovery *ret)
     if (ret->found && (sweep_keep(run_dir, true, &e) < 0 || marker_remove(run_dir, &e) < 0))
         log_warn("%s", e.msg);
 }
+
+bool marker_waits(const char *run_dir)
+{
+    AUTO_FREE char *path = xasprintf("%s/session", run_dir);
+    AUTO_FREE char *sweep = xasprintf("%s/sweep", run_dir);
+
+    return access(path, F_OK) == 0 || access(sweep, F_OK) == 0;
+}

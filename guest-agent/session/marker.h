@@ -47,4 +47,7 @@ struct recovery {
  * Called at start before anything else; the lock went with the predecessor's connection. */
 void marker_recover(const char *run_dir, struct recovery *ret);
 
+/* Whether an agent that starts now would thaw: there is a marker, or a sweep is not over. */
+bool marker_waits(const char *run_dir);
+
 #endif

@@ -245,6 +245,25 @@ bad_conf() {
     [ $? -eq 2 ] && grep -q "bad.conf line 2" "$dir/err" || { cat "$dir/err"; false; }
 }
 ok 'malformed configuration: file and line, exit 2' bad_conf
+# NOTIFY_SOCKET is what the unit's start has; what a predecessor left to thaw lies in $dir/bad
+started_by_systemd() { # in the background, its pid in $bad
+    printf '[agent]\nrun_dir = %s/bad\n[lock]\ntry_ms = soon\n' "$dir" >"$dir/bad.conf"
+    NOTIFY_SOCKET=/nonexistent "$agent" --config "$dir/bad.conf" daemon 2>"$dir/err" &
+    bad=$!
+    until_true grep -q 'bad.conf line 4' "$dir/err"
+}
+restarts_slowly() {
+    started_by_systemd && sleep 2 && kill "$bad" && wait "$bad"
+    [ $? -eq 143 ] || { cat "$dir/err"; false; }
+}
+ok 'systemd restarts it slowly then, and a stop need not wait' restarts_slowly
+sweeps_quickly() {
+    awk '{ printf "%d\n", $1 * 1000000 }' /proc/uptime >"$dir/bad/sweep"
+    begun=$(date +%s)
+    started_by_systemd && wait "$bad"
+    [ $? -eq 2 ] && grep -q 'thawing on' "$dir/err" && [ $(($(date +%s) - begun)) -lt 9 ] || { cat "$dir/err"; false; }
+}
+ok 'but at once as long as qemu-ga may still be freezing' sweeps_quickly
 
 # ---- the host
 
