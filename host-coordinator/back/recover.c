@@ -25,6 +25,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CLONE_MAX_US (INT64_C(86400) * 1000000)
+
 void recovery_release(struct recovery *r)
 {
     free(r->set);
@@ -72,6 +74,17 @@ static bool method_of(const struct record *j, enum back_method *ret)
     return false;
 }
 
+/* A clone that was asked for may come until then; but none is waited for that a clock which was
+ * wrong has asked for next year. By the longest clone_ms that there is, for today's may be a
+ * shorter one.
+ */
+static bool may_come(int64_t until_us)
+{
+    int64_t now = wall_us();
+
+    return now < until_us && until_us <= now + CLONE_MAX_US;
+}
+
 /* The act as it was when it died. */
 static void take_state(struct back *b, const struct record *j)
 {
@@ -100,7 +113,7 @@ static void take_state(struct back *b, const struct record *j)
             v->clone_name = xstrdup(record_text(clone, "name"));
             v->clone_asked = true; /* and nobody knows whether it was made */
             v->clone_unsure = record_int(clone, "until_wall_us", &v->clone_until_us) &&
-                              wall_us() < v->clone_until_us;
+                              may_come(v->clone_until_us);
         }
         if (word) {
             v->access = xstrdup(word);

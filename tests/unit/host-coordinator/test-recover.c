@@ -15,6 +15,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/clock.h"
 #include "tests/unit/host-coordinator/back_world.h"
 
 static const struct wanted in_place = {.method = BACK_IN_PLACE};
@@ -367,6 +368,24 @@ static void a_guest_that_was_asked_in_the_far_future_is_let_be(void **state)
     assert_int_equal(world_journals(), 0);
 }
 
+/* Likewise of a clone that such a clock has asked for. */
+static void a_clone_of_the_far_future_is_let_be(void **state)
+{
+    const struct wanted verifying = {.method = BACK_VERIFY};
+    FILE *f;
+
+    (void)state;
+    (void)die_late(verifying, "begin clone");
+    f = fopen(k.journal, "ae");
+    assert_true(f && fprintf(f,
+                             "{\"clones\":[{\"target\":\"vda\",\"name\":\"cbsnap-verify-x-vda\","
+                             "\"until_wall_us\":%lld}]}\n",
+                             (long long)(wall_us() + INT64_C(70) * 365 * 86400 * 1000000)) >= 0);
+    (void)fclose(f);
+    assert_null(world_recover());
+    assert_int_equal(world_journals(), 0);
+}
+
 static void no_room_in_stop(struct back *b, const char *event)
 {
     (void)b;
@@ -545,6 +564,7 @@ int main(void)
         T(a_vm_that_is_gone_is_told),
         T(a_guest_that_was_asked_is_waited_for),
         T(a_guest_that_was_asked_in_the_far_future_is_let_be),
+        T(a_clone_of_the_far_future_is_let_be),
         T(a_guest_is_asked_only_when_that_is_written_down),
         T(a_vm_that_was_migrated_away_is_not_started),
         T(a_vm_whose_memory_was_saved_is_not_started),
