@@ -112,6 +112,25 @@ static int note_opened(struct back *b, struct err *e)
                    b->run.domain_name, why.msg);
 }
 
+/* It cannot be opened, and once the journal is gone nobody knows who might use it. */
+static int check_all_listed(const struct back *b, struct err *e)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        const struct back_volume *v = &b->volumes[n];
+
+        if (v->listed || !v->access)
+            continue;
+        return err_set(
+            e, ERR_LOOK,
+            "volume '%s' (disk '%s') may be closed to everybody, and appliance '%s' does "
+            "not list it: once it does, cbsnap-coord recover lets '%s' use it again; if "
+            "it never will, remove the journal",
+            record_text(record_at(b->set, "volumes", n), "name") ?: "?", v->target, v->appliance,
+            v->access);
+    }
+    return 0;
+}
+
 int step_unfence(void *back, struct err *e)
 {
     struct back *b = back;
@@ -120,7 +139,8 @@ int step_unfence(void *back, struct err *e)
         return 0;
     if (b->committed && note_opened(b, e) < 0)
         return -1;
-    if (back_all(b, give_access, b->run.conf->clone_ms, "open a volume again", e) < 0)
+    if (back_all(b, give_access, b->run.conf->clone_ms, "open a volume again", e) < 0 ||
+        check_all_listed(b, e) < 0)
         return -1;
     b->fenced = false;
     return 0;

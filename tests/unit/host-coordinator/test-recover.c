@@ -134,6 +134,29 @@ static void a_vm_on_volumes_half_rolled_back_is_a_persons(void **state)
     assert_true(domain_fake_runs("db"));
 }
 
+/* Closed and not rolled back, and the list of volumes lacks them for a moment: who might use them
+ * stands in the journal alone. */
+static void a_volume_that_is_not_listed_is_not_forgotten(void **state)
+{
+    const char *problem;
+
+    (void)state;
+    (void)die_late(in_place, "end fence");
+    domain_fake_define("db", w.definition, false);
+    all_write(volume_ids, NOW_CONTENT);
+    for (size_t n = 0; n < 3; n++)
+        storage_memory_allow(w.array, volume_ids[n], "");
+    storage_memory_fault(w.array, MEMORY_LIST, NULL, MEMORY_LIES, 1);
+    problem = world_recover();
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, "recover lets 'all' use it again"));
+    assert_int_equal(world_journals(), 1);
+    assert_false(domain_fake_runs("db"));
+    assert_null(world_recover());
+    assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
+    assert_int_equal(world_journals(), 0);
+}
+
 /* Two of three are rolled back, and the array refuses the third: the VM stays off and its volumes
  * closed, until a recover has finished it. */
 static void volumes_half_rolled_back_are_finished_and_not_started(void **state)
@@ -554,6 +577,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_was_written_since_the_start_stays),
         T(a_vm_on_volumes_half_rolled_back_is_a_persons),
+        T(a_volume_that_is_not_listed_is_not_forgotten),
         T(volumes_half_rolled_back_are_finished_and_not_started),
         T(volumes_are_opened_only_when_that_is_written_down),
         T(a_snapshot_that_is_gone_meanwhile_is_told),
