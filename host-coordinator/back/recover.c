@@ -8,6 +8,7 @@
  *   restore, not yet defined   clones are removed, and the VM is started if it had run
  *   restore, guest asked       it is started if it is off; if not, the journal stays for a while
  *   restore, defined           the VM is as the set says; it is started
+ *   restore, it cannot be told which of the two: nothing is touched, and the journal stays
  *   in place, not committed    the volumes are opened again, and the VM is started if it had run
  *   in place, committed        all volumes are rolled back, and the rest of the plan is done
  *
@@ -85,6 +86,18 @@ static bool may_come(int64_t until_us)
     return now < until_us && until_us <= now + CLONE_MAX_US;
 }
 
+/* What it was made as, whether the appliance lists it now or not. */
+static void take_clone(struct back_volume *v, const struct record *clone)
+{
+    const char *id = record_text(clone, "id"), *iqn = record_text(clone, "iqn");
+
+    if (!id || !iqn)
+        return;
+    v->clone.id = xstrdup(id);
+    v->clone.name = xstrdup(v->clone_name);
+    v->clone.iqn = xstrdup(iqn);
+}
+
 /* The act as it was when it died. */
 static void take_state(struct back *b, const struct record *j)
 {
@@ -112,6 +125,7 @@ static void take_state(struct back *b, const struct record *j)
         if (clone && record_text(clone, "name")) {
             v->clone_name = xstrdup(record_text(clone, "name"));
             v->clone_asked = true; /* and nobody knows whether it was made */
+            take_clone(v, clone);
             v->clone_unsure = record_int(clone, "until_wall_us", &v->clone_until_us) &&
                               may_come(v->clone_until_us);
         }
@@ -201,31 +215,6 @@ static int remove_safety(struct back *b, const struct record *j, struct err *e)
     return step_safety_undo(b, e);
 }
 
-/* Is it the VM of the restore, in its definition and, where it runs, in its QEMU? One that runs on
- * its old volumes has served from them: then it is as before, whatever its next start would take.
- */
-static int is_set(struct back *b, const char *definition, enum domain_state state, bool *ret,
-                  struct err *e)
-{
-    AUTO_FREE char *xml = NULL;
-
-    if (back_find_clones(b, e) < 0)
-        return -1;
-    b->defined = *ret = vm_names_clone(b, definition);
-    if (state == DOMAIN_OFF)
-        return 0;
-    if (vm_live_xml(b, &xml, e) < 0)
-        return -1;
-    *ret = vm_names_clone(b, xml);
-    if (*ret && !b->defined)
-        return err_set(e, ERR_LOOK,
-                       "domain '%s' runs from the clones of set '%s' and is defined without them: "
-                       "end it (virsh destroy %s) to have it as before, and run cbsnap-coord "
-                       "recover again",
-                       b->run.domain_name, b->id, b->run.domain_name);
-    return 0;
-}
-
 static int remove_left(struct back *b, const struct record *j, struct err *e)
 {
     return step_clone_undo(b, e) < 0 || remove_safety(b, j, e) < 0 ? -1 : 0;
@@ -284,7 +273,7 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
     }
     if (there == 0 && b->method == BACK_SWITCH)
         return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
-    if (there > 0 && is_set(b, definition, state, &is, e) < 0)
+    if (there > 0 && recover_uses_clones(b, j, definition, state, &is, e) < 0)
         return -1;
     if (!is)
         return undo_switch(b, j, state, there > 0, ret, e);

@@ -86,24 +86,13 @@ int step_fence(void *back, struct err *e)
     return vm_check_off(b, e); /* one that was started before keeps its sessions */
 }
 
-static int note_true(struct back *b, const char *what, struct err *e)
-{
-    struct record *note = record_new();
-    int rc;
-
-    record_set_bool(note, what, true);
-    rc = journal_write(b->run.journal, note, true, e);
-    record_free(note);
-    return rc;
-}
-
 /* From here on the VM may write, and a recover that did not know would roll that back. */
 static int note_opened(struct back *b, struct err *e)
 {
     struct err why = ERR_INIT;
 
     loop_shield(b->run.loop, true);
-    b->opened = b->opened || note_true(b, "opened", &why) == 0;
+    b->opened = b->opened || back_note(b, "opened", true, &why) == 0;
     if (b->opened)
         return 0;
     return err_set(e, ERR_LOOK,
@@ -284,7 +273,7 @@ int step_rollback(void *back, struct err *e)
 
     /* without that line a recover would open the volumes as if none had been touched */
     if (loop_check(b->run.loop, e) < 0 ||
-        (!b->committed && (vm_check_off(b, e) < 0 || note_true(b, "committed", e) < 0)))
+        (!b->committed && (vm_check_off(b, e) < 0 || back_note(b, "committed", true, e) < 0)))
         return -1;
     b->committed = true;
     /* half of them rolled back serve nobody: a signal has to wait */
