@@ -56,6 +56,7 @@ struct back {
     struct run run; /* first: the plan's watch takes either */
     enum back_method method;
     const char *to;     /* BACK_COPY: name of the new VM */
+    char to_uuid[37];   /* and its UUID, which it keeps under any name */
     bool force;         /* what would be lost was agreed to */
     bool safety;        /* keep the present state as a set of its own */
     bool start;         /* the VM, at the end */

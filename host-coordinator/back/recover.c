@@ -55,6 +55,11 @@ bool recover_begun(const struct record *j, const char *step)
     return record_has_text(j, "begun", step);
 }
 
+bool recover_ended(const struct record *j, const char *step)
+{
+    return record_has_text(j, "done", step);
+}
+
 static bool method_of(const struct record *j, enum back_method *ret)
 {
     static const struct {
@@ -102,8 +107,10 @@ static void take_clone(struct back_volume *v, const struct record *clone)
 static void take_state(struct back *b, const struct record *j)
 {
     const char *old = record_text(j, "old_definition"), *id = record_text(j, "id");
+    const char *uuid = record_text(j, "to_uuid");
 
     b->to = record_text(j, "to");
+    (void)snprintf(b->to_uuid, sizeof(b->to_uuid), "%s", uuid ?: "");
     b->ran = record_bool(j, "ran");
     b->start = record_bool(j, "start");
     b->committed = record_bool(j, "committed");
@@ -254,10 +261,17 @@ static int undo_switch(struct back *b, const struct record *j, enum domain_state
     return 0;
 }
 
+/* One that was given another name is somebody's who starts it himself. */
+static bool keeps_its_name(const struct back *b)
+{
+    return b->method == BACK_SWITCH || strcmp(b->run.ops->name(b->run.domain), b->to) == 0;
+}
+
 static int recover_switch(struct back *b, const struct record *j, struct recovery *ret,
                           struct err *e)
 {
-    const char *name = b->method == BACK_COPY ? b->to : b->run.domain_name;
+    const char *copy = *b->to_uuid ? b->to_uuid : b->to;
+    const char *name = b->method == BACK_COPY ? copy : b->run.domain_name;
     AUTO_FREE char *definition = NULL;
     enum domain_state state = DOMAIN_OFF;
     bool is = false, start = b->start;
@@ -271,16 +285,18 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
         told_switch(ret, b, "was as before, and what the restore had made is gone", "");
         return 0;
     }
-    if (there == 0 && b->method == BACK_SWITCH)
-        return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
-    if (there > 0 && recover_uses_clones(b, j, definition, state, &is, e) < 0)
+    if (there == 0 ? recover_check_gone(b, j, e) < 0
+                   : recover_uses_clones(b, j, definition, state, &is, e) < 0)
         return -1;
     if (!is)
         return undo_switch(b, j, state, there > 0, ret, e);
+    start = start && keeps_its_name(b);
+    if (record_bool(j, "copy_forgotten") && back_note(b, "copy_forgotten", false, e) < 0)
+        return -1;
     if (start_if(b, start, state, e) < 0 || back_report_recovered(b, j, e) < 0)
         return -1;
-    recovery_told(ret, "domain '%s' is what set %s says%s%s", name, b->id,
-                  power_words(start, state), start ? "; verify the set, or look at it" : "");
+    recovery_told(ret, "domain '%s' is what set %s says%s%s", b->run.ops->name(b->run.domain),
+                  b->id, power_words(start, state), start ? "; verify the set, or look at it" : "");
     return 0;
 }
 

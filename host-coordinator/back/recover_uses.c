@@ -61,8 +61,8 @@ static int check_elsewhere(const struct back *b, const struct record *j, enum do
     if (b->defined || !recover_begun(j, "define"))
         return 0;
     if (state == DOMAIN_AWAY)
-        return cannot_tell(b, "it was migrated away, and which disks it has there is not known here",
-                           e);
+        return cannot_tell(
+            b, "it was migrated away, and which disks it has there is not known here", e);
     return cannot_tell(b,
                        "its memory is saved, and with which disks is not known here (virsh "
                        "managedsave-dumpxml)",
@@ -106,4 +106,19 @@ int recover_uses_clones(struct back *b, const struct record *j, const char *defi
                        "recover again",
                        b->run.domain_name, b->id, b->run.domain_name);
     return 0;
+}
+
+/* A copy may be another host's by now, or have another name where its UUID was not written down. */
+int recover_check_gone(const struct back *b, const struct record *j, struct err *e)
+{
+    if (b->method == BACK_SWITCH)
+        return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to",
+                       b->run.domain_name);
+    if (!recover_ended(j, "define") || record_bool(j, "copy_forgotten"))
+        return 0;
+    return err_set(e, ERR_LOOK,
+                   "domain '%s' was made and is gone: another host may have it, and with it the "
+                   "clones of set '%s', volumes whose names end in '-%s'; remove on the appliance "
+                   "those that nobody uses, then the journal",
+                   b->to, b->id, b->run.set);
 }
