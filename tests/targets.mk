@@ -184,8 +184,10 @@ $(call objs,$(wildcard tests/unit/host-coordinator/back_*.c)): \
 	CPPFLAGS += $(call pc_cflags,cmocka $(COORD_PC))
 $(addprefix $(BUILD)/unit/host-coordinator/,test-restore test-restore-broken test-restore-killed \
 	test-restore-refused test-restore-definition test-restore-late test-restore-stop test-verify \
-	test-recover test-recover-set test-inventory test-orphans): \
+	test-recover test-recover-clones test-recover-set test-inventory test-orphans): \
 	$(BACK_WORLD_OBJ)
+$(addprefix $(BUILD)/unit/host-coordinator/,test-recover test-recover-clones): \
+	$(call objs,tests/unit/host-coordinator/back_late.c)
 
 # the world of the tests that break a snapshot
 SNAP_WORLD_OBJ := $(call objs,$(addprefix tests/unit/host-coordinator/snap_,world.c fault.c model.c \

@@ -39,7 +39,7 @@ struct back_volume {
     bool clone_made;
     bool clone_unsure;      /* not heard of: it may come yet, */
     int64_t clone_until_us; /* until then (wall clock) */
-    struct volume clone;    /* when made */
+    struct volume clone;    /* when made; recover: or when the journal says that it was */
     bool safety_asked;      /* a snapshot of the present state */
 
     struct storage_op op; /* the request under way */
@@ -56,6 +56,7 @@ struct back {
     struct run run; /* first: the plan's watch takes either */
     enum back_method method;
     const char *to;     /* BACK_COPY: name of the new VM */
+    char to_uuid[37];   /* and its UUID, which it keeps under any name */
     bool force;         /* what would be lost was agreed to */
     bool safety;        /* keep the present state as a set of its own */
     bool start;         /* the VM, at the end */
@@ -171,6 +172,8 @@ int back_check_tables(const char *tables, struct err *e); /* ERR_USAGE: not as `
 const char *back_method_name(enum back_method method);
 /* Opens the journal of this act, and says in it what is about to be done before anything is. */
 int step_journal(void *back, struct err *e);
+/* Writes into the journal whether something is so. */
+int back_note(struct back *b, const char *what, bool is, struct err *e);
 /* From here on the journal's VM is not its own any more: whoever recovers leaves it alone. */
 void back_note_as_before(struct back *b);
 /* Completes the report, and puts it into the set's record: as its member `verify`, or as one more

@@ -50,7 +50,7 @@ static bool give_access(struct back *b, struct back_volume *v, int64_t deadline_
 }
 
 /* Written down before they are asked for: whoever recovers must know what to look for. And again
- * when it is known of which none can come any more. */
+ * when they are there, by what a definition names them, and when none can come any more. */
 static int note_clones(struct back *b, struct err *e)
 {
     struct record *note = record_new();
@@ -62,6 +62,8 @@ static int note_clones(struct back *b, struct err *e)
 
         record_set_text(one, "target", v->target);
         record_set_text(one, "name", v->clone_name);
+        record_set_text(one, "id", v->clone.id);
+        record_set_text(one, "iqn", v->clone.iqn);
         if (v->clone_unsure)
             record_set_int(one, "until_wall_us", v->clone_until_us);
     }
@@ -103,7 +105,6 @@ static void keep_clones(struct back *b)
             v->clone_made = true;
         }
     }
-    note_settled(b);
 }
 
 /* Fenced volumes have an access of "": a clone of them would serve nobody. */
@@ -133,6 +134,10 @@ int step_clone(void *back, struct err *e)
         return -1;
     rc = back_all(b, ask_clone, b->run.conf->clone_ms, "clone the snapshot", e);
     keep_clones(b);
+    if (rc < 0)
+        note_settled(b);
+    else /* before libvirt hears of them: the journal alone is to tell whether a VM uses them */
+        rc = note_clones(b, e);
     if (rc < 0)
         return -1;
     return back_all(b, give_access, b->run.conf->clone_ms, "make the clone usable", e);
@@ -181,6 +186,7 @@ int back_find_clones(struct back *b, struct err *e)
         if (find_volume(b, v, v->clone_name, &found, &there, e) < 0)
             return -1;
         if (there) {
+            volume_release(&v->clone); /* as the journal had it */
             v->clone = found;
             v->clone_made = true;
         }

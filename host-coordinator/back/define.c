@@ -9,6 +9,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "proto/base/compat.h"
+#include "proto/base/log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -132,11 +133,10 @@ int vm_make_over(struct back *b, struct domain_rewrite *how, struct err *e)
 static int make_definition(struct back *b, struct err *e)
 {
     struct domain_rewrite how = {.kind = REWRITE_MOVE};
-    char uuid[37];
 
     if (b->method == BACK_COPY) {
-        vm_make_uuid(uuid);
-        how = (struct domain_rewrite){.kind = REWRITE_COPY, .name = b->to, .uuid = uuid};
+        vm_make_uuid(b->to_uuid);
+        how = (struct domain_rewrite){.kind = REWRITE_COPY, .name = b->to, .uuid = b->to_uuid};
     }
     return vm_make_over(b, &how, e);
 }
@@ -206,6 +206,18 @@ static void look_what_holds(struct back *b, const struct err *why)
     b->defined = there < 0 || vm_names_clone(b, definition);
 }
 
+/* Whoever recovers finds the copy by it, whatever it is called then. */
+static int note_uuid(struct back *b, struct err *e)
+{
+    struct record *note = record_new();
+    int rc;
+
+    record_set_text(note, "to_uuid", b->to_uuid);
+    rc = journal_write(b->run.journal, note, true, e);
+    record_free(note);
+    return rc;
+}
+
 /* In one call, and libvirt has the one or the other: this is the point at which the VM becomes what
  * the set says. A signal waits for it, for it would leave unknown which of the two holds. */
 int step_define(void *back, struct err *e)
@@ -216,7 +228,8 @@ int step_define(void *back, struct err *e)
         b->new_definition = xstrdup(vm_set_definition(b));
     if (!b->new_definition && make_definition(b, e) < 0)
         return -1;
-    if (!b->committed && loop_check(b->run.loop, e) < 0)
+    if ((!b->committed && loop_check(b->run.loop, e) < 0) ||
+        (b->method == BACK_COPY && note_uuid(b, e) < 0))
         return -1;
     loop_shield(b->run.loop, true);
     note_secrets(b);
@@ -227,6 +240,26 @@ int step_define(void *back, struct err *e)
     }
     b->defined = true;
     return 0;
+}
+
+static void note_forgotten(struct back *b, bool is)
+{
+    struct err why = ERR_INIT;
+
+    if (back_note(b, "copy_forgotten", is, &why) < 0)
+        log_warn("%s", why.msg); /* recover asks a person, no more */
+}
+
+/* Written down before: that there is no copy tells whoever recovers nothing, unless we took it. */
+static int undefine_copy(struct back *b, struct err *e)
+{
+    int rc;
+
+    note_forgotten(b, true);
+    rc = vm_call(b, call_undefine, NULL, 0, b->run.conf->libvirt_ms, "forget the new domain", e);
+    if (rc < 0 && e->code != ERR_TIMEOUT && e->code != ERR_CANCELLED)
+        note_forgotten(b, false);
+    return rc;
 }
 
 /* When libvirt told neither whether it defined the copy nor what there is, it is looked for now.
@@ -244,7 +277,7 @@ static int forget_copy(struct back *b, struct err *e)
         if (!there || !vm_names_clone(b, definition))
             return 0;
     }
-    return vm_call(b, call_undefine, NULL, 0, b->run.conf->libvirt_ms, "forget the new domain", e);
+    return undefine_copy(b, e);
 }
 
 static int put_back(struct back *b, struct err *e)

@@ -7,6 +7,7 @@ COORD_SRC += \
 	host-coordinator/back/proof.c \
 	host-coordinator/back/recover.c \
 	host-coordinator/back/recover_set.c \
+	host-coordinator/back/recover_uses.c \
 	host-coordinator/back/report.c \
 	host-coordinator/back/restore.c \
 	host-coordinator/back/rollback.c \

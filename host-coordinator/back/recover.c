@@ -8,6 +8,7 @@
  *   restore, not yet defined   clones are removed, and the VM is started if it had run
  *   restore, guest asked       it is started if it is off; if not, the journal stays for a while
  *   restore, defined           the VM is as the set says; it is started
+ *   restore, it cannot be told which of the two: nothing is touched, and the journal stays
  *   in place, not committed    the volumes are opened again, and the VM is started if it had run
  *   in place, committed        all volumes are rolled back, and the rest of the plan is done
  *
@@ -24,6 +25,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define CLONE_MAX_US (INT64_C(86400) * 1000000)
 
 void recovery_release(struct recovery *r)
 {
@@ -52,6 +55,11 @@ bool recover_begun(const struct record *j, const char *step)
     return record_has_text(j, "begun", step);
 }
 
+bool recover_ended(const struct record *j, const char *step)
+{
+    return record_has_text(j, "done", step);
+}
+
 static bool method_of(const struct record *j, enum back_method *ret)
 {
     static const struct {
@@ -72,12 +80,37 @@ static bool method_of(const struct record *j, enum back_method *ret)
     return false;
 }
 
+/* A clone that was asked for may come until then; but none is waited for that a clock which was
+ * wrong has asked for next year. By the longest clone_ms that there is, for today's may be a
+ * shorter one.
+ */
+static bool may_come(int64_t until_us)
+{
+    int64_t now = wall_us();
+
+    return now < until_us && until_us <= now + CLONE_MAX_US;
+}
+
+/* What it was made as, whether the appliance lists it now or not. */
+static void take_clone(struct back_volume *v, const struct record *clone)
+{
+    const char *id = record_text(clone, "id"), *iqn = record_text(clone, "iqn");
+
+    if (!id || !iqn)
+        return;
+    v->clone.id = xstrdup(id);
+    v->clone.name = xstrdup(v->clone_name);
+    v->clone.iqn = xstrdup(iqn);
+}
+
 /* The act as it was when it died. */
 static void take_state(struct back *b, const struct record *j)
 {
     const char *old = record_text(j, "old_definition"), *id = record_text(j, "id");
+    const char *uuid = record_text(j, "to_uuid");
 
     b->to = record_text(j, "to");
+    (void)snprintf(b->to_uuid, sizeof(b->to_uuid), "%s", uuid ?: "");
     b->ran = record_bool(j, "ran");
     b->start = record_bool(j, "start");
     b->committed = record_bool(j, "committed");
@@ -99,8 +132,9 @@ static void take_state(struct back *b, const struct record *j)
         if (clone && record_text(clone, "name")) {
             v->clone_name = xstrdup(record_text(clone, "name"));
             v->clone_asked = true; /* and nobody knows whether it was made */
+            take_clone(v, clone);
             v->clone_unsure = record_int(clone, "until_wall_us", &v->clone_until_us) &&
-                              wall_us() < v->clone_until_us;
+                              may_come(v->clone_until_us);
         }
         if (word) {
             v->access = xstrdup(word);
@@ -188,31 +222,6 @@ static int remove_safety(struct back *b, const struct record *j, struct err *e)
     return step_safety_undo(b, e);
 }
 
-/* Is it the VM of the restore, in its definition and, where it runs, in its QEMU? One that runs on
- * its old volumes has served from them: then it is as before, whatever its next start would take.
- */
-static int is_set(struct back *b, const char *definition, enum domain_state state, bool *ret,
-                  struct err *e)
-{
-    AUTO_FREE char *xml = NULL;
-
-    if (back_find_clones(b, e) < 0)
-        return -1;
-    b->defined = *ret = vm_names_clone(b, definition);
-    if (state == DOMAIN_OFF)
-        return 0;
-    if (vm_live_xml(b, &xml, e) < 0)
-        return -1;
-    *ret = vm_names_clone(b, xml);
-    if (*ret && !b->defined)
-        return err_set(e, ERR_LOOK,
-                       "domain '%s' runs from the clones of set '%s' and is defined without them: "
-                       "end it (virsh destroy %s) to have it as before, and run cbsnap-coord "
-                       "recover again",
-                       b->run.domain_name, b->id, b->run.domain_name);
-    return 0;
-}
-
 static int remove_left(struct back *b, const struct record *j, struct err *e)
 {
     return step_clone_undo(b, e) < 0 || remove_safety(b, j, e) < 0 ? -1 : 0;
@@ -252,10 +261,17 @@ static int undo_switch(struct back *b, const struct record *j, enum domain_state
     return 0;
 }
 
+/* One that was given another name is somebody's who starts it himself. */
+static bool keeps_its_name(const struct back *b)
+{
+    return b->method == BACK_SWITCH || strcmp(b->run.ops->name(b->run.domain), b->to) == 0;
+}
+
 static int recover_switch(struct back *b, const struct record *j, struct recovery *ret,
                           struct err *e)
 {
-    const char *name = b->method == BACK_COPY ? b->to : b->run.domain_name;
+    const char *copy = *b->to_uuid ? b->to_uuid : b->to;
+    const char *name = b->method == BACK_COPY ? copy : b->run.domain_name;
     AUTO_FREE char *definition = NULL;
     enum domain_state state = DOMAIN_OFF;
     bool is = false, start = b->start;
@@ -269,16 +285,18 @@ static int recover_switch(struct back *b, const struct record *j, struct recover
         told_switch(ret, b, "was as before, and what the restore had made is gone", "");
         return 0;
     }
-    if (there == 0 && b->method == BACK_SWITCH)
-        return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to", name);
-    if (there > 0 && is_set(b, definition, state, &is, e) < 0)
+    if (there == 0 ? recover_check_gone(b, j, e) < 0
+                   : recover_uses_clones(b, j, definition, state, &is, e) < 0)
         return -1;
     if (!is)
         return undo_switch(b, j, state, there > 0, ret, e);
+    start = start && keeps_its_name(b);
+    if (record_bool(j, "copy_forgotten") && back_note(b, "copy_forgotten", false, e) < 0)
+        return -1;
     if (start_if(b, start, state, e) < 0 || back_report_recovered(b, j, e) < 0)
         return -1;
-    recovery_told(ret, "domain '%s' is what set %s says%s%s", name, b->id,
-                  power_words(start, state), start ? "; verify the set, or look at it" : "");
+    recovery_told(ret, "domain '%s' is what set %s says%s%s", b->run.ops->name(b->run.domain),
+                  b->id, power_words(start, state), start ? "; verify the set, or look at it" : "");
     return 0;
 }
 

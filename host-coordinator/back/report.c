@@ -77,15 +77,23 @@ int step_journal(void *back, struct err *e)
     return -1;
 }
 
-void back_note_as_before(struct back *b)
+int back_note(struct back *b, const char *what, bool is, struct err *e)
 {
     struct record *note = record_new();
+    int rc;
+
+    record_set_bool(note, what, is);
+    rc = journal_write(b->run.journal, note, true, e);
+    record_free(note);
+    return rc;
+}
+
+void back_note_as_before(struct back *b)
+{
     struct err why = ERR_INIT;
 
-    record_set_bool(note, "vm_as_before", true);
-    if (journal_write(b->run.journal, note, true, &why) < 0)
+    if (back_note(b, "vm_as_before", true, &why) < 0)
         log_warn("%s", why.msg); /* other restores wait for a recover, then */
-    record_free(note);
 }
 
 static void report_volumes(struct back *b)
@@ -96,7 +104,7 @@ static void report_volumes(struct back *b)
 
         record_set_text(rec, "target", v->target);
         record_set_text(rec, "snapshot", v->at < 0 ? NULL : v->snapshots[v->at].path);
-        if (!v->clone_made)
+        if (!v->clone.id)
             continue;
         record_set_text(rec, "id", v->clone.id);
         record_set_text(rec, "name", v->clone.name);

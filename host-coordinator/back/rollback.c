@@ -86,30 +86,38 @@ int step_fence(void *back, struct err *e)
     return vm_check_off(b, e); /* one that was started before keeps its sessions */
 }
 
-static int note_true(struct back *b, const char *what, struct err *e)
-{
-    struct record *note = record_new();
-    int rc;
-
-    record_set_bool(note, what, true);
-    rc = journal_write(b->run.journal, note, true, e);
-    record_free(note);
-    return rc;
-}
-
 /* From here on the VM may write, and a recover that did not know would roll that back. */
 static int note_opened(struct back *b, struct err *e)
 {
     struct err why = ERR_INIT;
 
     loop_shield(b->run.loop, true);
-    b->opened = b->opened || note_true(b, "opened", &why) == 0;
+    b->opened = b->opened || back_note(b, "opened", true, &why) == 0;
     if (b->opened)
         return 0;
     return err_set(e, ERR_LOOK,
                    "domain '%s' stays off, and its volumes closed, for it cannot be written down "
                    "that they are opened: once it can, cbsnap-coord recover finishes it (%.200s)",
                    b->run.domain_name, why.msg);
+}
+
+/* It cannot be opened, and once the journal is gone nobody knows who might use it. */
+static int check_all_listed(const struct back *b, struct err *e)
+{
+    for (size_t n = 0; n < b->count; n++) {
+        const struct back_volume *v = &b->volumes[n];
+
+        if (v->listed || !v->access)
+            continue;
+        return err_set(
+            e, ERR_LOOK,
+            "volume '%s' (disk '%s') may be closed to everybody, and appliance '%s' does "
+            "not list it: once it does, cbsnap-coord recover lets '%s' use it again; if "
+            "it never will, remove the journal",
+            record_text(record_at(b->set, "volumes", n), "name") ?: "?", v->target, v->appliance,
+            v->access);
+    }
+    return 0;
 }
 
 int step_unfence(void *back, struct err *e)
@@ -120,7 +128,8 @@ int step_unfence(void *back, struct err *e)
         return 0;
     if (b->committed && note_opened(b, e) < 0)
         return -1;
-    if (back_all(b, give_access, b->run.conf->clone_ms, "open a volume again", e) < 0)
+    if (back_all(b, give_access, b->run.conf->clone_ms, "open a volume again", e) < 0 ||
+        check_all_listed(b, e) < 0)
         return -1;
     b->fenced = false;
     return 0;
@@ -264,7 +273,7 @@ int step_rollback(void *back, struct err *e)
 
     /* without that line a recover would open the volumes as if none had been touched */
     if (loop_check(b->run.loop, e) < 0 ||
-        (!b->committed && (vm_check_off(b, e) < 0 || note_true(b, "committed", e) < 0)))
+        (!b->committed && (vm_check_off(b, e) < 0 || back_note(b, "committed", true, e) < 0)))
         return -1;
     b->committed = true;
     /* half of them rolled back serve nobody: a signal has to wait */

@@ -134,16 +134,17 @@ int journal_names(struct store_names *ret, const char *state_dir, struct err *e)
     return 0;
 }
 
-/* A line of a step goes into begun[]; the members of every other line into the whole. */
+/* A line of a step goes into begun[] or done[]; the members of every other line into the whole. */
 static void take_line(json_t *whole, json_t *line)
 {
     const char *step = json_string_value(json_object_get(line, "step"));
     const char *event = json_string_value(json_object_get(line, "event"));
-    json_t *begun = json_object_get(whole, "begun");
 
     if (step && event) {
         if (strcmp(event, "begin") == 0)
-            json_array_append_new(begun, json_string(step));
+            json_array_append_new(json_object_get(whole, "begun"), json_string(step));
+        else if (strcmp(event, "done") == 0)
+            json_array_append_new(json_object_get(whole, "done"), json_string(step));
         return;
     }
     json_object_update(whole, line);
@@ -177,6 +178,7 @@ struct record *journal_read(const char *state_dir, const char *set, struct err *
     }
     whole = json_object();
     json_object_set_new(whole, "begun", json_array());
+    json_object_set_new(whole, "done", json_array());
     read_lines(f, whole);
     return (struct record *)whole;
 }

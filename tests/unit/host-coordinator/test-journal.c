@@ -71,6 +71,8 @@ static void what_was_written_is_read_back(void **state)
     assert_string_equal(record_text(r, "more"), "yes");
     assert_int_equal(record_count(r, "begun"), 2);
     assert_string_equal(record_text_at(r, "begun", 1), "start");
+    assert_int_equal(record_count(r, "done"), 1);
+    assert_string_equal(record_text_at(r, "done", 0), "stop");
     record_free(r);
 }
 

@@ -15,54 +15,11 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
-#include "tests/unit/host-coordinator/back_world.h"
+#include "proto/base/clock.h"
+#include "tests/unit/host-coordinator/back_late.h"
 
 static const struct wanted in_place = {.method = BACK_IN_PLACE};
 static const struct wanted switching = {.method = BACK_SWITCH};
-
-static struct {
-    const char *at; /* the event at which the journal is kept as it is then */
-    char kept[64], journal[96];
-} k;
-
-static int setup(void **state)
-{
-    (void)state;
-    memset(&k, 0, sizeof(k));
-    world_open(true);
-    (void)snprintf(k.kept, sizeof(k.kept), "%s/kept", w.dir);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_close();
-    return 0;
-}
-
-static void keep_journal(struct back *b, const char *event)
-{
-    AUTO_FREE char *command = NULL;
-
-    if (strcmp(event, k.at) != 0)
-        return;
-    (void)snprintf(k.journal, sizeof(k.journal), "%s/journal/%s.jsonl", w.dir, b->run.set);
-    command = xasprintf("cp '%s' '%s'", k.journal, k.kept);
-    assert_int_equal(system(command), 0);
-}
-
-/* As if the run had died at that event and what it had begun had come true all the same. */
-static struct tale die_late(struct wanted wanted, const char *event)
-{
-    struct tale t;
-
-    k.at = event;
-    w.hook = keep_journal;
-    t = world_run(wanted);
-    assert_int_equal(rename(k.kept, k.journal), 0);
-    return t;
-}
 
 static void all_write(const char *const ids[3], int content)
 {
@@ -72,27 +29,6 @@ static void all_write(const char *const ids[3], int content)
 
 /* ---- in place -------------------------------------------------------------------------------- */
 
-static void take_line_out(const char *path, const char *with)
-{
-    struct buf all = BUF_INIT, kept = BUF_INIT;
-    FILE *f = fopen(path, "re");
-    char line[65536];
-
-    assert_non_null(f);
-    while (fgets(line, sizeof(line), f)) {
-        buf_addf(&all, "%s", line);
-        if (!strstr(line, with))
-            buf_addf(&kept, "%s", line);
-    }
-    (void)fclose(f);
-    assert_true(kept.len < all.len);
-    f = fopen(path, "we");
-    assert_non_null(f);
-    assert_true(fputs(buf_text(&kept), f) >= 0 && fclose(f) == 0);
-    buf_release(&all);
-    buf_release(&kept);
-}
-
 /* What the VM has written since it was started must not be rolled back: also where an older program
  * wrote the journal, which told of no opening. */
 static void what_was_written_since_the_start_stays(void **state)
@@ -100,11 +36,11 @@ static void what_was_written_since_the_start_stays(void **state)
     const char *const events[] = {"begin start", "end start"};
 
     for (size_t n = 0; n < 2 * ARRAY_SIZE(events); n++) {
-        (void)teardown(state);
-        (void)setup(state);
+        (void)late_teardown(state);
+        (void)late_setup(state);
         (void)die_late(in_place, events[n / 2]);
         if (n % 2)
-            take_line_out(k.journal, "\"opened\"");
+            take_line_out(late.journal, "\"opened\"");
         all_write(volume_ids, 300);
         domain_fake_power("db", n / 2 == 0);
         assert_null(world_recover());
@@ -131,6 +67,29 @@ static void a_vm_on_volumes_half_rolled_back_is_a_persons(void **state)
     assert_null(world_recover());
     assert_int_equal(world_content(domain_fake_definition("db")), SET_CONTENT);
     assert_true(domain_fake_runs("db"));
+}
+
+/* Closed and not rolled back, and the list of volumes lacks them for a moment: who might use them
+ * stands in the journal alone. */
+static void a_volume_that_is_not_listed_is_not_forgotten(void **state)
+{
+    const char *problem;
+
+    (void)state;
+    (void)die_late(in_place, "end fence");
+    domain_fake_define("db", w.definition, false);
+    all_write(volume_ids, NOW_CONTENT);
+    for (size_t n = 0; n < 3; n++)
+        storage_memory_allow(w.array, volume_ids[n], "");
+    storage_memory_fault(w.array, MEMORY_LIST, NULL, MEMORY_LIES, 1);
+    problem = world_recover();
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, "recover lets 'all' use it again"));
+    assert_int_equal(world_journals(), 1);
+    assert_false(domain_fake_runs("db"));
+    assert_null(world_recover());
+    assert_int_equal(world_content(domain_fake_live("db")), NOW_CONTENT);
+    assert_int_equal(world_journals(), 0);
 }
 
 /* Two of three are rolled back, and the array refuses the third: the VM stays off and its volumes
@@ -246,8 +205,8 @@ static void a_restore_is_told_with_the_safety_set_that_it_took(void **state)
         struct record *set;
         struct tale t;
 
-        (void)teardown(state);
-        (void)setup(state);
+        (void)late_teardown(state);
+        (void)late_setup(state);
         t = die_late(wanted, "end define");
         set = store_load(w.dir, SET_ID, NULL);
         record_clear(set, "restores");
@@ -294,15 +253,11 @@ static void a_vm_that_cannot_be_ended_keeps_what_it_runs_from(void **state)
 
 static void a_vm_that_is_gone_is_told(void **state)
 {
-    struct domain *d;
     const char *problem;
 
     (void)state;
     (void)die_late(switching, "end define");
-    domain_fake_power("db", false);
-    assert_int_equal(domain_fake.open(&d, "", "db", NULL), 0);
-    assert_int_equal(domain_fake.undefine(d, NULL), 0);
-    domain_fake.close(d);
+    forget("db");
     problem = world_recover();
     assert_non_null(problem);
     assert_non_null(strstr(problem, "'db' is gone"));
@@ -320,8 +275,8 @@ static void keep_this_journal(void *arg)
     (void)arg;
     if (journal_names(&ids, w.dir, NULL) < 0 || ids.count != 1)
         abort(); /* this is libvirt's thread */
-    (void)snprintf(k.journal, sizeof(k.journal), "%s/journal/%s.jsonl", w.dir, ids.names[0]);
-    command = xasprintf("cp '%s' '%s'", k.journal, k.kept);
+    (void)snprintf(late.journal, sizeof(late.journal), "%s/journal/%s.jsonl", w.dir, ids.names[0]);
+    command = xasprintf("cp '%s' '%s'", late.journal, late.kept);
     if (system(command) != 0)
         abort();
     store_names_release(&ids);
@@ -335,11 +290,11 @@ static void a_guest_that_was_asked_is_waited_for(void **state)
     for (size_t n = 0; n < ARRAY_SIZE(plans); n++) {
         const char *problem;
 
-        (void)teardown(state);
-        (void)setup(state);
+        (void)late_teardown(state);
+        (void)late_setup(state);
         domain_fake_on(FAKE_SHUTDOWN, keep_this_journal, NULL);
         (void)world_run(plans[n]);
-        assert_int_equal(rename(k.kept, k.journal), 0);
+        assert_int_equal(rename(late.kept, late.journal), 0);
         domain_fake_define("db", w.definition, true);
         problem = world_recover();
         assert_non_null(problem);
@@ -359,10 +314,28 @@ static void a_guest_that_was_asked_in_the_far_future_is_let_be(void **state)
 
     (void)state;
     (void)die_late(switching, "begin stop");
-    f = fopen(k.journal, "ae");
+    f = fopen(late.journal, "ae");
     assert_true(f && fputs("{\"asked_wall_us\":9223372036854775807}\n", f) >= 0);
     (void)fclose(f);
     domain_fake_define("db", w.definition, true);
+    assert_null(world_recover());
+    assert_int_equal(world_journals(), 0);
+}
+
+/* Likewise of a clone that such a clock has asked for. */
+static void a_clone_of_the_far_future_is_let_be(void **state)
+{
+    const struct wanted verifying = {.method = BACK_VERIFY};
+    FILE *f;
+
+    (void)state;
+    (void)die_late(verifying, "begin clone");
+    f = fopen(late.journal, "ae");
+    assert_true(f && fprintf(f,
+                             "{\"clones\":[{\"target\":\"vda\",\"name\":\"cbsnap-verify-x-vda\","
+                             "\"until_wall_us\":%lld}]}\n",
+                             (long long)(wall_us() + INT64_C(70) * 365 * 86400 * 1000000)) >= 0);
+    (void)fclose(f);
     assert_null(world_recover());
     assert_int_equal(world_journals(), 0);
 }
@@ -390,24 +363,6 @@ static void a_guest_is_asked_only_when_that_is_written_down(void **state)
 
 /* ---- migrated away, or saved ----------------------------------------------------------------- */
 
-/* The words of the recover of the one journal there is. */
-static void expect_recovered(const char *words)
-{
-    struct store_names ids = {.count = 0};
-    struct recovery r;
-    struct err e = ERR_INIT;
-
-    assert_int_equal(journal_names(&ids, w.dir, NULL), 0);
-    assert_int_equal(ids.count, 1);
-    if (recover_journal(&w.conf, &domain_fake, w.loop, "", ids.names[0], world_storages(),
-                        (struct run_reporter){.arg = NULL}, &r, &e) < 0)
-        fail_msg("%s", e.msg);
-    assert_string_equal(r.outcome, words);
-    recovery_release(&r);
-    store_names_release(&ids);
-    assert_int_equal(world_journals(), 0);
-}
-
 /* It had run, and another host has it by now: started here, it would run twice. */
 static void a_vm_that_was_migrated_away_is_not_started(void **state)
 {
@@ -425,8 +380,8 @@ static void a_vm_that_was_migrated_away_is_not_started(void **state)
     for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
         unsigned starts;
 
-        (void)teardown(state);
-        (void)setup(state);
+        (void)late_teardown(state);
+        (void)late_setup(state);
         (void)die_late(cases[n].wanted, cases[n].at);
         starts = domain_fake_did("db", FAKE_START);
         domain_fake_migrate("db");
@@ -531,10 +486,11 @@ static void what_leaves_the_vm_alone_is_not_waited_for(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, late_setup, late_teardown)
     const struct CMUnitTest tests[] = {
         T(what_was_written_since_the_start_stays),
         T(a_vm_on_volumes_half_rolled_back_is_a_persons),
+        T(a_volume_that_is_not_listed_is_not_forgotten),
         T(volumes_half_rolled_back_are_finished_and_not_started),
         T(volumes_are_opened_only_when_that_is_written_down),
         T(a_snapshot_that_is_gone_meanwhile_is_told),
@@ -545,6 +501,7 @@ int main(void)
         T(a_vm_that_is_gone_is_told),
         T(a_guest_that_was_asked_is_waited_for),
         T(a_guest_that_was_asked_in_the_far_future_is_let_be),
+        T(a_clone_of_the_far_future_is_let_be),
         T(a_guest_is_asked_only_when_that_is_written_down),
         T(a_vm_that_was_migrated_away_is_not_started),
         T(a_vm_whose_memory_was_saved_is_not_started),
