@@ -18,7 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define OPEN_TRIES 10
 
 struct journal {
     int fd;
@@ -26,11 +29,13 @@ struct journal {
     bool cut; /* the last line is not whole */
 };
 
-/* Whose journal it is lives as long as the lock, whatever becomes of its process. */
+/* Whose journal it is lives as long as the lock, whatever becomes of its process. A file that was
+ * removed before we had locked it is nobody's: ERR_NOT_FOUND. */
 static int open_locked(const char *path, int flags, int *ret_fd, struct err *e)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     AUTO_CLOSE int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0640);
+    struct stat st;
 
     if (fd < 0)
         return err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
@@ -41,8 +46,28 @@ static int open_locked(const char *path, int flags, int *ret_fd, struct err *e)
             return err_set(e, ERR_BUSY, "the run of journal '%s' is still at work", path);
         return err_set_sys(e, ERR_IO, errno, "cannot lock the journal '%s'", path);
     }
+    if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+        return err_set_sys(e, ERR_NOT_FOUND, ENOENT, "cannot open the journal '%s'", path);
     *ret_fd = STEAL_FD(fd);
     return 0;
+}
+
+/* While ours is empty and not locked yet, a recover takes it for that of a run which had begun
+ * nothing, and removes it. */
+static int open_new(const char *path, int *ret_fd, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    for (int n = 0; n < OPEN_TRIES; n++) {
+        why = ERR_INIT;
+        if (open_locked(path, O_WRONLY | O_CREAT | O_APPEND, ret_fd, &why) == 0)
+            return 0;
+        if (why.code != ERR_NOT_FOUND)
+            break;
+    }
+    if (e)
+        *e = why;
+    return -1;
 }
 
 int journal_open(struct journal **ret, const char *state_dir, const char *set, struct err *e)
@@ -51,7 +76,7 @@ int journal_open(struct journal **ret, const char *state_dir, const char *set, s
     AUTO_CLOSE int fd = -1;
     struct journal *j;
 
-    if (open_locked(path, O_WRONLY | O_CREAT | O_APPEND, &fd, e) < 0)
+    if (open_new(path, &fd, e) < 0)
         return -1;
     j = xcalloc(1, sizeof(*j));
     j->fd = STEAL_FD(fd);
