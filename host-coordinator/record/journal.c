@@ -115,13 +115,23 @@ void journal_step(struct journal *j, const char *step, const char *event, bool s
     record_free(r);
 }
 
+/* Or a power cut would bring it back, as that of a run which had died. */
+static void sync_folder_of(const char *path)
+{
+    AUTO_FREE char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+    AUTO_CLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)fsync(fd);
+}
+
 void journal_close(struct journal *j, bool done)
 {
     if (!j)
         return;
     /* while it is locked: behind a lock that is gone, a recover would take it for a dead run's */
-    if (done)
-        (void)unlink(j->path);
+    if (done && unlink(j->path) == 0)
+        sync_folder_of(j->path);
     close(j->fd);
     free(j->path);
     free(j);
@@ -159,16 +169,18 @@ int journal_names(struct store_names *ret, const char *state_dir, struct err *e)
     return 0;
 }
 
-/* A line of a step goes into begun[]; the members of every other line into the whole. */
+/* A line of a step goes into begun[] or undoing[]; the members of every other line into the whole.
+ */
 static void take_line(json_t *whole, json_t *line)
 {
     const char *step = json_string_value(json_object_get(line, "step"));
     const char *event = json_string_value(json_object_get(line, "event"));
-    json_t *begun = json_object_get(whole, "begun");
 
     if (step && event) {
         if (strcmp(event, "begin") == 0)
-            json_array_append_new(begun, json_string(step));
+            json_array_append_new(json_object_get(whole, "begun"), json_string(step));
+        else if (strcmp(event, "undo") == 0)
+            json_array_append_new(json_object_get(whole, "undoing"), json_string(step));
         return;
     }
     json_object_update(whole, line);
@@ -202,6 +214,7 @@ struct record *journal_read(const char *state_dir, const char *set, struct err *
     }
     whole = json_object();
     json_object_set_new(whole, "begun", json_array());
+    json_object_set_new(whole, "undoing", json_array());
     read_lines(f, whole);
     return (struct record *)whole;
 }

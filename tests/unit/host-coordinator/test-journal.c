@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,6 +39,20 @@ int fcntl(int fd, int cmd, ...)
         assert_int_equal(unlink(path), 0);
     }
     return (int)syscall(SYS_fcntl, fd, cmd, arg);
+}
+
+static bool watched, gone_when_synced; /* was the journal when its folder was synced? */
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    if (watched && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        AUTO_FREE char *path = xasprintf("%s/journal/a.jsonl", dir);
+
+        gone_when_synced = access(path, F_OK) < 0;
+    }
+    return (int)syscall(SYS_fsync, fd);
 }
 
 static int setup(void **state)
@@ -84,6 +99,8 @@ static void what_was_written_is_read_back(void **state)
     journal_step(j, "stop", "begin", true);
     journal_step(j, "stop", "done", false);
     journal_step(j, "start", "begin", true);
+    journal_step(j, "start", "undo", true);
+    journal_step(j, "start", "undone", true);
     note_text(j, "set", "second");
     note_text(j, "more", "yes");
     journal_close(j, false);
@@ -92,6 +109,8 @@ static void what_was_written_is_read_back(void **state)
     assert_string_equal(record_text(r, "more"), "yes");
     assert_int_equal(record_count(r, "begun"), 2);
     assert_string_equal(record_text_at(r, "begun", 1), "start");
+    assert_int_equal(record_count(r, "undoing"), 1);
+    assert_string_equal(record_text_at(r, "undoing", 0), "start");
     record_free(r);
 }
 
@@ -149,6 +168,19 @@ static void a_live_run_keeps_its_journal(void **state)
     e = ERR_INIT;
     assert_int_equal(journal_take_over(&other, &r, dir, "a", &e), -1);
     assert_int_equal(e.code, ERR_NOT_FOUND);
+}
+
+/* A power cut does not bring it back. */
+static void a_journal_that_is_over_is_gone_for_good(void **state)
+{
+    struct journal *j;
+
+    (void)state;
+    assert_int_equal(journal_open(&j, dir, "a", NULL), 0);
+    watched = true;
+    journal_close(j, true);
+    watched = false;
+    assert_true(gone_when_synced);
 }
 
 /* A recover had opened it first, found it empty and not locked, and removed it. */
@@ -246,6 +278,7 @@ int main(void)
         T(a_cut_last_line_is_left_out_and_gone_on_behind),
         T(lines_that_are_nobodys_are_passed_over),
         T(a_live_run_keeps_its_journal),
+        T(a_journal_that_is_over_is_gone_for_good),
         T(a_run_has_its_journal),
         T(a_journal_that_never_stays_is_not_worked_without),
         T(half_a_line_takes_no_other_with_it),
