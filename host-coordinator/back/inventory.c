@@ -271,10 +271,10 @@ static bool is_crash(const struct record *set)
 bool inventory_last_good(const struct inventory *inv, const struct record *set)
 {
     const char *domain = record_text(set, "domain.name");
+    const char *verdict = record_text(set, "verdict");
     struct standing s;
 
-    inventory_judge(inv, set, &s);
-    if (!s.good || !domain)
+    if (!verdict || strcmp(verdict, "void") == 0 || !domain)
         return false;
     for (size_t n = 0; n < inv->set_count; n++) {
         const char *other = record_text(inv->sets[n], "domain.name");
