@@ -5,8 +5,8 @@
  *
  *     inventory_read -> judge, orphans, remove -> inventory_release
  *
- * A picture of one moment: what a run makes meanwhile is in a journal before it exists. Main
- * thread.
+ * A picture of one moment: what a run makes meanwhile is in a journal before it exists, and what a
+ * run that was there at the beginning works with stays named by its journal. Main thread.
  */
 #ifndef CBSNAP_INVENTORY_H
 #define CBSNAP_INVENTORY_H
@@ -63,7 +63,8 @@ void inventory_judge(const struct inventory *inv, const struct record *set, stru
 bool inventory_last_good(const struct inventory *inv, const struct record *set);
 
 /* Snapshots first, which its record tells beforehand, then the record. ERR_REFUSED when it has
- * clones, a journal names it, or its record names a snapshot that is not called like the set. */
+ * clones, a journal names it, its record was written since, or names a snapshot that is not called
+ * like the set. */
 int inventory_remove(struct inventory *inv, struct record *set, struct err *e);
 
 enum orphan_kind {

@@ -111,6 +111,31 @@ static int check_names(const struct record *set, const char *id, struct err *e)
     return 0;
 }
 
+/* A verification of it, say, has begun and ended since: what was judged is not what is there. */
+static int check_unchanged(struct inventory *inv, const struct record *set, struct err *e)
+{
+    const char *id = record_text(set, "set");
+    struct err why = ERR_INIT;
+    struct record *now = store_load(inv->run->conf->state_dir, id, &why);
+    int64_t line = 0, line_now = 0;
+
+    if (!now && why.code == ERR_NOT_FOUND)
+        return 0;
+    if (!now) {
+        *e = why;
+        return -1;
+    }
+    (void)record_int(set, "chain.line", &line);
+    (void)record_int(now, "chain.line", &line_now);
+    record_free(now);
+    if (line == line_now)
+        return 0;
+    return err_set(e, ERR_REFUSED,
+                   "the record of set '%s' has been written since it was read: it is not removed; "
+                   "try again",
+                   id);
+}
+
 int inventory_remove(struct inventory *inv, struct record *set, struct err *e)
 {
     const char *id = record_text(set, "set");
@@ -129,8 +154,9 @@ int inventory_remove(struct inventory *inv, struct record *set, struct err *e)
                        "a run that works with set '%s' is not over; if it died: cbsnap-coord "
                        "recover",
                        id);
-    if (check_names(set, id, e) < 0 || check_appliances(inv, set, e) < 0 ||
-        tell_gone(inv, set, "it is being removed", e) < 0 || remove_snapshots(inv, set, e) < 0)
+    if (check_unchanged(inv, set, e) < 0 || check_names(set, id, e) < 0 ||
+        check_appliances(inv, set, e) < 0 || tell_gone(inv, set, "it is being removed", e) < 0 ||
+        remove_snapshots(inv, set, e) < 0)
         return -1;
     return store_remove(inv->run->conf->state_dir, record_text(set, "domain.name"), id, e);
 }

@@ -218,6 +218,69 @@ static void a_repair_looks_again(void **state)
     world_close();
 }
 
+static struct journal *verifying;
+
+static void end_verification(const char *id)
+{
+    if (!verifying)
+        return;
+    change_set(id, "verify.result", "same");
+    journal_close(STEAL_PTR(verifying), true);
+}
+
+static void begin_verification(const char *id)
+{
+    struct record *head = record_new();
+
+    assert_int_equal(journal_open(&verifying, w.dir, "20161104T120000Z-1234", NULL), 0);
+    record_set_text(head, "act", "verify");
+    record_set_text(head, "set", id);
+    assert_int_equal(journal_write(verifying, head, true, NULL), 0);
+    record_free(head);
+}
+
+static void on_list(void *arg, enum memory_command command, const char *volume_id, bool doing)
+{
+    (void)arg, (void)volume_id;
+    if (command == MEMORY_LIST_SNAPSHOTS && doing)
+        end_verification(SET_ID);
+}
+
+/* A verification ends while prune looks: its word is in the record only after that was read. */
+static void the_newest_verified_set_stays(void **state)
+{
+    (void)state;
+    two_months();
+    begin_verification(SET_ID);
+    storage_memory_on(w.array, on_list, NULL);
+    assert_int_equal(prune(RETAIN_LAST, 1), 0);
+    assert_null(verifying);
+    storage_memory_on(w.array, NULL, NULL);
+    assert_true(world_promises(SET_ID));
+    assert_int_equal(prune(RETAIN_LAST, 1), 0); /* and it is known to be the newest verified one */
+    world_close();
+}
+
+/* It begins and ends while others are being removed. */
+static void what_was_verified_since_is_not_removed(void **state)
+{
+    struct inventory inv;
+    struct err e = ERR_INIT;
+    struct run r;
+
+    (void)state;
+    two_months();
+    look(&r, &inv);
+    begin_verification(SET_ID);
+    end_verification(SET_ID);
+    assert_int_equal(inventory_remove(&inv, inventory_set(&inv, SET_ID), &e), -1);
+    assert_int_equal(e.code, ERR_REFUSED);
+    assert_int_equal(inventory_remove(&inv, inventory_set(&inv, NEWER_ID), &e), 0);
+    look_away(&r, &inv);
+    assert_true(world_promises(SET_ID));
+    world_close();
+}
+
 /* ---- what else is not theirs ------------------------------------------------------------------
  */
 
@@ -346,6 +409,8 @@ int main(void)
         cmocka_unit_test(a_short_list_of_snapshots_costs_no_crash_set),
         cmocka_unit_test(a_set_that_is_lost_goes_when_that_is_told),
         cmocka_unit_test(a_repair_looks_again),
+        cmocka_unit_test(the_newest_verified_set_stays),
+        cmocka_unit_test(what_was_verified_since_is_not_removed),
         cmocka_unit_test(a_set_that_came_back_stays),
         cmocka_unit_test(a_volume_of_a_like_name_is_nobodys_clone),
         cmocka_unit_test(a_record_does_not_remove_another_sets_snapshot),
