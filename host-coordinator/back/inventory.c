@@ -159,7 +159,8 @@ static int read_snapshots(struct inventory *inv, struct inventory_volume *v, str
 int inventory_read(struct inventory *ret, struct run *r, struct err *e)
 {
     *ret = (struct inventory){.run = r};
-    if (read_sets(ret, e) < 0 || run_open_storages(r, e) < 0)
+    /* first: what a run or a verification that ends meanwhile writes into a record is not read */
+    if (inventory_look_again(ret, e) < 0 || read_sets(ret, e) < 0 || run_open_storages(r, e) < 0)
         return -1;
     for (size_t n = 0; n < r->conf->appliance_count; n++) {
         if (read_appliance(ret, n, e) < 0)
@@ -169,7 +170,7 @@ int inventory_read(struct inventory *ret, struct run *r, struct err *e)
         if (read_snapshots(ret, &ret->volumes[n], e) < 0)
             return -1;
     }
-    /* last: whatever of these is not in a record by now is in its journal */
+    /* and last: whatever of these is not in a record by now is in its journal */
     return inventory_look_again(ret, e);
 }
 
@@ -271,10 +272,10 @@ static bool is_crash(const struct record *set)
 bool inventory_last_good(const struct inventory *inv, const struct record *set)
 {
     const char *domain = record_text(set, "domain.name");
+    const char *verdict = record_text(set, "verdict");
     struct standing s;
 
-    inventory_judge(inv, set, &s);
-    if (!s.good || !domain)
+    if (!verdict || strcmp(verdict, "void") == 0 || !domain)
         return false;
     for (size_t n = 0; n < inv->set_count; n++) {
         const char *other = record_text(inv->sets[n], "domain.name");

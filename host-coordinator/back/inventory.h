@@ -5,8 +5,8 @@
  *
  *     inventory_read -> judge, orphans, remove -> inventory_release
  *
- * A picture of one moment: what a run makes meanwhile is in a journal before it exists. Main
- * thread.
+ * A picture of one moment: what a run makes meanwhile is in a journal before it exists, and what a
+ * run that was there at the beginning works with stays named by its journal. Main thread.
  */
 #ifndef CBSNAP_INVENTORY_H
 #define CBSNAP_INVENTORY_H
@@ -58,16 +58,18 @@ struct standing {
 };
 void inventory_judge(const struct inventory *inv, const struct record *set, struct standing *ret);
 /* No other set of this domain can be gone back to, none that is worth as much: one that is called
- * `crash`, as an imported one, stands in for its like alone. */
+ * `crash`, as an imported one, stands in for its like alone. Of the set itself its record is
+ * believed: an appliance that does not list all of it now may just not tell. */
 bool inventory_last_good(const struct inventory *inv, const struct record *set);
 
 /* Snapshots first, which its record tells beforehand, then the record. ERR_REFUSED when it has
- * clones, a journal names it, or its record names a snapshot that is not called like the set. */
+ * clones, a journal names it, its record was written since, or names a snapshot that is not called
+ * like the set. */
 int inventory_remove(struct inventory *inv, struct record *set, struct err *e);
 
 enum orphan_kind {
     ORPHAN_SNAPSHOT, /* called like a set, and no record has it */
-    ORPHAN_RECORD,   /* says that it can be gone back to, and snapshots are gone */
+    ORPHAN_RECORD,   /* says that it can be gone back to, and snapshots are not listed */
     ORPHAN_VOLUME,   /* a clone of a verification that is over */
     ORPHAN_UNSEEN,   /* a record of a volume that no appliance lists: for a person to judge */
 };
@@ -80,8 +82,9 @@ struct orphan {
 };
 size_t inventory_orphans(const struct inventory *inv, struct orphan **ret);
 void orphans_release(struct orphan *orphans, size_t count);
-/* Removes the snapshot or volume; makes the record say that its set is gone. What is unseen stays:
- * an appliance that just does not tell of a volume must not cost all its sets. */
+/* Removes the snapshot or volume; makes the record say that its set is gone, unless a second look
+ * finds it. What is unseen stays: an appliance that just does not tell of a volume must not cost
+ * all its sets. */
 int orphan_repair(struct inventory *inv, struct orphan *o, struct err *e);
 
 #endif

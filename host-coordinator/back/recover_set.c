@@ -102,6 +102,12 @@ static int save_set(struct back *b, struct err *e)
     return store_save(b->run.conf->state_dir, b->run.domain_name, b->id, b->set, e);
 }
 
+/* It was listed to a recover, which then set out to remove it: a path, and no state yet. */
+static bool was_seen(const struct record *volume)
+{
+    return record_text(volume, "snapshot.path") && !record_text(volume, "snapshot.state");
+}
+
 /* Written down before it is removed: a recover that follows one that died sees it no more. */
 static int note_seen(struct back *b, struct err *e)
 {
@@ -111,17 +117,21 @@ static int note_seen(struct back *b, struct err *e)
         const struct back_volume *v = &b->volumes[n];
         struct record *rec = record_at(b->set, "volumes", n);
 
-        if (v->at < 0 || record_text(rec, "snapshot.path"))
+        if (v->at < 0 || was_seen(rec))
             continue;
         record_set_text(rec, "snapshot.path", v->snapshots[v->at].path);
+        record_clear(rec, "snapshot.state");
         news = true;
     }
     return news ? save_set(b, e) : 0;
 }
 
+/* That a list lacks a snapshot does not say that it was removed. */
 static const char *state_of(const struct record *volume, bool asked)
 {
-    if (record_text(volume, "snapshot.path"))
+    const char *told = record_text(volume, "snapshot.state"); /* by the run itself */
+
+    if (was_seen(volume) || (told && strcmp(told, "removed") == 0))
         return "removed";
     return asked ? "unknown" : "not taken";
 }
@@ -142,11 +152,16 @@ static bool lacks_a_snapshot(const struct back *b)
     return false;
 }
 
-/* A run whose record is in place, and whose disk then failed, has removed what it took and could
- * not say so. A volume that is not told of is no proof of that: it may come back. */
-static int take_promise_back(struct back *b, const struct err *why, struct err *e)
+/*
+ * A run whose record is in place, and whose disk then failed, has removed what it took and could
+ * not say so: its journal tells that it had set out to. Else the journal alone was left behind, of
+ * a set that is whole, and a volume or snapshot that is not told of is no proof of the contrary: it
+ * may come back.
+ */
+static int take_promise_back(struct back *b, const struct record *j, const struct err *why,
+                             struct err *e)
 {
-    if (!lacks_a_snapshot(b))
+    if (!record_has_text(j, "undoing", "critical") || !lacks_a_snapshot(b))
         return err_set(e, ERR_LOOK,
                        "whether set '%s' is whole cannot be told: once the appliance lists it, "
                        "cbsnap-coord recover looks again; if it never will, remove the journal "
@@ -168,7 +183,7 @@ int recover_snapshot(struct back *b, const struct record *j, struct recovery *re
         recovery_told(ret, "set %s is whole", b->id);
         return 0;
     }
-    if (is_promised(b) && take_promise_back(b, &why, e) < 0)
+    if (is_promised(b) && take_promise_back(b, j, &why, e) < 0)
         return -1;
     if (wait_for_late(b, j, e) < 0 || note_seen(b, e) < 0 || remove_all(b, e) < 0)
         return -1;

@@ -127,7 +127,8 @@ int step_safety(void *back, struct err *e)
 
     if (!b->safety)
         return 0;
-    if (loop_check(b->run.loop, e) < 0 || step_storage(&b->run, e) < 0)
+    if (loop_check(b->run.loop, e) < 0 || step_storage(&b->run, e) < 0 ||
+        run_warm_storages(&b->run, e) < 0)
         return -1;
     record = record_new();
     swap_record(b, &record);

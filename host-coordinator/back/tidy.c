@@ -111,6 +111,31 @@ static int check_names(const struct record *set, const char *id, struct err *e)
     return 0;
 }
 
+/* A verification of it, say, has begun and ended since: what was judged is not what is there. */
+static int check_unchanged(struct inventory *inv, const struct record *set, struct err *e)
+{
+    const char *id = record_text(set, "set");
+    struct err why = ERR_INIT;
+    struct record *now = store_load(inv->run->conf->state_dir, id, &why);
+    int64_t line = 0, line_now = 0;
+
+    if (!now && why.code == ERR_NOT_FOUND)
+        return 0;
+    if (!now) {
+        *e = why;
+        return -1;
+    }
+    (void)record_int(set, "chain.line", &line);
+    (void)record_int(now, "chain.line", &line_now);
+    record_free(now);
+    if (line == line_now)
+        return 0;
+    return err_set(e, ERR_REFUSED,
+                   "the record of set '%s' has been written since it was read: it is not removed; "
+                   "try again",
+                   id);
+}
+
 int inventory_remove(struct inventory *inv, struct record *set, struct err *e)
 {
     const char *id = record_text(set, "set");
@@ -129,8 +154,9 @@ int inventory_remove(struct inventory *inv, struct record *set, struct err *e)
                        "a run that works with set '%s' is not over; if it died: cbsnap-coord "
                        "recover",
                        id);
-    if (check_names(set, id, e) < 0 || check_appliances(inv, set, e) < 0 ||
-        tell_gone(inv, set, "it is being removed", e) < 0 || remove_snapshots(inv, set, e) < 0)
+    if (check_unchanged(inv, set, e) < 0 || check_names(set, id, e) < 0 ||
+        check_appliances(inv, set, e) < 0 || tell_gone(inv, set, "it is being removed", e) < 0 ||
+        remove_snapshots(inv, set, e) < 0)
         return -1;
     return store_remove(inv->run->conf->state_dir, record_text(set, "domain.name"), id, e);
 }
@@ -218,8 +244,8 @@ static struct orphan of_record(struct record *set, const struct standing *s)
                               id, s->unseen, s->volumes, id)};
     return (struct orphan){.kind = ORPHAN_RECORD,
                            .set = set,
-                           .text = xasprintf("record %s: %zu of its %zu snapshots are gone", id,
-                                             s->volumes - s->present, s->volumes)};
+                           .text = xasprintf("record %s: %zu of its %zu snapshots are not listed",
+                                             id, s->volumes - s->present, s->volumes)};
 }
 
 static void find_records(const struct inventory *inv, struct orphan **list, size_t *count)
@@ -272,11 +298,39 @@ void orphans_release(struct orphan *orphans, size_t count)
     free(orphans);
 }
 
+/* Each snapshot is looked for once more: a list that lacked one may just not have told all. */
+static int look_lost(struct inventory *inv, const struct record *set, bool *ret, struct err *e)
+{
+    bool lost = false;
+
+    for (size_t n = 0; n < record_count(set, "volumes"); n++) {
+        const struct record *rec = record_at(set, "volumes", n);
+        const struct inventory_volume *v = inventory_volume_of(inv, rec);
+        const char *name = record_text(rec, "snapshot.name");
+        struct storage_op op = {.done = false};
+        int64_t deadline;
+
+        if (!v || !name)
+            return err_set(e, ERR_NOT_FOUND, "there is no volume of id '%s'",
+                           record_text(rec, "id") ?: "?");
+        deadline = mono_in_ms(v->timeout_ms);
+        v->storage->ops->find_snapshot(v->storage, &v->volume, name, deadline, &op);
+        if (storage_wait(inv->run->loop, v->storage, &op, deadline, e) == 0)
+            lost = lost || !op.found;
+        storage_op_release(&op);
+        if (err_is_set(e))
+            return -1;
+    }
+    *ret = lost;
+    return 0;
+}
+
 /* What was done to the record since it was read stays done; one that is gone stays gone. */
 static int repair_record(struct inventory *inv, const struct record *set, struct err *e)
 {
     struct err why = ERR_INIT;
     struct record *now = store_load(inv->run->conf->state_dir, record_text(set, "set"), &why);
+    bool lost = false;
     int rc;
 
     if (!now && why.code == ERR_NOT_FOUND)
@@ -285,7 +339,9 @@ static int repair_record(struct inventory *inv, const struct record *set, struct
         *e = why;
         return -1;
     }
-    rc = tell_gone(inv, now, LOST_REASON, e);
+    rc = look_lost(inv, now, &lost, e);
+    if (rc == 0 && lost)
+        rc = tell_gone(inv, now, LOST_REASON, e);
     record_free(now);
     return rc;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cbsnap-coord delete SET, prune DOMAIN: removing sets without losing the good ones. */
-#include "host-coordinator/back/inventory.h"
+#include "host-coordinator/command/prune.h"
+
 #include "host-coordinator/command/command.h"
 #include "host-coordinator/rank/when.h"
-#include "host-coordinator/retain/retain.h"
 
 #include "proto/base/buf.h"
 #include "proto/base/cleanup.h"
@@ -43,14 +43,20 @@ static int delete_set(const struct command_context *c, struct inventory *inv, co
                       struct err *e)
 {
     struct record *set = inventory_set(inv, id);
+    struct standing s;
 
     if (!set) {
         err_set(e, ERR_NOT_FOUND, "there is no set '%s'; cbsnap-coord list shows all", id);
         return EXIT_USAGE;
     }
     if (inventory_last_good(inv, set) && !command_option(c, "force")) {
+        inventory_judge(inv, set, &s);
         err_set(e, ERR_REFUSED,
-                "set '%s' is the last of domain '%s' that can be gone back to; --force deletes it",
+                s.good
+                    ? "set '%s' is the last of domain '%s' that can be gone back to; --force "
+                      "deletes it"
+                    : "set '%s' may be the last of domain '%s' that can be gone back to, but not "
+                      "all of it is listed now; --force deletes it",
                 record_text(set, "set"), record_text(set, "domain.name"));
         return EXIT_REFUSED;
     }
@@ -128,7 +134,7 @@ static bool of_domain(const struct record *set, const char *domain)
 }
 
 /* `ids` and times come from the records; what cannot be judged stays. */
-static size_t describe(const struct inventory *inv, const char *domain, struct retain_set **ret)
+size_t prune_describe(const struct inventory *inv, const char *domain, struct retain_set **ret)
 {
     struct retain_set *sets = xcalloc(inv->set_count + 1, sizeof(*sets));
     size_t count = 0;
@@ -152,8 +158,8 @@ static size_t describe(const struct inventory *inv, const char *domain, struct r
         to->verified = result && strcmp(result, "same") == 0;
         to->verify_failed = result && strcmp(result, "different") == 0;
         to->pins |= (s.clones ? RETAIN_PIN_CLONES : 0u) | (s.journal ? RETAIN_PIN_JOURNAL : 0u);
-        /* an appliance that does not tell of a volume has not lost it yet */
-        if (s.unseen > 0 && verdict && strcmp(verdict, "void") != 0)
+        /* an appliance that does not tell of a volume or a snapshot has not lost it yet */
+        if (s.present < s.volumes && verdict && strcmp(verdict, "void") != 0)
             to->pins |= RETAIN_PIN_UNKNOWN;
         if (!when_rfc3339(record_text(set, "started") ?: "", &to->started_us))
             to->pins |= RETAIN_PIN_UNKNOWN;
@@ -211,7 +217,7 @@ static int prune_sets(const struct command_context *c, struct inventory *inv,
                       struct err *e)
 {
     AUTO_FREE struct retain_set *sets = NULL;
-    size_t count = describe(inv, c->args[0], &sets);
+    size_t count = prune_describe(inv, c->args[0], &sets);
 
     if (!retain_rules_any(rules))
         return 0;

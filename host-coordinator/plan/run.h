@@ -177,6 +177,9 @@ domain_call_fn domain_call_thaw;
 int run_open_domain(struct run *r, struct err *e);
 /* One storage per configured appliance, as r->storages; those that a test has brought stay. */
 int run_open_storages(struct run *r, struct err *e);
+/* Each appliance's share of r->volumes opens its connections, and none of them has a snapshot of
+ * this run's name yet (ERR_REFUSED): before the first of ours is asked for. */
+int run_warm_storages(struct run *r, struct err *e);
 /* Asks the agent over the open link, as guest_call() with the configured patience. */
 int run_ask(struct run *r, struct guest_request *req, Cbsnap__Envelope *m,
             Cbsnap__Envelope__BodyCase expected, struct err *e);

@@ -23,15 +23,10 @@ static int inspect_step(void *run, struct err *e)
     return step_inspect(run, e) < 0 ? -1 : step_coverage(run, e);
 }
 
-/* Each appliance's share of the set opens its connections, so that no handshake is left for later.
- */
-static int warm_step(void *run, struct err *e)
+/* A snapshot that has the name already is an older run's, of the same second and the same random
+ * number: ours would be refused, and the undo would remove the other. */
+int run_warm_storages(struct run *r, struct err *e)
 {
-    struct run *r = run;
-
-    /* from here until the thaw the appliances are asked for nothing but the set */
-    if (r->watch)
-        volumes_watch_suspend(r->watch, true);
     for (size_t n = 0; n < r->conf->appliance_count; n++) {
         struct volume *share = xcalloc(r->volume_count, sizeof(*share));
         struct storage_op op = {.done = false};
@@ -43,8 +38,12 @@ static int warm_step(void *run, struct err *e)
                 share[count++] = r->volumes[v].volume;
         }
         if (count > 0) {
-            r->storages[n]->ops->prepare(r->storages[n], share, count, deadline, &op);
-            (void)storage_wait(r->loop, r->storages[n], &op, deadline, e);
+            r->storages[n]->ops->prepare(r->storages[n], share, count, r->set, deadline, &op);
+            if (storage_wait(r->loop, r->storages[n], &op, deadline, e) == 0 && op.found)
+                err_set(e, ERR_REFUSED,
+                        "a volume of the set has a snapshot '%s' on appliance '%s' already, which "
+                        "is not this run's: try again",
+                        r->set, r->conf->appliances[n].name);
         }
         storage_op_release(&op);
         free(share); /* only lent: the strings are the set's */
@@ -52,6 +51,17 @@ static int warm_step(void *run, struct err *e)
             return -1;
     }
     return 0;
+}
+
+/* No handshake is left for later. */
+static int warm_step(void *run, struct err *e)
+{
+    struct run *r = run;
+
+    /* from here until the thaw the appliances are asked for nothing but the set */
+    if (r->watch)
+        volumes_watch_suspend(r->watch, true);
+    return run_warm_storages(r, e);
 }
 
 /* From here on the record exists and names what the appliance may come to hold. */

@@ -18,7 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define OPEN_TRIES 10
 
 struct journal {
     int fd;
@@ -26,11 +29,13 @@ struct journal {
     bool cut; /* the last line is not whole */
 };
 
-/* Whose journal it is lives as long as the lock, whatever becomes of its process. */
+/* Whose journal it is lives as long as the lock, whatever becomes of its process. A file that was
+ * removed before we had locked it is nobody's: ERR_NOT_FOUND. */
 static int open_locked(const char *path, int flags, int *ret_fd, struct err *e)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     AUTO_CLOSE int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0640);
+    struct stat st;
 
     if (fd < 0)
         return err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
@@ -41,8 +46,28 @@ static int open_locked(const char *path, int flags, int *ret_fd, struct err *e)
             return err_set(e, ERR_BUSY, "the run of journal '%s' is still at work", path);
         return err_set_sys(e, ERR_IO, errno, "cannot lock the journal '%s'", path);
     }
+    if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+        return err_set_sys(e, ERR_NOT_FOUND, ENOENT, "cannot open the journal '%s'", path);
     *ret_fd = STEAL_FD(fd);
     return 0;
+}
+
+/* While ours is empty and not locked yet, a recover takes it for that of a run which had begun
+ * nothing, and removes it. */
+static int open_new(const char *path, int *ret_fd, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    for (int n = 0; n < OPEN_TRIES; n++) {
+        why = ERR_INIT;
+        if (open_locked(path, O_WRONLY | O_CREAT | O_APPEND, ret_fd, &why) == 0)
+            return 0;
+        if (why.code != ERR_NOT_FOUND)
+            break;
+    }
+    if (e)
+        *e = why;
+    return -1;
 }
 
 int journal_open(struct journal **ret, const char *state_dir, const char *set, struct err *e)
@@ -51,7 +76,7 @@ int journal_open(struct journal **ret, const char *state_dir, const char *set, s
     AUTO_CLOSE int fd = -1;
     struct journal *j;
 
-    if (open_locked(path, O_WRONLY | O_CREAT | O_APPEND, &fd, e) < 0)
+    if (open_new(path, &fd, e) < 0)
         return -1;
     j = xcalloc(1, sizeof(*j));
     j->fd = STEAL_FD(fd);
@@ -90,13 +115,23 @@ void journal_step(struct journal *j, const char *step, const char *event, bool s
     record_free(r);
 }
 
+/* Or a power cut would bring it back, as that of a run which had died. */
+static void sync_folder_of(const char *path)
+{
+    AUTO_FREE char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+    AUTO_CLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)fsync(fd);
+}
+
 void journal_close(struct journal *j, bool done)
 {
     if (!j)
         return;
     /* while it is locked: behind a lock that is gone, a recover would take it for a dead run's */
-    if (done)
-        (void)unlink(j->path);
+    if (done && unlink(j->path) == 0)
+        sync_folder_of(j->path);
     close(j->fd);
     free(j->path);
     free(j);
@@ -134,17 +169,22 @@ int journal_names(struct store_names *ret, const char *state_dir, struct err *e)
     return 0;
 }
 
-/* A line of a step goes into begun[] or done[]; the members of every other line into the whole. */
+static const struct {
+    const char *event, *member; /* where the steps are listed of which it was written down */
+} step_lists[] = {{"begin", "begun"}, {"done", "done"}, {"undo", "undoing"}};
+
+/* A line of a step goes into one of these lists; the members of every other line into the whole. */
 static void take_line(json_t *whole, json_t *line)
 {
     const char *step = json_string_value(json_object_get(line, "step"));
     const char *event = json_string_value(json_object_get(line, "event"));
 
     if (step && event) {
-        if (strcmp(event, "begin") == 0)
-            json_array_append_new(json_object_get(whole, "begun"), json_string(step));
-        else if (strcmp(event, "done") == 0)
-            json_array_append_new(json_object_get(whole, "done"), json_string(step));
+        for (size_t n = 0; n < ARRAY_SIZE(step_lists); n++) {
+            if (strcmp(event, step_lists[n].event) == 0)
+                json_array_append_new(json_object_get(whole, step_lists[n].member),
+                                      json_string(step));
+        }
         return;
     }
     json_object_update(whole, line);
@@ -177,8 +217,8 @@ struct record *journal_read(const char *state_dir, const char *set, struct err *
         return NULL;
     }
     whole = json_object();
-    json_object_set_new(whole, "begun", json_array());
-    json_object_set_new(whole, "done", json_array());
+    for (size_t n = 0; n < ARRAY_SIZE(step_lists); n++)
+        json_object_set_new(whole, step_lists[n].member, json_array());
     read_lines(f, whole);
     return (struct record *)whole;
 }

@@ -87,7 +87,8 @@ bool store_run_has(int fd, long *ret_pid);
 
 /* The journal of one run. `sync` waits for the disk: not between freeze and thaw. */
 struct journal;
-/* The file is locked while the run lives: one that is not locked is a dead run's. */
+/* The file is locked while the run lives: one that is not locked is a dead run's. On success it is
+ * there, whatever a recover has made of it before it was locked. */
 int journal_open(struct journal **ret, const char *state_dir, const char *set, struct err *e);
 /* What cannot be written is only logged: a full disk must not keep a VM frozen. */
 void journal_step(struct journal *j, const char *step, const char *event, bool sync);
@@ -104,7 +105,8 @@ struct record *journal_read(const char *state_dir, const char *set, struct err *
 /*
  * Takes over a dead run's journal, to finish or undo it: its lines as one record with the members
  * that they had, a later line's before an earlier's, and the names of the steps that were begun in
- * `begun[]`, of those that went well in `done[]`. ERR_BUSY: the run lives. A last line cut short by
+ * `begun[]`, of those that went well in `done[]`, of those whose undo was begun in `undoing[]`.
+ * ERR_BUSY: the run lives; ERR_NOT_FOUND: it has ended, or was recovered. A last line cut short by
  * a power cut is left out. What is written to *ret_journal goes on behind the old lines. Free both.
  */
 int journal_take_over(struct journal **ret_journal, struct record **ret, const char *state_dir,

@@ -132,19 +132,27 @@ static bool kept(const struct retain_set *set)
     return set->why || set->pins;
 }
 
-/* Comes last: it hangs on which good sets are kept. */
+/* Perhaps it is good. */
+static bool in_doubt(const struct retain_set *set)
+{
+    return !set->good && set->pins & RETAIN_PIN_UNKNOWN;
+}
+
+/* Comes last: it hangs on which good sets are kept. One that may be good counts, lest what it keeps
+ * goes because an appliance has once not told of it. */
 static void keep_history(const struct view *v)
 {
     const struct retain_set *oldest = NULL;
 
     for (size_t n = 0; n < v->count; n++) {
-        if (v->sets[n]->good && !future(v, v->sets[n]) && kept(v->sets[n]))
+        if ((v->sets[n]->good || (oldest && in_doubt(v->sets[n]))) && !future(v, v->sets[n]) &&
+            kept(v->sets[n]))
             oldest = v->sets[n];
     }
     for (size_t n = 0; n < v->count; n++) {
         struct retain_set *set = v->sets[n];
 
-        if (!set->good && (!oldest || set->started_us >= oldest->started_us))
+        if (!set->good && !in_doubt(set) && (!oldest || set->started_us >= oldest->started_us))
             set->why |= RETAIN_WHY_HISTORY;
     }
 }

@@ -30,7 +30,8 @@
  *   - A set that is not good is the record of an attempt, or of a set that the appliance has lost.
  *     It costs nothing, but tells how often attempts fail: it stays unless it is older than every
  *     good set that is kept. Sets from the future do not count here; with no good set all such
- *     records stay.
+ *     records stay. A set that may be good, as not all of it could be found out, is pinned, and
+ *     counts here as good.
  *   - Without any rule everything stays. retain_rules_any() tells; to ask for that is a mistake.
  *
  * So what is kept depends on the arguments alone: neither on the order of sets, nor on a clock or
@@ -77,7 +78,8 @@ enum retain_pin {
     RETAIN_PIN_CLONES = 1 << 0,  /* the appliance has clones of its snapshots */
     RETAIN_PIN_JOURNAL = 1 << 1, /* a journal names it: a run or a restore is under way */
     RETAIN_PIN_SAFETY = 1 << 2,  /* what a restore overwrote */
-    RETAIN_PIN_UNKNOWN = 1 << 3, /* could not be found out; say good = false if that is in doubt */
+    /* not all of it could be found out; say good = false if that is in doubt */
+    RETAIN_PIN_UNKNOWN = 1 << 3,
 };
 
 /* Why a set is kept, besides rules that count and pins. */

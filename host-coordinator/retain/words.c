@@ -32,7 +32,7 @@ static const struct bit_words pin_words[] = {
     {RETAIN_PIN_CLONES, "has clones"},
     {RETAIN_PIN_JOURNAL, "a journal names it"},
     {RETAIN_PIN_SAFETY, "the safety of a restore"},
-    {RETAIN_PIN_UNKNOWN, "what holds it could not be found out"},
+    {RETAIN_PIN_UNKNOWN, "whether it is whole, or how old, could not be found out"},
     {~KNOWN_PINS, "pinned"}, /* whatever else a caller has a bit for */
 };
 

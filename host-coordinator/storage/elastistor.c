@@ -40,17 +40,36 @@ static void any_answered(struct exchange *x, json_t *answer)
     conclude(x, 0);
 }
 
-static void prepare(struct storage *s, const struct volume *volumes, size_t count,
+static int look_up(struct exchange *x, json_t *answer, struct reply_snapshot *ret)
+{
+    struct call *c = x->call;
+
+    return reply_find(ret, answer, c->name, c->array->api_key, &c->op->err);
+}
+
+static void prepare_answered(struct exchange *x, json_t *answer)
+{
+    struct storage_op *op = x->call->op;
+    struct reply_snapshot found = {.path = NULL};
+    int rc = look_up(x, answer, &found);
+
+    op->found = op->found || found.path;
+    free(found.path);
+    free(found.time);
+    conclude(x, rc);
+}
+
+static void prepare(struct storage *s, const struct volume *volumes, size_t count, const char *name,
                     int64_t deadline_us, struct storage_op *op)
 {
-    struct call *c = call_new(s, op, count > 0 ? count : 1, false, deadline_us, NULL);
+    struct call *c = call_new(s, op, count > 0 ? count : 1, false, deadline_us, name);
 
     /* no volumes: one request that needs none, so that it ends like any other */
     if (count == 0)
         ask(&c->exchanges[0], LIST_VOLUMES, no_params, any_answered);
     for (size_t i = 0; i < count; i++) {
         volume_copy(&c->exchanges[i].volume, &volumes[i]);
-        ask_by_id(&c->exchanges[i], LIST_SNAPSHOTS, any_answered);
+        ask_by_id(&c->exchanges[i], LIST_SNAPSHOTS, name ? prepare_answered : any_answered);
     }
 }
 
@@ -78,13 +97,6 @@ static void snapshot(struct storage *s, const struct volume *v, const char *name
     const struct query_param params[] = {{"id", v->id}, {"name", name}, {NULL, NULL}};
 
     ask(exchange_of(s, v, name, deadline_us, op), TAKE_SNAPSHOT, params, taken_answered);
-}
-
-static int look_up(struct exchange *x, json_t *answer, struct reply_snapshot *ret)
-{
-    struct call *c = x->call;
-
-    return reply_find(ret, answer, c->name, c->array->api_key, &c->op->err);
 }
 
 static void find_answered(struct exchange *x, json_t *answer)

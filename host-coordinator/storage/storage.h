@@ -70,7 +70,7 @@ struct storage_op {
     struct volume_snapshot *snapshots; /* list_snapshots: oldest first */
     size_t snapshot_count;
     char *access;                /* access */
-    bool found;                  /* find_snapshot */
+    bool found;                  /* find_snapshot; prepare */
     char *snapshot_path;         /* find_snapshot: the array's full name of it */
     char *snapshot_time;         /* find_snapshot: as the array tells it, unparsed */
     char *snapshot_id;           /* snapshot; NULL if the array gives none */
@@ -108,10 +108,11 @@ struct storage_ops {
     /*
      * Opens a connection for each volume beforehand, all at once, by asking for what snapshot()
      * will need: no TLS handshake then falls into the freeze window, and an array that does not
-     * answer is known before anything is frozen. Optional for correctness; call it late, for an
-     * array drops idle connections (seconds to a minute).
+     * answer is known before anything is frozen. Call it late, for an array drops idle connections
+     * (seconds to a minute). op->found: one of the volumes has a snapshot called `name` already,
+     * which a removal of ours would take for our own; with NULL nobody wants to know.
      */
-    void (*prepare)(struct storage *s, const struct volume *volumes, size_t count,
+    void (*prepare)(struct storage *s, const struct volume *volumes, size_t count, const char *name,
                     int64_t deadline_us, struct storage_op *op);
     /*
      * Takes one snapshot called `name`. Never sent twice. After ERR_TIMEOUT, and when the

@@ -145,15 +145,40 @@ static void test_prepare_changes_nothing(void **state)
     struct storage_op op = {.done = false};
 
     (void)state;
-    env.array->ops->prepare(env.array, env.volumes, TRIO, soon(), &op);
+    env.array->ops->prepare(env.array, env.volumes, TRIO, NULL, soon(), &op);
     assert_false(op.done);
     wait_good(&op);
     storage_op_release(&op);
     for (size_t i = 0; i < TRIO; i++)
         assert_false(has(&env.volumes[i], "contract-a"));
-    env.array->ops->prepare(env.array, NULL, 0, soon(), &op);
+    env.array->ops->prepare(env.array, NULL, 0, "contract-a", soon(), &op);
     wait_good(&op);
+    assert_false(op.found);
     storage_op_release(&op);
+}
+
+static bool is_taken(size_t count, const char *name)
+{
+    struct storage_op op = {.done = false};
+    bool found;
+
+    env.array->ops->prepare(env.array, env.volumes, count, name, soon(), &op);
+    wait_good(&op);
+    found = op.found;
+    storage_op_release(&op);
+    return found;
+}
+
+static void test_prepare_tells_a_name_that_is_taken(void **state)
+{
+    (void)state;
+    /* not contract-a: one that was given up on before may show at any time */
+    take(&env.volumes[1], "contract-b");
+    assert_false(is_taken(TRIO, "contract-c"));
+    take(&env.volumes[1], "contract-c");
+    assert_true(is_taken(TRIO, "contract-c"));
+    assert_false(is_taken(1, "contract-c")); /* of another volume than was asked about */
+    assert_false(is_taken(TRIO, NULL));
 }
 
 static void test_readings_are_sane_or_absent(void **state)
@@ -239,6 +264,7 @@ int storage_contract_run(const struct storage_contract *c)
         cmocka_unit_test_teardown(test_deadline_is_kept, clean_up),
         cmocka_unit_test_teardown(test_cancelled_is_done_at_once, clean_up),
         cmocka_unit_test_teardown(test_prepare_changes_nothing, clean_up),
+        cmocka_unit_test_teardown(test_prepare_tells_a_name_that_is_taken, clean_up),
         cmocka_unit_test_teardown(test_readings_are_sane_or_absent, clean_up),
         cmocka_unit_test_teardown(test_readings_of_an_unknown_volume_are_an_error, clean_up),
         cmocka_unit_test_teardown(test_unknown_volume_is_an_error, clean_up),

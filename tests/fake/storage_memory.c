@@ -217,10 +217,13 @@ static void list_volumes(struct storage *s, int64_t deadline_us, struct storage_
     start(s, (struct wish){.command = MEMORY_LIST}, deadline_us, op);
 }
 
-static void prepare(struct storage *s, const struct volume *volumes, size_t count,
+static void prepare(struct storage *s, const struct volume *volumes, size_t count, const char *name,
                     int64_t deadline_us, struct storage_op *op)
 {
-    (void)volumes, (void)count;
+    const struct memory *m = (const struct memory *)s;
+
+    for (size_t i = 0; i < count && name; i++)
+        op->found = op->found || state_held(&m->state, volumes[i].id, name);
     start(s, (struct wish){.command = MEMORY_PREPARE}, deadline_us, op);
 }
 

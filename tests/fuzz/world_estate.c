@@ -308,9 +308,9 @@ static void array_list(struct storage *s, int64_t deadline_us, struct storage_op
 }
 
 static void array_prepare(struct storage *s, const struct volume *volumes, size_t count,
-                          int64_t deadline_us, struct storage_op *op)
+                          const char *name, int64_t deadline_us, struct storage_op *op)
 {
-    (void)s, (void)volumes, (void)count, (void)deadline_us;
+    (void)s, (void)volumes, (void)count, (void)name, (void)deadline_us;
     (void)asked(op, false);
 }
 

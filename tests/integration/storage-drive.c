@@ -125,7 +125,7 @@ static int prepare(struct drive *d, int argc, char **argv)
 
     for (int i = 0; i < argc; i++)
         volumes[i] = *drive_volume(d, argv[i]);
-    d->array->ops->prepare(d->array, volumes, (size_t)argc, drive_deadline(d), &op);
+    d->array->ops->prepare(d->array, volumes, (size_t)argc, NULL, drive_deadline(d), &op);
     rc = drive_finish(d, &op);
     storage_op_release(&op);
     free(volumes);

@@ -170,6 +170,21 @@ static void the_last_good_set_is_known(void **state)
     assert_int_equal(judge(NEWER_ID).present, 2);
 }
 
+/* What is not listed may be there all the same. */
+static void a_set_that_is_not_all_listed_may_be_the_last_good_one(void **state)
+{
+    (void)state;
+    change(NEWER_ID, "verdict", "void");
+    storage_memory_fault(w.array, MEMORY_LIST_SNAPSHOTS, "id-log", MEMORY_LIES, 1);
+    look();
+    assert_false(judge(SET_ID).good);
+    assert_true(inventory_last_good(&i.inv, inventory_set(&i.inv, SET_ID)));
+    assert_false(inventory_last_good(&i.inv, inventory_set(&i.inv, NEWER_ID)));
+    change(NEWER_ID, "verdict", "application");
+    look_again();
+    assert_false(inventory_last_good(&i.inv, inventory_set(&i.inv, SET_ID)));
+}
+
 /* ---- removing -------------------------------------------------------------------------------- */
 
 static void a_set_is_removed_whole(void **state)
@@ -395,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(whole_sets_are_good_and_nothing_is_left_over),
         T(the_last_good_set_is_known),
+        T(a_set_that_is_not_all_listed_may_be_the_last_good_one),
         T(a_set_is_removed_whole),
         T(a_set_in_use_stays),
         T(a_set_on_an_unknown_appliance_stays),

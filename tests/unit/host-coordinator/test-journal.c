@@ -6,11 +6,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "host-coordinator/record/store.h"
@@ -18,6 +21,39 @@
 #include "proto/base/cleanup.h"
 
 static char dir[32];
+static int removals; /* how many more journals are removed between their opening and their lock */
+
+/* Stands in for libc's in the code under test: what another process does just before the lock. */
+int fcntl(int fd, int cmd, ...)
+{
+    va_list ap;
+    long arg;
+
+    va_start(ap, cmd);
+    arg = va_arg(ap, long);
+    va_end(ap);
+    if (cmd == F_OFD_SETLK && removals > 0) {
+        AUTO_FREE char *path = xasprintf("%s/journal/a.jsonl", dir);
+
+        removals--;
+        assert_int_equal(unlink(path), 0);
+    }
+    return (int)syscall(SYS_fcntl, fd, cmd, arg);
+}
+
+static bool watched, gone_when_synced; /* was the journal when its folder was synced? */
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    if (watched && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        AUTO_FREE char *path = xasprintf("%s/journal/a.jsonl", dir);
+
+        gone_when_synced = access(path, F_OK) < 0;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static int setup(void **state)
 {
@@ -63,6 +99,8 @@ static void what_was_written_is_read_back(void **state)
     journal_step(j, "stop", "begin", true);
     journal_step(j, "stop", "done", false);
     journal_step(j, "start", "begin", true);
+    journal_step(j, "start", "undo", true);
+    journal_step(j, "start", "undone", true);
     note_text(j, "set", "second");
     note_text(j, "more", "yes");
     journal_close(j, false);
@@ -73,6 +111,8 @@ static void what_was_written_is_read_back(void **state)
     assert_string_equal(record_text_at(r, "begun", 1), "start");
     assert_int_equal(record_count(r, "done"), 1);
     assert_string_equal(record_text_at(r, "done", 0), "stop");
+    assert_int_equal(record_count(r, "undoing"), 1);
+    assert_string_equal(record_text_at(r, "undoing", 0), "start");
     record_free(r);
 }
 
@@ -129,6 +169,56 @@ static void a_live_run_keeps_its_journal(void **state)
     journal_close(other, true);
     e = ERR_INIT;
     assert_int_equal(journal_take_over(&other, &r, dir, "a", &e), -1);
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+}
+
+/* A power cut does not bring it back. */
+static void a_journal_that_is_over_is_gone_for_good(void **state)
+{
+    struct journal *j;
+
+    (void)state;
+    assert_int_equal(journal_open(&j, dir, "a", NULL), 0);
+    watched = true;
+    journal_close(j, true);
+    watched = false;
+    assert_true(gone_when_synced);
+}
+
+/* A recover had opened it first, found it empty and not locked, and removed it. */
+static void a_run_has_its_journal(void **state)
+{
+    struct store_names names;
+    struct err e = ERR_INIT;
+    struct journal *j;
+    struct record *r;
+
+    (void)state;
+    removals = 2;
+    assert_int_equal(journal_open(&j, dir, "a", &e), 0);
+    assert_int_equal(removals, 0);
+    note_text(j, "set", "s");
+    r = journal_read(dir, "a", NULL);
+    assert_non_null(r);
+    assert_string_equal(record_text(r, "set"), "s");
+    record_free(r);
+    journal_close(j, true);
+    assert_int_equal(journal_names(&names, dir, NULL), 0);
+    assert_int_equal(names.count, 0);
+    store_names_release(&names);
+}
+
+static void a_journal_that_never_stays_is_not_worked_without(void **state)
+{
+    struct err e = ERR_INIT;
+    struct journal *j = NULL;
+
+    (void)state;
+    removals = 1000;
+    assert_int_equal(journal_open(&j, dir, "a", &e), -1);
+    assert_true(removals > 0);
+    removals = 0;
+    assert_null(j);
     assert_int_equal(e.code, ERR_NOT_FOUND);
 }
 
@@ -190,6 +280,9 @@ int main(void)
         T(a_cut_last_line_is_left_out_and_gone_on_behind),
         T(lines_that_are_nobodys_are_passed_over),
         T(a_live_run_keeps_its_journal),
+        T(a_journal_that_is_over_is_gone_for_good),
+        T(a_run_has_its_journal),
+        T(a_journal_that_never_stays_is_not_worked_without),
         T(half_a_line_takes_no_other_with_it),
         T(journals_are_named_oldest_first),
     };

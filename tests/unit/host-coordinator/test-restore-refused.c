@@ -255,6 +255,27 @@ static void a_name_that_is_taken_is_refused(void **state)
     assert_int_equal(storage_memory_volumes(w.array), 3);
 }
 
+static void take_the_safety_sets_name(struct back *b, const char *event)
+{
+    if (strcmp(event, "begin safety") == 0)
+        world_snapshot("id-log", b->run.set);
+}
+
+/* Of an older run, with the same second and the same random number in its id. */
+static void a_snapshot_of_the_safety_sets_name_is_not_removed(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    w.hook = take_the_safety_sets_name;
+    t = world_run(switching);
+    world_expect_exit(t, 4, "which is not this run's");
+    assert_true(storage_memory_has(w.array, "id-log", t.run));
+    assert_false(world_has_record(t.run));
+    world_unsnap("id-log", t.run);
+    assert_world(world_ended_wrong(&t), "refused");
+}
+
 static void a_vm_that_another_run_has_is_left_alone(void **state)
 {
     int fd;
@@ -426,6 +447,7 @@ int main(void)
         T(another_vm_of_that_name_is_refused),
         T(a_vm_that_moved_to_other_volumes_is_not_rolled_back),
         T(a_name_that_is_taken_is_refused),
+        T(a_snapshot_of_the_safety_sets_name_is_not_removed),
         T(a_vm_that_another_run_has_is_left_alone),
         T(a_set_that_is_not_whole_is_refused),
         T(a_pool_that_is_full_is_refused),

@@ -105,24 +105,28 @@ static bool is_within(const struct calendar *c, size_t n)
     return usable(c, n, false) && c->sets[n].started_us > from - c->rules.within_us;
 }
 
+static bool may_be_good(const struct retain_set *s)
+{
+    return s->good || s->pins & RETAIN_PIN_UNKNOWN;
+}
+
 /* Besides rules, pins and the future. */
 static bool tells_something(const struct calendar *c, size_t n)
 {
-    bool any = false;
+    bool any = false, older = false;
 
     for (size_t m = 0; m < c->count; m++) {
         const struct retain_set *other = &c->sets[m];
 
         if (c->sets[n].good && usable(c, m, true) && newer(other, &c->sets[n]))
             return false;
-        if (!c->sets[n].good && other->good && other->keep &&
+        if (!c->sets[n].good && may_be_good(other) && other->keep &&
             other->started_us <= c->rules.now_us) {
-            any = true;
-            if (other->started_us <= c->sets[n].started_us)
-                return true;
+            any = any || other->good;
+            older = older || other->started_us <= c->sets[n].started_us;
         }
     }
-    return c->sets[n].good ? c->sets[n].verify_failed : !any;
+    return c->sets[n].good ? c->sets[n].verify_failed : !any || older;
 }
 
 /* ---- properties ------------------------------------------------------------------------------ */

@@ -306,7 +306,24 @@ static void what_is_pinned_stays(void **state)
     sets[6].pins = 0;
     sets[4].pins = 0;
     keeps("0 1 3 5");
-    because(5, "has clones, a journal names it, what holds it could not be found out");
+    because(
+        5,
+        "has clones, a journal names it, whether it is whole, or how old, could not be found out");
+}
+
+/* An appliance has not told of all of the set of the 15th, which would have kept the attempt. */
+static void a_set_that_may_be_good_keeps_what_a_good_one_would(void **state)
+{
+    (void)state;
+    add("2026-11-22T10:00:00Z", "");
+    add("2026-11-20T10:00:00Z", "x");
+    add("2026-11-15T10:00:00Z", "xu");
+    add("2026-11-14T10:00:00Z", "x");
+    rules.keep[RETAIN_LAST] = 1;
+    keeps("0 1 2");
+    because(2, "whether it is whole, or how old, could not be found out");
+    sets[0].good = false; /* and with none that is good for sure nothing goes */
+    keeps("0 1 2 3");
 }
 
 /* ---- clocks that were wrong ------------------------------------------------------------------ */
@@ -427,6 +444,7 @@ int main(void)
         TEST(a_set_that_failed_verification_stays_until_a_newer_one_passes),
         TEST(the_last_good_and_the_last_verified_set_stay),
         TEST(what_is_pinned_stays),
+        TEST(a_set_that_may_be_good_keeps_what_a_good_one_would),
         TEST(a_set_from_the_future_stays_and_pushes_nothing_out),
         TEST(a_clock_set_back_makes_later_sets_older),
         TEST(of_the_same_moment_the_greater_id_is_newer),

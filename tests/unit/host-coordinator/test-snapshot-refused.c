@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "host-coordinator/policy/policy.h"
@@ -49,6 +50,46 @@ static void an_appliance_that_fails_beforehand_touches_nothing(void **state)
     out = take();
     assert_refused(&out, "");
     assert_false(out.record);
+}
+
+static void take_its_name(void *arg, const char *what)
+{
+    struct storage_op op = {.done = false};
+    struct volume log = {.id = (char *)"id-log"};
+
+    (void)arg;
+    if (strcmp(what, "warm") != 0)
+        return;
+    w.array->ops->snapshot(w.array, &log, w.run_id, INT64_MAX, &op);
+    assert_int_equal(loop_wait(w.loop, &op.done, INT64_MAX, NULL), 0);
+    storage_op_release(&op);
+}
+
+static void say_nothing(void *arg, const char *what, double ms, const struct err *why)
+{
+    (void)arg, (void)what, (void)ms, (void)why;
+}
+
+static void note_nothing(void *arg, const char *text)
+{
+    (void)arg, (void)text;
+}
+
+/* An older run had the same id, by the second and a random number of 16 bits. */
+static void a_snapshot_of_the_same_name_is_not_removed(void **state)
+{
+    static const struct run_reporter report = {
+        .begin = take_its_name, .end = say_nothing, .note = note_nothing};
+    struct outcome out;
+
+    (void)state;
+    w.report = &report;
+    out = take();
+    assert_int_equal(out.status, 3);
+    assert_non_null(strstr(out.e.msg, "which is not this run's"));
+    assert_int_equal(out.snapshots, 1);
+    assert_false(out.record);
+    assert_int_equal(domain_fake_calls(FAKE_FREEZE), 0);
 }
 
 static void a_state_dir_that_cannot_be_written_is_refused(void **state)
@@ -176,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TAKE_TEST(what_is_wrong_beforehand_is_refused_untouched),
         TAKE_TEST(an_appliance_that_fails_beforehand_touches_nothing),
+        TAKE_TEST(a_snapshot_of_the_same_name_is_not_removed),
         TAKE_TEST(a_state_dir_that_cannot_be_written_is_refused),
         TAKE_TEST(two_runs_on_one_vm_the_second_is_refused),
         TAKE_TEST(a_look_that_is_given_up_keeps_its_domain),
