@@ -274,9 +274,9 @@ static void import_follows_no_link_and_waits_for_no_pipe(void **state)
     shell("mkdir -p " FOLDER " && rm -f " MANIFEST " && mkfifo " MANIFEST
           " && ln -s /etc/passwd " FOLDER "/20161104T101500Z-0001.json");
     AUTO_FREE char *out = run(args, &status);
-    assert_int_equal(status, 0);
-    assert_string_equal(out, "no set that has no record yet\n");
-    shell("! grep -q root: stderr");
+    assert_int_equal(status, 4);
+    assert_string_equal(out, "");
+    shell("! grep -q root: stderr && grep -q 'nothing was imported.*2 sets are left' stderr");
     shell("mv root/var root/moved && ln -s moved root/var");
     AUTO_FREE char *linked = run(args, &status);
     assert_int_equal(status, 2);
@@ -307,6 +307,55 @@ static void import_leaves_out_what_is_too_long(void **state)
     if (!strstr(told, "set '20261124T091500Z-0002' in '") || !strstr(told, "it is too long for"))
         fail_msg("%s", told);
     shell("rm -r root state/records");
+}
+
+/* The newest one alone is on a root volume that had no earlier set: a script must not go on. */
+static void import_of_a_damaged_manifest_alone_is_no_success(void **state)
+{
+    AUTO_FREE char *args = xasprintf("import '%s/root'", dir);
+    AUTO_FREE char *json = xasprintf("--json %s", args);
+    AUTO_FREE char *good = earlier("20261124T091500Z-0001", "db", "u", "20261124T091500Z-0001");
+    AUTO_FREE char *later = xasprintf("{\"set\":\"20261124T101500Z-0002\",\"domain\":{\"name\":"
+                                      "\"db\"},\"earlier\":[%s]}",
+                                      good);
+    int status;
+
+    (void)state;
+    shell("mkdir -p " FOLDER);
+    write_file(FOLDER "/20261124T091500Z-0001.json", 0600, "{\"set\": \"20261124T0915");
+    AUTO_FREE char *out = run(args, &status), *told = told_on_stderr();
+    assert_int_equal(status, 4);
+    assert_string_equal(out, "");
+    if (!strstr(told, "20261124T091500Z-0001.json") || !strstr(told, "1 set is left out"))
+        fail_msg("%s", told);
+    AUTO_FREE char *document = run(json, &status);
+    assert_int_equal(status, 4);
+    assert_non_null(strstr(document, "nothing was imported from '"));
+    /* of which a later one tells is not lost, the first time and the second */
+    shell("mkdir -p state/records/db && echo half >state/records/db/20261124T101500Z-0002.json");
+    write_file(FOLDER "/20261124T101500Z-0002.json", 0600, later);
+    AUTO_FREE char *first = run(args, &status);
+    assert_int_equal(status, 0);
+    assert_string_equal(first, "20261124T091500Z-0001  db  application\n");
+    AUTO_FREE char *second = run(args, &status);
+    assert_int_equal(status, 0);
+    assert_string_equal(second, "no set that has no record yet\n");
+    shell("rm -r root state/records");
+}
+
+static void import_of_what_is_no_folder_says_what_to_give(void **state)
+{
+    static const char *const args[] = {"import /dev/null", "import /nope"};
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(args); n++) {
+        int status;
+        AUTO_FREE char *out = run(args[n], &status), *told = told_on_stderr();
+
+        assert_string_equal(out, "");
+        if (status != 2 || !strstr(told, "(give the folder at which a set's root volume is"))
+            fail_msg("%s: status %d, %s", args[n], status, told);
+    }
 }
 
 static void import_without_manifests_says_so(void **state)
@@ -415,6 +464,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_uuid_is_a_domain_where_libvirt_is_not_asked),
         cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
         cmocka_unit_test(import_leaves_out_what_is_too_long),
+        cmocka_unit_test(import_of_a_damaged_manifest_alone_is_no_success),
+        cmocka_unit_test(import_of_what_is_no_folder_says_what_to_give),
         cmocka_unit_test(import_without_manifests_says_so),
         cmocka_unit_test(output_that_is_lost_is_told),
         cmocka_unit_test(a_reader_that_leaves_is_no_failure),
