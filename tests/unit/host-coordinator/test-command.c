@@ -36,6 +36,16 @@ static void write_file(const char *name, mode_t mode, const char *text)
     assert_int_equal(chmod(path, mode), 0);
 }
 
+/* What libvirt's test driver shows at test://$DIR/node.xml: one that is off. */
+static void write_node(void)
+{
+    write_file("node.xml", 0644,
+               "<node><domain type='test' xmlns:test="
+               "'http://libvirt.org/schemas/domain/test/1.0'><name>off1</name><memory>1024</memory>"
+               "<os><type>hvm</type></os><test:runstate>5</test:runstate></domain></node>");
+    assert_int_equal(setenv("DIR", dir, 1), 0);
+}
+
 static int setup(void **state)
 {
     AUTO_FREE char *conf = NULL;
@@ -48,6 +58,7 @@ static int setup(void **state)
                      dir, dir);
     write_file("coord.conf", 0644, conf);
     write_file("credentials", 0600, "[appliance a]\napi_key = k\n");
+    write_node();
     return 0;
 }
 
@@ -151,6 +162,8 @@ static void json_is_one_document_in_every_case(void **state)
         {"--json thaw nosuch", 3, "'nosuch'"},
         {"--json thaw \"$(printf 'a\\033[2Jb')\"", 3, "'a?[2Jb'"},
         {"--json thaw test", 0, "has no channel"},
+        {"--json -c test://$DIR/node.xml thaw off1", 3,
+         "domain 'off1' is shut off: nothing is frozen;"},
         {"--json check nosuch", 3, "'nosuch'"},
         {"--json check test", 3, NULL},
         {"--json snapshot nosuch", 3, "'nosuch'"},
