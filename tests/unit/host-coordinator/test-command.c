@@ -26,6 +26,14 @@
 static char dir[] = "/tmp/cbsnap-command-XXXXXX";
 static char program[4096];
 
+static void shell(const char *command)
+{
+    AUTO_FREE char *line = xasprintf("cd '%s' && { %s; }", dir, command);
+
+    if (system(line) != 0)
+        fail_msg("%s", line);
+}
+
 static void write_file(const char *name, mode_t mode, const char *text)
 {
     AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
@@ -125,6 +133,22 @@ static void wrong_rules_are_told_by_check(void **state)
         fail_msg("%s", out);
 }
 
+static void check_looks_where_the_records_go(void **state)
+{
+    int status;
+
+    (void)state;
+    shell("mkdir -p state && touch state/records");
+    AUTO_FREE char *out = run("check test", &status);
+    assert_int_equal(status, 3);
+    if (!strstr(out, "FAIL state") || !strstr(out, "/state/records': Not a directory"))
+        fail_msg("%s", out);
+    shell("rm -r state");
+    AUTO_FREE char *fine = run("check test", &status);
+    assert_non_null(strstr(fine, "ok   state"));
+    shell("! test -e state");
+}
+
 static void json_is_one_document_in_every_case(void **state)
 {
     static const struct command_case cases[] = {
@@ -194,14 +218,6 @@ static void json_is_one_document_in_every_case(void **state)
 #define OWN_ID   "20161104T101500Z-7f3a"
 #define FOLDER   "root/var/lib/cbsnap/instance"
 #define MANIFEST FOLDER "/" OWN_ID ".json"
-
-static void shell(const char *command)
-{
-    AUTO_FREE char *line = xasprintf("cd '%s' && { %s; }", dir, command);
-
-    if (system(line) != 0)
-        fail_msg("%s", line);
-}
 
 static char *earlier(const char *id, const char *domain, const char *uuid, const char *snapshot)
 {
@@ -470,6 +486,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_rules_are_told_by_check),
+        cmocka_unit_test(check_looks_where_the_records_go),
         cmocka_unit_test(json_is_one_document_in_every_case),
         cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
         cmocka_unit_test(help_is_of_the_command_that_is_given),
