@@ -212,6 +212,31 @@ static void json_is_one_document_in_every_case(void **state)
     }
 }
 
+/* Who reads the documents would else wait for ever, and not know for what. */
+static void watch_says_once_why_there_is_nothing_to_see(void **state)
+{
+    static const struct command_case cases[] = {
+        {"-c test://$DIR/node.xml watch --json off1", 0, "domain 'off1' is shut off"},
+        {"watch --json test", 0, "domain 'test' has no channel"},
+    };
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        AUTO_FREE char *args = xasprintf("%s & sleep 5; kill $!; wait $!", cases[n].args);
+        struct err e = ERR_INIT;
+        int status;
+        AUTO_FREE char *out = run(args, &status);
+        struct record *r = record_parse(out, "watch", &e);
+
+        assert_int_equal(status, cases[n].status);
+        if (!r) /* there is none, or more than one */
+            fail_msg("%s: '%s'", e.msg, out);
+        if (!strstr(record_text(r, "state"), cases[n].words))
+            fail_msg("%s", out);
+        record_free(r);
+    }
+}
+
 /* ---- import: a root volume is a guest's, and not trusted --------------------------------------
  */
 
@@ -490,6 +515,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(json_is_one_document_in_every_case),
         cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
         cmocka_unit_test(help_is_of_the_command_that_is_given),
+        cmocka_unit_test(watch_says_once_why_there_is_nothing_to_see),
         cmocka_unit_test(import_takes_what_a_domain_may_say_of_itself),
         cmocka_unit_test(a_uuid_is_a_domain_where_libvirt_is_not_asked),
         cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
