@@ -17,7 +17,7 @@
 int store_check_name(const char *name, struct err *e)
 {
     if (!*name || name[0] == '.' || strpbrk(name, "/\n") || strlen(name) > 200)
-        return err_set(e, ERR_USAGE, "'%s' cannot be the name of a folder of records", name);
+        return err_set(e, ERR_USAGE, "'%.200s' cannot be the name of a folder of records", name);
     return 0;
 }
 
@@ -227,7 +227,7 @@ struct record *store_load(const char *state_dir, const char *set, struct err *e)
         err_set(e, ERR_USAGE, "'%s' is the beginning of %zu sets; give more of it", set, matches);
     } else {
         err_set(e, ERR_NOT_FOUND,
-                "there is no set '%s' in '%s/records'; cbsnap-coord list shows all", set,
+                "there is no set '%.100s' in '%s/records'; cbsnap-coord list shows all", set,
                 state_dir);
     }
     store_names_release(&l);

@@ -149,6 +149,8 @@ static void check_looks_where_the_records_go(void **state)
     shell("! test -e state");
 }
 
+#define LONG_NAME "$(printf %5000s | tr ' ' x)"
+
 static void json_is_one_document_in_every_case(void **state)
 {
     static const struct command_case cases[] = {
@@ -185,6 +187,10 @@ static void json_is_one_document_in_every_case(void **state)
         {"--json show 2016", 2, "there is no set '2016'"},
         {"--json thaw nosuch", 3, "'nosuch'"},
         {"--json thaw \"$(printf 'a\\033[2Jb')\"", 3, "'a?[2Jb'"},
+        {"--json thaw " LONG_NAME, 3, "x...': Domain not found"},
+        {"--json check " LONG_NAME, 3, "x...' is not among them"},
+        {"--json list " LONG_NAME, 2, "x' cannot be the name of a folder of records"},
+        {"--json show " LONG_NAME, 2, "cbsnap-coord list shows all"},
         {"--json thaw test", 0, "has no channel"},
         {"--json -c test://$DIR/node.xml thaw off1", 3,
          "domain 'off1' is shut off: nothing is frozen;"},
