@@ -15,8 +15,19 @@ struct check {
 
 enum { DOMAIN_SEEN = 1, VOLUMES_SEEN = 2, AGENT_SEEN = 4, GUEST_READY = 8 };
 
+/* A run takes its lock there, and no set is without a record. Asked in any case: of a domain that
+ * was not found only the folders of all. */
+static int step_state(void *run, struct err *e)
+{
+    const struct run *r = run;
+
+    return store_usable(r->conf->state_dir, r->domain ? r->ops->name(r->domain) : NULL,
+                        r->domain ? r->ops->uuid(r->domain) : NULL, e);
+}
+
 static const struct check checks[] = {
     {"domain", step_domain, 0, DOMAIN_SEEN},
+    {"state", step_state, 0, 0},
     {"appliance", step_storage, DOMAIN_SEEN, VOLUMES_SEEN},
     {"agent", step_link, DOMAIN_SEEN, AGENT_SEEN},
     {"server", step_inspect, AGENT_SEEN, GUEST_READY},

@@ -39,7 +39,7 @@ struct import {
     const char *domain; /* NULL: all */
     char *dir;
     struct record *answer;
-    size_t made;
+    size_t made, left_out; /* sets that have no record yet */
 };
 
 /* ---- one record ------------------------------------------------------------------------------ */
@@ -122,6 +122,7 @@ static int keep(struct import *im, struct record *r, const char *from, struct er
 
     if (why) {
         log_warn("set '%s' in '%s' is left out: %s", id, from, why);
+        im->left_out++;
         return 0;
     }
     record_set_text(r, "imported.from", from);
@@ -183,6 +184,7 @@ static int import_own(struct import *im, const struct record *manifest, const ch
         rc = back_check_whole(&b, &why);
     if (rc < 0 && why.code == ERR_REFUSED) {
         log_warn("'%s' is left out: %s", path, why.msg);
+        im->left_out++;
     } else if (rc < 0 && why.code != ERR_NOT_FOUND) {
         *e = why;
     } else {
@@ -279,6 +281,17 @@ static int check_folders(const char *dir, struct err *e)
     return 0;
 }
 
+/* `why` is opendir()'s errno, or 0: it is there and empty. */
+static int no_manifests(const char *dir, int why, struct err *e)
+{
+    if (why == 0)
+        (void)err_set(e, ERR_NOT_FOUND, "there are no manifests in '%s'", dir);
+    else
+        (void)err_set_sys(e, why == ENOENT || why == ENOTDIR ? ERR_NOT_FOUND : ERR_IO, why,
+                          "cannot list the manifests in '%s'", dir);
+    return err_hint(e, "give the folder at which a set's root volume is mounted");
+}
+
 static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struct err *e)
 {
     DIR *d = opendir(dir);
@@ -287,8 +300,7 @@ static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struc
     size_t count = 0;
 
     if (!d)
-        return err_set_sys(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
-                           "cannot list the manifests in '%s'", dir);
+        return no_manifests(dir, errno, e);
     while ((entry = readdir(d))) {
         AUTO_FREE char *id = xstrdup(entry->d_name);
         char *dot = strrchr(id, '.');
@@ -303,10 +315,7 @@ static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struc
     }
     closedir(d);
     if (count == 0)
-        return err_set(e, ERR_NOT_FOUND,
-                       "there are no manifests in '%s'; give the folder at which a set's root "
-                       "volume is mounted",
-                       dir);
+        return no_manifests(dir, 0, e);
     if (count > 1)
         qsort(list, count, sizeof(*list), newest_first);
     while (count > MANIFESTS_MAX)
@@ -314,6 +323,16 @@ static int list_manifests(const char *dir, char ***ret, size_t *ret_count, struc
     *ret = list;
     *ret_count = count;
     return 0;
+}
+
+/* What a later one has told of its set is enough. */
+static void leave_out(struct import *im, const char *path, const struct err *why)
+{
+    const char *name = strrchr(path, '/') + 1;
+    AUTO_FREE char *id = xasprintf("%.*s", (int)(strrchr(name, '.') - name), name);
+
+    log_warn("%s", why->msg);
+    im->left_out += !known(im, id);
 }
 
 /* Later sets tell more of an earlier one than its own manifest does: newest first. */
@@ -324,7 +343,7 @@ static int import_file(struct import *im, const char *path, struct err *e)
     int rc = 0;
 
     if (!manifest) {
-        log_warn("%s", why.msg);
+        leave_out(im, path, &why);
         return 0;
     }
     if (wanted(im, manifest))
@@ -355,6 +374,9 @@ int cmd_import(const struct command_context *c, struct err *e)
         free(paths[n]);
     }
     free(paths);
+    if (rc == 0 && im.made == 0 && im.left_out > 0)
+        rc = err_set(e, ERR_IO, "nothing was imported from '%s': %zu %s left out, as told above",
+                     inner, im.left_out, im.left_out == 1 ? "set is" : "sets are");
     if (c->json && rc == 0)
         command_answer(c, im.answer);
     else if (rc == 0 && im.made == 0)

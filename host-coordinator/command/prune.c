@@ -102,7 +102,6 @@ static int read_count(const char *option, const char *text, size_t *ret, struct 
 static int read_rules(const struct command_context *c, struct retain_rules *rules, struct err *e)
 {
     const char *within = command_option(c, "keep-within");
-    int64_t then;
 
     *rules = (struct retain_rules){.now_us = wall_us()};
     for (int n = 0; n < RETAIN_RULES; n++) {
@@ -111,11 +110,11 @@ static int read_rules(const struct command_context *c, struct retain_rules *rule
         if (read_count(option, command_option(c, option), &rules->keep[n], e) < 0)
             return -1;
     }
-    if (within) {
-        if (when_parse(within, rules->now_us, &then, e) < 0)
-            return err_prefix(e, "--keep-within");
-        rules->within_us = rules->now_us - then;
-    }
+    /* a rule that is given and keeps nothing would remove what it was to keep */
+    if (within && (!when_span(within, &rules->within_us) || rules->within_us == 0))
+        return err_set(e, ERR_USAGE,
+                       "--keep-within '%s' is no length of time above 0; give 90m, 12h, 7d or 2w",
+                       within);
     if (command_option(c, "repair") && !command_option(c, "orphans"))
         return err_set(e, ERR_USAGE, "--repair repairs what --orphans lists: give both");
     if (retain_rules_any(rules) || command_option(c, "orphans"))

@@ -10,27 +10,55 @@
 
 #include <stdio.h>
 
-static int call_xml(struct domain_call *c, struct err *e)
+/* A state that cannot be read keeps nobody from thawing. */
+static int call_look(struct domain_call *c, struct err *e)
 {
+    if (c->ops->state(c->domain, &c->state, NULL, NULL) < 0)
+        c->state = DOMAIN_OTHER;
     return c->ops->xml(c->domain, &c->xml, e);
+}
+
+/* Nobody is there to answer. That all is well is not said: another host may have it, unknown to
+ * this libvirt. */
+static int check_up(enum domain_state state, const char *name, struct err *e)
+{
+    switch (state) {
+    case DOMAIN_OFF:
+        return err_set(e, ERR_REFUSED,
+                       "domain '%s' is shut off: nothing is frozen; if another host runs it, thaw "
+                       "it there",
+                       name);
+    case DOMAIN_AWAY:
+        return err_set(e, ERR_REFUSED, "domain '%s' was migrated to another host: thaw it there",
+                       name);
+    case DOMAIN_SAVED:
+        return err_set(e, ERR_REFUSED,
+                       "domain '%s' is off and libvirt keeps its memory: nobody answers before "
+                       "'virsh start %s'",
+                       name, name);
+    case DOMAIN_RUNS:
+    case DOMAIN_OTHER:
+        break;
+    }
+    return 0;
 }
 
 static int open_domain(struct run *r, struct err *e)
 {
     struct domain_job job;
     struct domain_call *c;
+    int rc;
 
     if (run_open_domain(r, e) < 0)
         return -1;
-    job = domain_job_start(r, call_xml);
+    job = domain_job_start(r, call_look);
     if (domain_job_wait(r, &job, mono_in_ms(r->conf->libvirt_ms), &c, "read the XML", e) < 0)
         return -1;
-    if (domain_xml_parse(&r->xml, c->xml, e) < 0) {
-        domain_call_free(c);
-        return -1;
-    }
+    rc = check_up(c->state, r->domain_name, e);
+    if (rc == 0)
+        rc = domain_xml_parse(&r->xml, c->xml, e);
     domain_call_free(c);
-    return 0;
+    return rc;
 }
 
 static int thaw_by_agent(struct run *r, struct record *result, struct err *e)

@@ -3,8 +3,8 @@
  * cbsnap-coord watch DOMAIN: live metrics on a screen, once as text, or as JSON. Reads only, and
  * lets go of the agent's port for everybody else; see watch/follow.h.
  *
- * With --json and without --once it prints a document per sample, each on one line: the one
- * exception to "one JSON document on stdout".
+ * With --json and without --once it prints a document per sample, and one when there are none and
+ * why, each on one line: the one exception to "one JSON document on stdout".
  */
 #include "host-coordinator/command/command.h"
 
@@ -38,8 +38,9 @@ struct watch {
     bool once, paused, utf8, quit;
     size_t scroll, page;
     int64_t drawn_us, full_us, began_us;
-    unsigned printed; /* readings seen when the last document was printed */
-    struct err err;   /* of the screen or of stdout */
+    unsigned printed;       /* readings seen when the last document was printed */
+    enum follow_state told; /* with --json: the state that was told last */
+    struct err err;         /* of the screen or of stdout */
 };
 
 static struct view_input look(const struct watch *w)
@@ -195,6 +196,21 @@ static void print_document(struct watch *w)
 
 /* ---- following ------------------------------------------------------------------------------- */
 
+/* A document for each sample, and where there are none one that says why, once: the words of a
+ * state may count milliseconds. */
+static void tell_news(struct watch *w, const struct follow_facts *facts)
+{
+    bool changed = facts->state != w->told && facts->state != FOLLOW_CONNECTING;
+
+    if (changed) /* each try connects, and what it meets again is no news */
+        w->told = facts->state;
+    if ((changed && facts->state != FOLLOW_LIVE) ||
+        (facts->readings != w->printed && is_full(facts))) {
+        w->printed = facts->readings;
+        print_document(w);
+    }
+}
+
 static void on_news(void *arg)
 {
     struct watch *w = arg;
@@ -203,12 +219,10 @@ static void on_news(void *arg)
     if (w->once || !w->follow)
         return;
     follow_facts(w->follow, &facts);
-    if (!w->c->json) {
+    if (w->c->json)
+        tell_news(w, &facts);
+    else
         show(w, &facts);
-    } else if (facts.readings != w->printed && is_full(&facts)) {
-        w->printed = facts.readings;
-        print_document(w);
-    }
 }
 
 /*

@@ -2,12 +2,15 @@
 /* libvirt's errors in our words: what an operator does next decides; see domain.h. */
 #include "host-coordinator/domain/domain_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "proto/base/cleanup.h"
 
 #define ANY (-1)
+
+#define SHOWN_MAX 150 /* of a domain's name */
 
 /* by its number: a libvirt that does not name it may be told it by a newer one */
 #define AUTH_UNAVAILABLE 94
@@ -88,10 +91,21 @@ static void add_hint(struct err *e, const char *hint, const char *domain_name)
 }
 #pragma GCC diagnostic pop
 
+/* A name that nobody has may be of any length, and would leave no room for libvirt's reason. */
+static const char *shown(const char *name, char text[SHOWN_MAX + 4])
+{
+    if (strlen(name) <= SHOWN_MAX)
+        return name;
+    (void)snprintf(text, SHOWN_MAX + 4, "%.*s...", SHOWN_MAX, name);
+    return text;
+}
+
 int libvirt_error_from(struct err *e, const char *what, const char *domain_name,
                        const virError *why)
 {
     static const virError none = {.message = NULL};
+    char text[SHOWN_MAX + 4];
+    const char *name = shown(domain_name, text);
     size_t n = 0;
 
     if (!why)
@@ -99,10 +113,10 @@ int libvirt_error_from(struct err *e, const char *what, const char *domain_name,
     while (n < ARRAY_SIZE(causes) && !matches(n, why))
         n++;
     err_set(e, n < ARRAY_SIZE(causes) ? causes[n].code : ERR_LIBVIRT, "cannot %s domain '%s': %.*s",
-            what, domain_name, why->message ? words(why) : 25,
+            what, name, why->message ? words(why) : 25,
             why->message ? why->message : "libvirt gives no reason");
     if (n < ARRAY_SIZE(causes))
-        add_hint(e, causes[n].hint, domain_name);
+        add_hint(e, causes[n].hint, name);
     return -1;
 }
 

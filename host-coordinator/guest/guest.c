@@ -50,7 +50,7 @@ static void dispatch(struct guest *g, const Cbsnap__Envelope *m)
         break;
     default:
         if (refuses_hello(g, m)) {
-            message_to_err(m->error, &g->refusal);
+            (void)guest_error(m->error, &g->refusal);
             request_fail_all(g, &g->refusal);
         } else if (m->has_id && !m->has_reply_to) {
             refuse_request(g, m);

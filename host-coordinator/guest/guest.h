@@ -58,7 +58,7 @@ unsigned guest_restarts(const struct guest *g);
 /*
  * One request. Caller-owned; must stay where it is until done or cancelled. `request`'s body is set
  * by the caller; its id by the link. On success `answer` holds a message whose body is `expected`
- * (guest_request_release() frees it); the agent's Error comes out as its own code and words.
+ * (guest_request_release() frees it); the agent's Error comes out as guest_error() tells it.
  */
 struct guest_request {
     bool done;
@@ -76,6 +76,10 @@ void guest_send(struct guest *g, struct guest_request *r, Cbsnap__Envelope *requ
 void guest_cancel(struct guest *g, struct guest_request *r);
 /* Of a request that is done, cancelled, or was never sent (all zero). May be called twice. */
 void guest_request_release(struct guest_request *r);
+
+/* The agent's Error with its own code and words, told as the guest's: who reads them is on the
+ * host, where the same paths and accounts mean others. Returns -1. */
+int guest_error(const Cbsnap__Error *in, struct err *e);
 
 /* A message that nobody waits for an answer to. */
 void guest_post(struct guest *g, Cbsnap__Envelope *m);

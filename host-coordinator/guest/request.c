@@ -73,6 +73,12 @@ struct guest_request *request_find(struct guest *g, const Cbsnap__Envelope *m)
     return r;
 }
 
+int guest_error(const Cbsnap__Error *in, struct err *e)
+{
+    (void)message_to_err(in, e);
+    return err_prefix(e, "in the guest");
+}
+
 void request_answered(struct guest *g, struct guest_request *r, Cbsnap__Envelope *m)
 {
     AUTO_MESSAGE Cbsnap__Envelope *answer = m;
@@ -85,7 +91,7 @@ void request_answered(struct guest *g, struct guest_request *r, Cbsnap__Envelope
     if (m->body_case == r->expected)
         r->answer = STEAL_PTR(answer);
     else if (m->body_case == CBSNAP__ENVELOPE__BODY_ERROR)
-        message_to_err(m->error, &r->err);
+        (void)guest_error(m->error, &r->err);
     else
         err_set(&r->err, ERR_PROTOCOL, "the agent answered with %s where %s was due",
                 body_name(m->body_case), body_name(r->expected));

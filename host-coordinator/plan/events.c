@@ -40,7 +40,8 @@ static void on_freeze_event(struct run *r, const Cbsnap__Envelope *m)
         err_set(&r->freeze.guest_error, ERR_LOCK,
                 "the agent did not get the server's lock and gives no reason");
         if (ev->error)
-            message_to_err(ev->error, &r->freeze.guest_error);
+            (void)guest_error(ev->error, &r->freeze.guest_error);
+        (void)err_prefix(&r->freeze.guest_error, "domain '%s'", r->domain_name);
         keep(&r->freeze.locked, m); /* for its tries */
         break;
     case CBSNAP__FREEZE_EVENT__KIND__LOST:

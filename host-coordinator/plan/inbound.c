@@ -228,10 +228,18 @@ static int refuse_frozen(struct run *r, const Cbsnap__State *state, struct err *
     return 0;
 }
 
+static int ask(struct run *r, struct guest_request *req, Cbsnap__Envelope *m,
+               Cbsnap__Envelope__BodyCase expected, int patience_ms, struct err *e)
+{
+    if (guest_call(r->guest, req, m, expected, mono_in_ms(patience_ms), e) == 0)
+        return 0;
+    return err_prefix(e, "domain '%s'", r->domain_name);
+}
+
 int run_ask(struct run *r, struct guest_request *req, Cbsnap__Envelope *m,
             Cbsnap__Envelope__BodyCase expected, struct err *e)
 {
-    return guest_call(r->guest, req, m, expected, mono_in_ms(r->conf->answer_ms), e);
+    return ask(r, req, m, expected, r->conf->answer_ms, e);
 }
 
 static int ask_state(struct run *r, struct guest_request *req, struct err *e)
@@ -257,8 +265,8 @@ static int ask_prepare(struct run *r, bool dry, struct err *e)
     guest_request_release(&r->prepared); /* of an earlier question */
     r->agent_restarts = guest_restarts(r->guest);
     /* flushing what has gathered takes as long as the disks need */
-    return guest_call(r->guest, &r->prepared, &m, CBSNAP__ENVELOPE__BODY_PREPARED,
-                      mono_in_ms(r->conf->answer_ms + (dry ? 0 : r->conf->flush_ms)), e);
+    return ask(r, &r->prepared, &m, CBSNAP__ENVELOPE__BODY_PREPARED,
+               r->conf->answer_ms + (dry ? 0 : r->conf->flush_ms), e);
 }
 
 static int check_prepared(struct run *r, struct err *e)

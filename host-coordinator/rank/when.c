@@ -154,7 +154,7 @@ static bool read_epoch(const char *text, int64_t *ret_wall_us)
     return true;
 }
 
-static bool read_ago(const char *text, int64_t now_us, int64_t *ret_wall_us)
+bool when_span(const char *text, int64_t *ret_us)
 {
     static const struct {
         char name;
@@ -165,12 +165,22 @@ static bool read_ago(const char *text, int64_t now_us, int64_t *ret_wall_us)
     if (!read_number(&text, &count) || !text[0] || text[1])
         return false;
     for (size_t n = 0; n < sizeof(units) / sizeof(units[0]); n++) {
-        if (units[n].name != *text || count > now_us / SECOND_US / units[n].seconds)
+        if (units[n].name != *text || count > LAST_SECOND / units[n].seconds)
             continue;
-        *ret_wall_us = now_us - count * units[n].seconds * SECOND_US;
+        *ret_us = count * units[n].seconds * SECOND_US;
         return true;
     }
     return false;
+}
+
+static bool read_ago(const char *text, int64_t now_us, int64_t *ret_wall_us)
+{
+    int64_t span_us;
+
+    if (!when_span(text, &span_us) || span_us > now_us)
+        return false;
+    *ret_wall_us = now_us - span_us;
+    return true;
 }
 
 int when_parse(const char *text, int64_t now_us, int64_t *ret_wall_us, struct err *e)

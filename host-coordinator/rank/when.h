@@ -21,6 +21,10 @@ int when_parse(const char *text, int64_t now_us, int64_t *ret_wall_us, struct er
 /* As records tell it: the first of those forms. */
 bool when_rfc3339(const char *text, int64_t *ret_wall_us);
 
+/* The last of those forms, as a length of time; 0 is one, and what exceeds the year 9999 is none.
+ */
+bool when_span(const char *text, int64_t *ret_us);
+
 /* "12 s", "3 min", "5.2 h", "8.1 d": a length of time for people. The buffer is returned. */
 char *when_length(double seconds, char buf[24]);
 

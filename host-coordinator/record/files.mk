@@ -8,4 +8,5 @@ COORD_SRC += \
 	host-coordinator/record/save.c \
 	host-coordinator/record/store.c \
 	host-coordinator/record/timeline.c \
+	host-coordinator/record/usable.c \
 	host-coordinator/record/whose.c

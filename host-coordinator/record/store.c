@@ -17,7 +17,7 @@
 int store_check_name(const char *name, struct err *e)
 {
     if (!*name || name[0] == '.' || strpbrk(name, "/\n") || strlen(name) > 200)
-        return err_set(e, ERR_USAGE, "'%s' cannot be the name of a folder of records", name);
+        return err_set(e, ERR_USAGE, "'%.200s' cannot be the name of a folder of records", name);
     return 0;
 }
 
@@ -227,7 +227,7 @@ struct record *store_load(const char *state_dir, const char *set, struct err *e)
         err_set(e, ERR_USAGE, "'%s' is the beginning of %zu sets; give more of it", set, matches);
     } else {
         err_set(e, ERR_NOT_FOUND,
-                "there is no set '%s' in '%s/records'; cbsnap-coord list shows all", set,
+                "there is no set '%.100s' in '%s/records'; cbsnap-coord list shows all", set,
                 state_dir);
     }
     store_names_release(&l);
@@ -256,6 +256,18 @@ static long read_pid(int fd, enum lock_place place)
     return strtol(text, NULL, 10);
 }
 
+static int lock_failed(int fd, const char *what, struct err *e)
+{
+    int why = errno;
+    char link[32], path[4096];
+    ssize_t len;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, path, sizeof(path));
+    return err_set_sys(e, ERR_IO, why, "cannot %s the VM's lock file '%.*s'", what,
+                       len > 0 ? (int)len : 0, path);
+}
+
 static int take_place(int fd, enum lock_place place, struct err *e)
 {
     struct flock lock = lock_of(place);
@@ -263,13 +275,13 @@ static int take_place(int fd, enum lock_place place, struct err *e)
 
     if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
         if (errno != EAGAIN && errno != EACCES)
-            return err_set_sys(e, ERR_IO, errno, "cannot lock the VM's lock file");
+            return lock_failed(fd, "lock", e);
         return err_set(e, ERR_BUSY, "another %s has this VM (process %ld); wait until it has ended",
                        place == PLACE_RUN ? "run" : "watch", read_pid(fd, place));
     }
     (void)snprintf(pid, sizeof(pid), "%*ld\n", PID_WIDTH - 1, (long)getpid());
     if (pwrite(fd, pid, PID_WIDTH, (off_t)place * PID_WIDTH) != PID_WIDTH)
-        return err_set_sys(e, ERR_IO, errno, "cannot write the VM's lock file");
+        return lock_failed(fd, "write", e);
     return 0;
 }
 

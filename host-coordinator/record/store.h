@@ -27,6 +27,13 @@ int store_check_name(const char *name, struct err *e);
  * that reads all records. */
 int store_prepare(const char *state_dir, const char *domain, struct err *e);
 
+/* With that much room a record, what it replaces, its readings and its journal fit as a rule. */
+#define STORE_ROOM_BYTES (4 * 1024 * 1024)
+
+/* Would store_prepare(), store_lock() and a record be let, by rights and room? Makes nothing.
+ * ERR_IO names what cannot be written. Without a domain (both NULL) only of what all have. */
+int store_usable(const char *state_dir, const char *domain, const char *uuid, struct err *e);
+
 /* It takes up no more than half of that: the rest is for what is written into it later, a
  * verification, a removal. For who makes a record of what others say. */
 bool store_has_room(const struct record *r);

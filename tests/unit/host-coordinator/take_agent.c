@@ -111,6 +111,18 @@ static void reply(struct peer *p, const Cbsnap__Envelope *request, Cbsnap__Envel
     peer_send(p, m);
 }
 
+static void reply_error(struct peer *p, const Cbsnap__Envelope *request, enum err_code code,
+                        const char *words)
+{
+    Cbsnap__Error error = CBSNAP__ERROR__INIT;
+    Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
+
+    MSG_SET(&error, code, (uint32_t)code);
+    error.message = (char *)(uintptr_t)words;
+    MSG_BODY(&m, error, ERROR, &error);
+    reply(p, request, &m);
+}
+
 static void answer_state(struct peer *p, const Cbsnap__Envelope *request)
 {
     Cbsnap__State s = CBSNAP__STATE__INIT;
@@ -159,6 +171,10 @@ static void answer_prepare(struct peer *p, const Cbsnap__Envelope *request)
     Cbsnap__Hook hook = CBSNAP__HOOK__INIT;
     Cbsnap__Envelope m = CBSNAP__ENVELOPE__INIT;
 
+    if (w.fault == AGENT_NO_SERVER) {
+        reply_error(p, request, ERR_MYSQL, "cannot log in as 'root'");
+        return;
+    }
     (void)snprintf(w.run_id, sizeof(w.run_id), "%s",
                    request->prepare->run_id ? request->prepare->run_id : "");
     data.role = (char *)"datadir";

@@ -47,6 +47,7 @@ enum agent_fault {
     AGENT_TOO_MANY,       /* mounts */
     AGENT_LATER,          /* a first connection hears nothing, a second is as always */
     AGENT_HOOK_DISABLED,  /* says that qemu-ga would not call the hook */
+    AGENT_NO_SERVER,      /* cannot log in when it is to prepare */
     AGENT_ODD_NAMES,  /* 4,096 metrics whose names are control characters, and one that is none */
     AGENT_LONG_TEXTS, /* as many as a series takes, with names and texts as long as they may be */
     AGENT_MANY_DISKS, /* 4,000 that are busy */

@@ -26,6 +26,14 @@
 static char dir[] = "/tmp/cbsnap-command-XXXXXX";
 static char program[4096];
 
+static void shell(const char *command)
+{
+    AUTO_FREE char *line = xasprintf("cd '%s' && { %s; }", dir, command);
+
+    if (system(line) != 0)
+        fail_msg("%s", line);
+}
+
 static void write_file(const char *name, mode_t mode, const char *text)
 {
     AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
@@ -34,6 +42,16 @@ static void write_file(const char *name, mode_t mode, const char *text)
     assert_non_null(f);
     assert_true(fputs(text, f) >= 0);
     assert_int_equal(chmod(path, mode), 0);
+}
+
+/* What libvirt's test driver shows at test://$DIR/node.xml: one that is off. */
+static void write_node(void)
+{
+    write_file("node.xml", 0644,
+               "<node><domain type='test' xmlns:test="
+               "'http://libvirt.org/schemas/domain/test/1.0'><name>off1</name><memory>1024</memory>"
+               "<os><type>hvm</type></os><test:runstate>5</test:runstate></domain></node>");
+    assert_int_equal(setenv("DIR", dir, 1), 0);
 }
 
 static int setup(void **state)
@@ -48,6 +66,7 @@ static int setup(void **state)
                      dir, dir);
     write_file("coord.conf", 0644, conf);
     write_file("credentials", 0600, "[appliance a]\napi_key = k\n");
+    write_node();
     return 0;
 }
 
@@ -114,6 +133,24 @@ static void wrong_rules_are_told_by_check(void **state)
         fail_msg("%s", out);
 }
 
+static void check_looks_where_the_records_go(void **state)
+{
+    int status;
+
+    (void)state;
+    shell("mkdir -p state && touch state/records");
+    AUTO_FREE char *out = run("check test", &status);
+    assert_int_equal(status, 3);
+    if (!strstr(out, "FAIL state") || !strstr(out, "/state/records': Not a directory"))
+        fail_msg("%s", out);
+    shell("rm -r state");
+    AUTO_FREE char *fine = run("check test", &status);
+    assert_non_null(strstr(fine, "ok   state"));
+    shell("! test -e state");
+}
+
+#define LONG_NAME "$(printf %5000s | tr ' ' x)"
+
 static void json_is_one_document_in_every_case(void **state)
 {
     static const struct command_case cases[] = {
@@ -140,10 +177,23 @@ static void json_is_one_document_in_every_case(void **state)
         {"--json verify 2016 --tables ,", 2, "--tables: it names no table"},
         {"--json verify 2016 --tables a.b --certificate-only", 2, "give one"},
         {"--json verify 2016 --tables 'a.b, c.d'", 2, "there is no set '2016'"},
+        {"--json prune db --keep-last 1 --keep-within 0d", 2, "'0d' is no length of time above 0"},
+        {"--json prune db --keep-last 1 --keep-within 3", 2, "--keep-within '3' is no length"},
+        {"--json prune db --keep-within '2127-01-01 00:00'", 2, "'2127-01-01 00:00' is no length"},
+        {"--json prune db --keep-within @1478254500", 2, "'@1478254500' is no length"},
+        {"--json prune db --keep-within -3d", 2, "'-3d' is no length"},
+        {"--json prune db --keep-within 99999999999999999999w", 2, "w' is no length"},
+        {"--json prune db --keep-within 2w", 2, "there are no records of a domain 'db'"},
         {"--json show 2016", 2, "there is no set '2016'"},
         {"--json thaw nosuch", 3, "'nosuch'"},
         {"--json thaw \"$(printf 'a\\033[2Jb')\"", 3, "'a?[2Jb'"},
+        {"--json thaw " LONG_NAME, 3, "x...': Domain not found"},
+        {"--json check " LONG_NAME, 3, "x...' is not among them"},
+        {"--json list " LONG_NAME, 2, "x' cannot be the name of a folder of records"},
+        {"--json show " LONG_NAME, 2, "cbsnap-coord list shows all"},
         {"--json thaw test", 0, "has no channel"},
+        {"--json -c test://$DIR/node.xml thaw off1", 3,
+         "domain 'off1' is shut off: nothing is frozen;"},
         {"--json check nosuch", 3, "'nosuch'"},
         {"--json check test", 3, NULL},
         {"--json snapshot nosuch", 3, "'nosuch'"},
@@ -168,20 +218,37 @@ static void json_is_one_document_in_every_case(void **state)
     }
 }
 
+/* Who reads the documents would else wait for ever, and not know for what. */
+static void watch_says_once_why_there_is_nothing_to_see(void **state)
+{
+    static const struct command_case cases[] = {
+        {"-c test://$DIR/node.xml watch --json off1", 0, "domain 'off1' is shut off"},
+        {"watch --json test", 0, "domain 'test' has no channel"},
+    };
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        AUTO_FREE char *args = xasprintf("%s & sleep 5; kill $!; wait $!", cases[n].args);
+        struct err e = ERR_INIT;
+        int status;
+        AUTO_FREE char *out = run(args, &status);
+        struct record *r = record_parse(out, "watch", &e);
+
+        assert_int_equal(status, cases[n].status);
+        if (!r) /* there is none, or more than one */
+            fail_msg("%s: '%s'", e.msg, out);
+        if (!strstr(record_text(r, "state"), cases[n].words))
+            fail_msg("%s", out);
+        record_free(r);
+    }
+}
+
 /* ---- import: a root volume is a guest's, and not trusted --------------------------------------
  */
 
 #define OWN_ID   "20161104T101500Z-7f3a"
 #define FOLDER   "root/var/lib/cbsnap/instance"
 #define MANIFEST FOLDER "/" OWN_ID ".json"
-
-static void shell(const char *command)
-{
-    AUTO_FREE char *line = xasprintf("cd '%s' && { %s; }", dir, command);
-
-    if (system(line) != 0)
-        fail_msg("%s", line);
-}
 
 static char *earlier(const char *id, const char *domain, const char *uuid, const char *snapshot)
 {
@@ -267,9 +334,9 @@ static void import_follows_no_link_and_waits_for_no_pipe(void **state)
     shell("mkdir -p " FOLDER " && rm -f " MANIFEST " && mkfifo " MANIFEST
           " && ln -s /etc/passwd " FOLDER "/20161104T101500Z-0001.json");
     AUTO_FREE char *out = run(args, &status);
-    assert_int_equal(status, 0);
-    assert_string_equal(out, "no set that has no record yet\n");
-    shell("! grep -q root: stderr");
+    assert_int_equal(status, 4);
+    assert_string_equal(out, "");
+    shell("! grep -q root: stderr && grep -q 'nothing was imported.*2 sets are left' stderr");
     shell("mv root/var root/moved && ln -s moved root/var");
     AUTO_FREE char *linked = run(args, &status);
     assert_int_equal(status, 2);
@@ -300,6 +367,55 @@ static void import_leaves_out_what_is_too_long(void **state)
     if (!strstr(told, "set '20261124T091500Z-0002' in '") || !strstr(told, "it is too long for"))
         fail_msg("%s", told);
     shell("rm -r root state/records");
+}
+
+/* The newest one alone is on a root volume that had no earlier set: a script must not go on. */
+static void import_of_a_damaged_manifest_alone_is_no_success(void **state)
+{
+    AUTO_FREE char *args = xasprintf("import '%s/root'", dir);
+    AUTO_FREE char *json = xasprintf("--json %s", args);
+    AUTO_FREE char *good = earlier("20261124T091500Z-0001", "db", "u", "20261124T091500Z-0001");
+    AUTO_FREE char *later = xasprintf("{\"set\":\"20261124T101500Z-0002\",\"domain\":{\"name\":"
+                                      "\"db\"},\"earlier\":[%s]}",
+                                      good);
+    int status;
+
+    (void)state;
+    shell("mkdir -p " FOLDER);
+    write_file(FOLDER "/20261124T091500Z-0001.json", 0600, "{\"set\": \"20261124T0915");
+    AUTO_FREE char *out = run(args, &status), *told = told_on_stderr();
+    assert_int_equal(status, 4);
+    assert_string_equal(out, "");
+    if (!strstr(told, "20261124T091500Z-0001.json") || !strstr(told, "1 set is left out"))
+        fail_msg("%s", told);
+    AUTO_FREE char *document = run(json, &status);
+    assert_int_equal(status, 4);
+    assert_non_null(strstr(document, "nothing was imported from '"));
+    /* of which a later one tells is not lost, the first time and the second */
+    shell("mkdir -p state/records/db && echo half >state/records/db/20261124T101500Z-0002.json");
+    write_file(FOLDER "/20261124T101500Z-0002.json", 0600, later);
+    AUTO_FREE char *first = run(args, &status);
+    assert_int_equal(status, 0);
+    assert_string_equal(first, "20261124T091500Z-0001  db  application\n");
+    AUTO_FREE char *second = run(args, &status);
+    assert_int_equal(status, 0);
+    assert_string_equal(second, "no set that has no record yet\n");
+    shell("rm -r root state/records");
+}
+
+static void import_of_what_is_no_folder_says_what_to_give(void **state)
+{
+    static const char *const args[] = {"import /dev/null", "import /nope"};
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(args); n++) {
+        int status;
+        AUTO_FREE char *out = run(args[n], &status), *told = told_on_stderr();
+
+        assert_string_equal(out, "");
+        if (status != 2 || !strstr(told, "(give the folder at which a set's root volume is"))
+            fail_msg("%s: status %d, %s", args[n], status, told);
+    }
 }
 
 static void import_without_manifests_says_so(void **state)
@@ -401,13 +517,17 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_rules_are_told_by_check),
+        cmocka_unit_test(check_looks_where_the_records_go),
         cmocka_unit_test(json_is_one_document_in_every_case),
         cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
         cmocka_unit_test(help_is_of_the_command_that_is_given),
+        cmocka_unit_test(watch_says_once_why_there_is_nothing_to_see),
         cmocka_unit_test(import_takes_what_a_domain_may_say_of_itself),
         cmocka_unit_test(a_uuid_is_a_domain_where_libvirt_is_not_asked),
         cmocka_unit_test(import_follows_no_link_and_waits_for_no_pipe),
         cmocka_unit_test(import_leaves_out_what_is_too_long),
+        cmocka_unit_test(import_of_a_damaged_manifest_alone_is_no_success),
+        cmocka_unit_test(import_of_what_is_no_folder_says_what_to_give),
         cmocka_unit_test(import_without_manifests_says_so),
         cmocka_unit_test(output_that_is_lost_is_told),
         cmocka_unit_test(a_reader_that_leaves_is_no_failure),

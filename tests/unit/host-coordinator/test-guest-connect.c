@@ -173,7 +173,7 @@ static void test_agent_refuses(void **state)
 
     assert_int_equal(world_try_open(*state, unwilling, 5000, &e), -1);
     assert_int_equal(e.code, ERR_TIMEOUT);
-    assert_string_equal(e.msg, "not today");
+    assert_string_equal(e.msg, "in the guest: not today");
 }
 
 /* ---- the socket ------------------------------------------------------------------------------ */

@@ -406,6 +406,39 @@ static void what_is_no_time_is_refused_with_the_forms(void **state)
     }
 }
 
+static void a_span_is_a_length_and_nothing_else(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "3",
+                                      "h",
+                                      "-2h",
+                                      "2 h",
+                                      "2hh",
+                                      "2y",
+                                      "@2",
+                                      "500ms",
+                                      "2016-11-04 10:15",
+                                      "1.5h",
+                                      "9999999999w",
+                                      "253402300800s",
+                                      "18446744073709551617m"};
+    int64_t us = 77;
+
+    (void)state;
+    assert_true(when_span("90m", &us));
+    assert_int_equal(us, INT64_C(5400) * 1000000);
+    assert_true(when_span("2w", &us));
+    assert_int_equal(us, INT64_C(14) * 86400 * 1000000);
+    assert_true(when_span("100000d", &us)); /* longer ago than 1970 */
+    assert_int_equal(us, INT64_C(100000) * 86400 * 1000000);
+    assert_true(when_span("0d", &us));
+    assert_int_equal(us, 0);
+    for (size_t n = 0; n < ARRAY_SIZE(bad); n++) {
+        if (when_span(bad[n], &us))
+            fail_msg("'%s' was taken for %lld us", bad[n], (long long)us);
+    }
+}
+
 static void lengths_have_the_unit_that_fits(void **state)
 {
     static const struct {
@@ -456,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup(the_document_tells_the_formula, forget),
         cmocka_unit_test(times_are_read_as_people_write_them),
         cmocka_unit_test(what_is_no_time_is_refused_with_the_forms),
+        cmocka_unit_test(a_span_is_a_length_and_nothing_else),
         cmocka_unit_test(lengths_have_the_unit_that_fits),
     };
 

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Records: paths, absence, files that are whole or not there, finding by id. */
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -245,6 +250,119 @@ static void a_domain_name_cannot_leave_the_folder(void **state)
     assert_int_equal(store_prepare(dir, "", &e), -1);
 }
 
+static void entries_below(const char *path, char *ret, size_t size)
+{
+    AUTO_FREE char *command = xasprintf("cd '%s' && find . | sort | tr '\\n' ' '", path);
+    FILE *f = popen(command, "r");
+
+    assert_non_null(f);
+    ret[fread(ret, 1, size - 1, f)] = '\0';
+    assert_int_equal(pclose(f), 0);
+}
+
+/* What a check would tell of a folder: asked of by another process, whose rights or mounts are
+ * another's. */
+static void expect_usable(const char *path, int (*become)(const char *path), const char *words)
+{
+    struct err e = ERR_INIT;
+    pid_t child = fork();
+    int status;
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (become && become(path) < 0)
+            _exit(77);
+        if (store_usable(path, "db1", "uuid-1", &e) == (words ? -1 : 0) &&
+            (!words || strstr(e.msg, words)))
+            _exit(0);
+        (void)fprintf(stderr, "'%s' where '%s' was due\n", e.msg, words ? words : "");
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        print_message("not tried: this user may not become what it takes\n");
+    else
+        assert_int_equal(status, 0);
+}
+
+static int become_nobody(const char *path)
+{
+    (void)path;
+    return setgid(65534) == 0 && setuid(65534) == 0 ? 0 : -1;
+}
+
+static int become_full(const char *path)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("", "/", "", MS_REC | MS_PRIVATE, NULL) == 0 &&
+                   mount("none", path, "tmpfs", 0, "size=256k,mode=0755") == 0
+               ? 0
+               : -1;
+}
+
+static int become_read_only(const char *path)
+{
+    return become_full(path) == 0 && mount("none", path, "tmpfs", MS_REMOUNT | MS_RDONLY, "") == 0
+               ? 0
+               : -1;
+}
+
+static void what_a_run_could_not_write_is_told_and_nothing_made(void **state)
+{
+    AUTO_FREE char *path = xasprintf("%s/usable", dir), *journal = xasprintf("%s/journal", path);
+    AUTO_FREE char *beyond = xasprintf("%s/not/there", dir), *lock = NULL;
+    char before[512], after[512];
+    struct err e = ERR_INIT;
+    int fd;
+
+    (void)state;
+    entries_below(dir, before, sizeof(before));
+    expect_usable(path, NULL, NULL); /* store_prepare() would make it */
+    expect_usable(beyond, NULL, "/not': No such file or directory");
+    expect_usable(path, become_nobody, "all below state_dir belongs to the user");
+    entries_below(dir, after, sizeof(after));
+    assert_string_equal(before, after);
+
+    assert_int_equal(store_prepare(path, "db1", &e), 0);
+    assert_int_equal(chmod(dir, 0755), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+    entries_below(dir, before, sizeof(before));
+    expect_usable(path, NULL, NULL);
+    expect_usable(path, become_nobody, "a run could not write '");
+    expect_usable(path, become_full, "KiB are free in '");
+    expect_usable(path, become_read_only, "usable': Read-only file system");
+    entries_below(dir, after, sizeof(after));
+    assert_string_equal(before, after);
+
+    assert_int_equal(store_usable(path, "../x", "uuid-1", &e), -1);
+    assert_int_equal(rmdir(journal), 0);
+    fd = open(journal, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    expect_usable(path, NULL, "journal': Not a directory");
+    lock = xasprintf("rm -r '%s'", path);
+    assert_int_equal(system(lock), 0);
+}
+
+/* A descriptor that takes no writing stands for a disk without room. */
+static void a_lock_file_that_cannot_be_written_is_named(void **state)
+{
+    AUTO_FREE char *path = xasprintf("%s/journal/uuid-3.lock", dir);
+    struct err e = ERR_INIT;
+    int fd;
+
+    (void)state;
+    assert_int_equal(store_prepare(dir, "db1", &e), 0);
+    assert_int_equal(store_look(dir, "uuid-3", &fd, &e), 0);
+    close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(store_watch(fd, &e), -1);
+    assert_int_equal(e.code, ERR_IO);
+    if (!strstr(e.msg, path))
+        fail_msg("%s", e.msg);
+    close(fd);
+}
+
 static void a_vm_has_one_run_at_a_time(void **state)
 {
     struct err e = ERR_INIT;
@@ -437,6 +555,8 @@ int main(void)
         cmocka_unit_test(sets_are_listed_newest_first_and_found_by_their_beginning),
         cmocka_unit_test(a_uuid_is_the_folder_of_its_vm),
         cmocka_unit_test(a_domain_name_cannot_leave_the_folder),
+        cmocka_unit_test(what_a_run_could_not_write_is_told_and_nothing_made),
+        cmocka_unit_test(a_lock_file_that_cannot_be_written_is_named),
         cmocka_unit_test(a_vm_has_one_run_at_a_time),
         cmocka_unit_test(a_watch_sees_a_run_and_keeps_none_out),
         cmocka_unit_test(the_journal_goes_when_the_record_tells_all),

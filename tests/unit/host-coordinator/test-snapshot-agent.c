@@ -25,7 +25,7 @@ static void whatever_the_agent_does_wrong_makes_the_set_void(void **state)
         enum agent_fault fault;
         const char *words;
     } cases[] = {
-        {AGENT_LOCK_REFUSED, "by order of the test"},
+        {AGENT_LOCK_REFUSED, "domain 'db': in the guest: by order of the test"},
         {AGENT_NEVER_ASKED, "never asked the agent for the lock"},
         {AGENT_OLD_EPOCH, "never asked the agent for the lock"},
         {AGENT_NOT_FROZEN, "'/mnt/log' of domain 'db' is not frozen"},

@@ -24,6 +24,7 @@ static void what_is_wrong_beforehand_is_refused_untouched(void **state)
     } cases[] = {
         {AGENT_BUSY_BEFORE, "frozen or locked already"},
         {AGENT_HOOK_DISABLED, "qemu-ga runs without a hook"},
+        {AGENT_NO_SERVER, "domain 'db': in the guest: cannot log in as 'root'"},
         {AGENT_HOSTILE, "without an epoch"},
         {AGENT_TOO_MANY, "10000 mounts"},
     };
