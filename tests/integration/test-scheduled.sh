@@ -95,8 +95,13 @@ result $? 'an older systemd is asked'
 chmod -x "$dir/hook"
 # shellcheck disable=SC2086
 tells $by_systemd
-[ $status -eq 0 ] && [ ! -e "$dir/called" ] && [ -s "$dir/log/failures.log" ]
-result $? 'no hook is no failure, and one that may not be executed is none'
+[ $status -eq 1 ] && [ ! -e "$dir/called" ] && [ -s "$dir/log/failures.log" ] &&
+    [ "$(cat "$dir/err")" = "cannot run $dir/hook: make it executable for all (chmod 755)" ]
+result $? 'a hook that may not be executed is a failure, and it is said'
+# shellcheck disable=SC2086
+tells $by_systemd CBSNAP_ON_FAILURE="$dir/none"
+[ $status -eq 0 ] && [ ! -s "$dir/err" ] && [ -s "$dir/log/failures.log" ]
+result $? 'no hook is none'
 chmod +x "$dir/hook"
 # shellcheck disable=SC2086
 tells $by_systemd LOGS_DIRECTORY="$dir/none"
