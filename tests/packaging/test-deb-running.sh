@@ -71,17 +71,26 @@ there systemctl daemon-reload && there systemctl start cbsnap-snapshot@db9.timer
 there dpkg -i /opt/cbsnap-coordinator.deb &&
     [ "$(property NeedDaemonReload cbsnap-snapshot@db9.timer)" = no ] && there systemctl stop cbsnap-snapshot@db9.timer
 result $? 'and upgraded: systemd knows the units as they are now'
-printf '#!/bin/sh\n{ id -un; printf "%%s\\n" "$@"; } >/var/lib/cbsnap/told\n' >"$root/etc/cbsnap/on-failure"
-chmod 755 "$root/etc/cbsnap/on-failure"
+printf '#!/bin/sh\n{ id -un; printf "%%s\\n" "$@"; /opt/as-mailer -gn; } >/var/lib/cbsnap/told\n' >"$root/etc/cbsnap/on-failure"
+chmod 700 "$root/etc/cbsnap/on-failure"
+# setgid, as postfix's postdrop is
+cp "$root/usr/bin/id" "$root/opt/as-mailer" && there chgrp mail /opt/as-mailer && there chmod 2755 /opt/as-mailer
 
 ! there systemctl start cbsnap-snapshot@db-1.service &&
     [ "$(property ExecMainStatus cbsnap-snapshot@db-1.service)" = 2 ]
 result $? 'a run without an appliance fails, with status 2'
-within 20 test -s "$root/var/lib/cbsnap/told"
+within 20 there systemctl is-failed cbsnap-notify@db-1.service && there journalctl -o cat -u cbsnap-notify@db-1.service &&
+    grep -q '^cannot run /etc/cbsnap/on-failure: ' "$dir/out"
+result $? 'a hook that only root may run is not run, and it is said'
+chmod 755 "$root/etc/cbsnap/on-failure"
+there systemctl start cbsnap-snapshot@db-1.service
+within 20 grep -qxs mail "$root/var/lib/cbsnap/told"
 cp "$root/var/lib/cbsnap/told" "$dir/out"
 [ "$(head -n 4 "$dir/out" | tr '\n' '|')" = 'cbsnap|db-1|exit-code|2|' ] &&
     sed -n 5p "$dir/out" | grep -q '^cbsnap-coord: .* names no appliance'
 result $? "the hook is told as user cbsnap, with the run's last words"
+[ "$(sed -n 6p "$root/var/lib/cbsnap/told")" = mail ]
+result $? 'and a setgid program, as mailers have, gains its group'
 grep -qs ' db-1 exit-code 2 cbsnap-coord: ' "$root/var/log/cbsnap/failures.log" &&
     [ "$(stat -c %a "$root/var/log/cbsnap/failures.log")" = 640 ]
 result $? 'and it is written down'
