@@ -64,8 +64,8 @@ int conf_read(const struct conf_spec *spec, const char *path, void *target, stru
 /* Frees the strings that the table's rows for `word` (NULL: plain sections) own in `target`. */
 void conf_release(const struct conf_spec *spec, const char *word, void *target);
 
-/* 0600 or narrower, a regular file, owned by root, by us or by `keeper` (0: nobody else); else
- * ERR_CONFIG and what to do. */
+/* 0600 or narrower, a regular file, owned by root, by us or by `keeper` (0: nobody else), that we
+ * may read; else ERR_CONFIG and what to do. */
 int conf_check_private(const char *path, uid_t keeper, struct err *e);
 
 #endif

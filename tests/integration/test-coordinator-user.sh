@@ -80,7 +80,7 @@ chmod 600 "$dir/credentials"
 chown daemon "$dir/credentials"
 refused "another user's are refused to root" root 'belongs to user'
 chown root "$dir/credentials"
-refused "root's cannot be read" $user 'Permission denied'
+refused "root's cannot be read" $user 'run chown [0-9]* on it'
 chown $user "$dir/credentials"
 
 # ---- the port

@@ -267,6 +267,23 @@ static void secrets_are_ours_or_the_keepers(void **state)
     assert_non_null(strstr(e.msg, "belongs to user 65534"));
 }
 
+static void secrets_that_only_root_may_read_are_told(void **state)
+{
+    struct err e = ERR_INIT;
+    int rc;
+
+    (void)state;
+    write_file("");
+    chmod(path, 0600);
+    if (chown(path, 0, 0) < 0 || seteuid(65534) < 0)
+        skip(); /* only root can */
+    rc = conf_check_private(path, 0, &e);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(rc, -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_non_null(strstr(e.msg, "run chown 65534 on it"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_not_found),
         cmocka_unit_test(secrets_must_be_private),
         cmocka_unit_test(secrets_are_ours_or_the_keepers),
+        cmocka_unit_test(secrets_that_only_root_may_read_are_told),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
