@@ -109,6 +109,11 @@ status=$?
 there journalctl -o cat -u cbsnap-snapshot@db2.service
 [ $status -eq 0 ] && grep -q 'uid=[0-9]*(cbsnap) gid=[0-9]*(cbsnap) groups=.*(libvirt)' "$dir/out"
 result $? 'a run is user cbsnap in group libvirt, writes its records and nothing else, and has no rights'
+there install -d -o cbsnap /srv/cbsnap && mkdir "$root/etc/systemd/system/cbsnap-snapshot@.service.d" &&
+    printf '[Service]\nReadWritePaths=/srv/cbsnap\n' >"$root/etc/systemd/system/cbsnap-snapshot@.service.d/state-dir.conf" &&
+    sed -i 's|records/x|& /srv/cbsnap/x|' "$root/etc/systemd/system/cbsnap-snapshot@db2.service.d/t.conf" &&
+    there systemctl daemon-reload && there systemctl start cbsnap-snapshot@db2.service && [ -e "$root/srv/cbsnap/x" ]
+result $? 'and, with a drop-in for all, in another place'
 there systemctl start cbsnap-snapshot@db3.timer
 within 30 grep -qs ' db3 ' "$root/var/log/cbsnap/failures.log"
 result $? 'a timer fires'
@@ -159,7 +164,10 @@ result $? 'timers and agent have been stopped'
 there systemctl --failed --plain --no-legend
 ! grep -v 'cbsnap-snapshot@' "$dir/out" | grep -q cbsnap
 result $? 'and nothing else of theirs has failed'
+there touch -d '3 days ago' /var/lib/systemd/timers/stamp-cbsnap-snapshot@db-1.timer
 there dpkg -i /opt/cbsnap-coordinator.deb && there systemctl is-active cbsnap-snapshot@db-1.timer
 result $? 'installed again, a timer that was enabled runs'
+there systemctl list-timers && grep -q '03:[34].*cbsnap-snapshot@db-1.timer' "$dir/out"
+result $? 'and is for the next night, not for those that were missed'
 
 tap_end

@@ -53,6 +53,8 @@ install_deb() { inside dpkg --force-confold -i "/opt/$1"; }
 
 coordinator() {
     local p=cbsnap-coordinator
+    # as systemd makes it, were it in charge
+    mkdir -p "$root/var/lib/systemd/timers"
     state before
     install_deb $p-previous.deb
     result $? 'the build before is installed'
@@ -143,12 +145,15 @@ END
     inside chown -R cbsnap:cbsnap /var/lib/cbsnap/records
     inside systemctl enable cbsnap-snapshot@db1.timer
     result $? 'a timer is enabled for a VM'
+    # as if it had fired
+    touch "$root/var/lib/systemd/timers/stamp-cbsnap-snapshot@db1.timer"
     # what listing sets writes is there before the comparison begins
     inside setpriv --reuid=cbsnap --regid=cbsnap --init-groups cbsnap-coord list db1
 }
 written_by_administrator() {
     printf '+ %s\n' /etc/cbsnap/credentials /etc/cbsnap/on-failure /var/log/cbsnap/failures.log \
         /etc/systemd/system/timers.target.wants/cbsnap-snapshot@db1.timer \
+        /var/lib/systemd/timers/stamp-cbsnap-snapshot@db1.timer \
         /var/lib/cbsnap/records/db1 /var/lib/cbsnap/records/db1/20261124T013604Z-6e86.json
     (cd "$root" && find var/lib/cbsnap -name 'index*' -printf '+ /%p\n')
 }
