@@ -192,6 +192,7 @@ agent() {
     result $? 'systemd finds no fault with its unit'
 
     echo 'user = cbsnap' >>"$root/etc/cbsnap/agent.conf"
+    echo '# a wrapper' >>"$root/etc/qemu/fsfreeze-hook.d/cbsnap"
     echo '{}' >"$root/var/lib/cbsnap/instance/20261124T013604Z-6e86.json"
     inside /usr/libexec/cbsnap/qemu-ga-hook disable
     state used
@@ -200,14 +201,16 @@ agent() {
     state upgraded
     is 'nothing that the administrator wrote or switched off is touched' used upgraded <<END
 + /etc/cbsnap/agent.conf.dpkg-dist
++ /etc/qemu/fsfreeze-hook.d/cbsnap.dpkg-dist
 - /usr/share/doc/cbsnap-agent/OLD
 END
     inside dpkg -r $p
     result $? 'it is removed: agent'
     state removed
-    is 'only its configuration and the manifests stay: no hook is left behind' before removed < <(
+    is 'only its configuration and the manifests stay' before removed < <(
         conffiles_of $p
-        printf '+ %s\n' /etc/cbsnap/agent.conf.dpkg-dist /var/lib/cbsnap /var/lib/cbsnap/instance \
+        printf '+ %s\n' /etc/cbsnap/agent.conf.dpkg-dist /etc/qemu/fsfreeze-hook.d/cbsnap.dpkg-dist \
+            /var/lib/cbsnap /var/lib/cbsnap/instance \
             /var/lib/cbsnap/instance/20261124T013604Z-6e86.json
         wants
     )
@@ -222,6 +225,36 @@ END
 made_by_agent() { printf '+ %s\n' /etc/qemu/qemu-ga.conf /var/lib/cbsnap /var/lib/cbsnap/instance; }
 wants() { # masked or still wanted, as debhelper leaves it
     (cd "$root" && find etc/systemd/system -name cbsnap-agent.service -printf '+ /%p\n')
+}
+
+# The hook is a configuration file: what was done with it stays done.
+hook=etc/qemu/fsfreeze-hook.d/cbsnap
+agent_hook() {
+    hook_as_link
+    state before
+    install_deb link.deb && [ -L "$root/$hook" ]
+    result $? 'the first builds had a link in the place of the hook'
+    # no --force: a question would fail it
+    inside dpkg -i /opt/cbsnap-agent.deb </dev/null && [ ! -L "$root/$hook" ] && [ -x "$root/$hook" ] &&
+        cmp "$root/$hook" packaging/deb/debian/guest/hook && ! ls "$root/$hook".* >"$dir/out" 2>&1
+    result $? 'an upgrade puts the hook there, and asks nothing'
+    chmod -x "$root/$hook"
+    install_deb cbsnap-agent-previous.deb && install_deb cbsnap-agent.deb && [ -f "$root/$hook" ] && [ ! -x "$root/$hook" ]
+    result $? 'one that was switched off stays so'
+    rm "$root/$hook"
+    install_deb cbsnap-agent-previous.deb && install_deb cbsnap-agent.deb && [ ! -e "$root/$hook" ]
+    result $? 'and one that was removed stays away'
+    inside dpkg -P cbsnap-agent
+    state purged
+    is 'nothing is left of that' before purged </dev/null
+    install_deb cbsnap-agent.deb && ! inside /$hook freeze && inside dpkg -r cbsnap-agent && inside /$hook freeze
+    result $? 'the hook of a package that was removed lets each freeze pass'
+    inside dpkg -P cbsnap-agent
+}
+hook_as_link() { # link.deb: the build before, as the first ones were
+    dpkg-deb -R "$dir/cbsnap-agent-previous.deb" "$dir/tree" && sed -i '/fsfreeze-hook.d/d' "$dir/tree/DEBIAN/conffiles" &&
+        mv "$dir/tree/$hook" "$dir/tree/usr/libexec/cbsnap/hook" && ln -s /usr/libexec/cbsnap/hook "$dir/tree/$hook" &&
+        dpkg-deb --root-owner-group -b "$dir/tree" "$root/opt/link.deb" >"$dir/out"
 }
 
 both() {
@@ -240,5 +273,6 @@ both() {
 debian_begin
 coordinator
 agent
+agent_hook
 both
 tap_end

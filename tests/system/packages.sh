@@ -94,6 +94,7 @@ deb)
 + /var/lib/cbsnap
 + /var/lib/cbsnap/instance'
     by_upgrading="+ $default
+~ /etc/qemu/fsfreeze-hook.d/cbsnap
 - /usr/share/doc/cbsnap-agent/OLD"
     # dpkg keeps what is needed to come back as it was
     left='+ /etc/cbsnap/agent.conf
@@ -210,7 +211,10 @@ guest "$remove" >"$work/remove" 2>&1
 ok $? "the agent is removed" "$(cat "$work/remove")"
 state removed
 kept() { # what stays whatever is removed
-    [ "$LAB_AGENT_PACKAGE" != deb ] || printf '+ %s\n' /etc/cbsnap/password
+    [ "$LAB_AGENT_PACKAGE" != deb ] || {
+        printf '+ %s\n' /etc/cbsnap/password
+        new_of "$current" | grep -E '^. /etc/qemu'
+    }
     echo '+ /etc/cbsnap'
 }
 differ "left are the configuration that was changed and the set's manifest" before removed < <(
