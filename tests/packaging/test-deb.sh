@@ -201,6 +201,7 @@ agent() {
     state upgraded
     is 'nothing that the administrator wrote or switched off is touched' used upgraded <<END
 + /etc/cbsnap/agent.conf.dpkg-dist
+~ /etc/needrestart/conf.d/cbsnap.conf
 + /etc/qemu/fsfreeze-hook.d/cbsnap.dpkg-dist
 - /usr/share/doc/cbsnap-agent/OLD
 END
@@ -249,6 +250,10 @@ agent_hook() {
     is 'nothing is left of that' before purged </dev/null
     install_deb cbsnap-agent.deb && ! inside /$hook freeze && inside dpkg -r cbsnap-agent && inside /$hook freeze
     result $? 'the hook of a package that was removed lets each freeze pass'
+    perl -we 'my %nrconf; eval do { local (@ARGV, $/) = shift; <> }; die $@ if $@;
+        exit !grep { "cbsnap-agent.service" =~ /$_/ && !$nrconf{override_rc}{$_} } keys %{$nrconf{override_rc}}' \
+        "$root/etc/needrestart/conf.d/cbsnap.conf" >"$dir/out" 2>&1
+    result $? 'needrestart, as it reads its configuration, leaves the agent alone'
     inside dpkg -P cbsnap-agent
 }
 hook_as_link() { # link.deb: the build before, as the first ones were

@@ -94,6 +94,7 @@ deb)
 + /var/lib/cbsnap
 + /var/lib/cbsnap/instance'
     by_upgrading="+ $default
+~ /etc/needrestart/conf.d/cbsnap.conf
 ~ /etc/qemu/fsfreeze-hook.d/cbsnap
 - /usr/share/doc/cbsnap-agent/OLD"
     # dpkg keeps what is needed to come back as it was
@@ -213,7 +214,7 @@ state removed
 kept() { # what stays whatever is removed
     [ "$LAB_AGENT_PACKAGE" != deb ] || {
         printf '+ %s\n' /etc/cbsnap/password
-        new_of "$current" | grep -E '^. /etc/qemu'
+        new_of "$current" | grep -E '^. /etc/(needrestart|qemu)'
     }
     echo '+ /etc/cbsnap'
 }
