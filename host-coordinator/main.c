@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 struct options {
-    const char *uri, *config;
+    const char *uri, *config; /* NULL: not given */
     bool json, verbose, help, version;
     struct given_option *given; /* the command's own */
     size_t given_count;
@@ -307,7 +307,7 @@ static int end_output(const struct command *cmd, const struct options *o, int st
 
 int main(int argc, char **argv)
 {
-    struct options o = {.config = CONFIG_DEFAULT};
+    struct options o = {.config = NULL};
     const struct command *cmd = NULL;
     struct err e = ERR_INIT;
     int first, status = EXIT_USAGE;
