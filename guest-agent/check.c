@@ -233,9 +233,8 @@ int command_check(const struct command_line *c)
     struct err e = ERR_INIT;
 
     if (options_read(&options, c->config, &e) < 0) {
-        fprintf(stderr, "cbsnap-agent: %s\n", e.msg);
         options_release(&options);
-        return EXIT_USAGE;
+        return command_failed(c, &e, EXIT_USAGE);
     }
     login = options_login(&options);
     login.socket = NULL;

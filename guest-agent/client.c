@@ -28,8 +28,9 @@ static int open_socket(const char *path, int *ret_fd, struct err *e)
                            "cbsnap-agent is not running (nobody listens on '%s'): start it with "
                            "systemctl start cbsnap-agent",
                            path);
-        return err_set_sys(e, errno == EACCES ? ERR_AUTH : ERR_IO, errno, "cannot connect to '%s'",
-                           path);
+        (void)err_set_sys(e, errno == EACCES ? ERR_AUTH : ERR_IO, errno, "cannot connect to '%s'",
+                          path);
+        return e->code == ERR_AUTH ? err_hint(e, "run this as root") : -1;
     }
     *ret_fd = STEAL_FD(fd);
     return 0;

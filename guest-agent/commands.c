@@ -6,8 +6,10 @@
 
 #include "guest-agent/catalogue.h"
 #include "guest-agent/daemon.h"
+#include "guest-agent/json.h"
 #include "guest-agent/options.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/output.h"
 
 const struct usage_option agent_options[] = {
     {'c', "config", "FILE", "instead of " AGENT_CONF_DEFAULT},
@@ -28,6 +30,25 @@ const struct usage_exit agent_exits[] = {
 };
 const size_t agent_exit_count = ARRAY_SIZE(agent_exits);
 
+int command_failed(const struct command_line *c, const struct err *e, int status)
+{
+    struct buf b = BUF_INIT;
+
+    fprintf(stderr, "cbsnap-agent: %s\n", e->msg);
+    if (!c->json)
+        return status;
+    json_open(&b, NULL, '{');
+    json_open(&b, "error", '{');
+    json_text(&b, "code", err_code_name(e->code));
+    json_text(&b, "message", e->msg);
+    json_close(&b, '}');
+    json_number(&b, "exit", status);
+    json_close(&b, '}');
+    printf("%s\n", buf_text(&b));
+    buf_release(&b);
+    return status;
+}
+
 static int command_daemon(const struct command_line *c)
 {
     return daemon_run(c->config);
@@ -43,7 +64,7 @@ static int command_metrics(const struct command_line *c)
         catalogue_markdown(&text);
     else
         catalogue_text(&text);
-    fputs(buf_text(&text), stdout);
+    output_put(buf_text(&text));
     buf_release(&text);
     return EXIT_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The commands of cbsnap-agent as rows, and how they end. Each prints its own errors. */
+/* The commands of cbsnap-agent as rows, and how they end. Each tells its own errors. */
 #ifndef CBSNAP_AGENT_COMMANDS_H
 #define CBSNAP_AGENT_COMMANDS_H
 
@@ -37,6 +37,10 @@ extern const size_t agent_command_count;
 extern const struct usage_option agent_options[]; /* of all commands */
 extern const struct usage_exit agent_exits[];
 extern const size_t agent_exit_count;
+
+/* Says what went wrong; with --json on stdout too, which carries one document even then. Returns
+ * `status`. */
+int command_failed(const struct command_line *c, const struct err *e, int status);
 
 int command_hook(const struct command_line *c);
 int command_status(const struct command_line *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command line of cbsnap-agent. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,13 +38,6 @@ static const struct agent_command *find_command(const char *name)
 
 enum { OPT_JSON = 256, OPT_MARKDOWN, OPT_VERSION };
 
-static int wrong(const char *what, const char *word)
-{
-    fprintf(stderr, "cbsnap-agent: %s%s%s%s; see cbsnap-agent --help\n", what, word ? " '" : "",
-            word ? word : "", word ? "'" : "");
-    return EXIT_USAGE;
-}
-
 /* agent_options as getopt wants them; the caller frees. */
 static struct option *getopt_options(void)
 {
@@ -69,13 +63,23 @@ static struct option *getopt_options(void)
     return options;
 }
 
-/* Options may stand anywhere. -1: go on; else the exit code. */
-static int read_options(int argc, char **argv, struct command_line *c)
+static int version(void)
+{
+    printf("cbsnap-agent " CBSNAP_VERSION "%s\n",
+           confine_filters() ? "" : ", without a filter of system calls");
+    return EXIT_OK;
+}
+
+/* All words are read, so that --json counts wherever it stands. *ret_ask is 'h' or OPT_VERSION when
+ * one of these was given, else 0. */
+static int read_options(int argc, char **argv, struct command_line *c, int *ret_ask, struct err *e)
 {
     AUTO_FREE struct option *options = getopt_options();
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:hv", options, NULL)) != -1) {
+    *ret_ask = 0;
+    opterr = 0; /* our own words */
+    while ((option = getopt_long(argc, argv, ":c:hv", options, NULL)) != -1) {
         switch (option) {
         case 'c':
             c->config = optarg;
@@ -86,36 +90,36 @@ static int read_options(int argc, char **argv, struct command_line *c)
         case OPT_MARKDOWN:
             c->markdown = true;
             break;
-        case OPT_VERSION:
-            printf("cbsnap-agent " CBSNAP_VERSION "%s\n",
-                   confine_filters() ? "" : ", without a filter of system calls");
-            return EXIT_OK;
         case 'v':
             log_set_level(LOG_LEVEL_DEBUG);
             break;
         case 'h':
-            print_help();
-            return EXIT_OK;
+        case OPT_VERSION:
+            *ret_ask = *ret_ask ? *ret_ask : option;
+            break;
         default:
-            return EXIT_USAGE; /* getopt has said why */
+            (void)usage_misuse("cbsnap-agent", argv, option, e);
         }
     }
-    return -1;
+    return err_is_set(e) ? -1 : 0;
 }
 
 /* freeze or thaw follows hook, and nothing anything else. */
-static int read_words(int count, char **words, struct command_line *c)
+static int read_words(int count, char **words, struct command_line *c, struct err *e)
 {
     bool is_hook = strcmp(words[0], "hook") == 0;
 
     if (count > (is_hook ? 2 : 1))
-        return wrong("one word too many:", words[is_hook ? 2 : 1]);
+        return err_set(e, ERR_USAGE, "one word too many: '%s'; see cbsnap-agent --help",
+                       words[is_hook ? 2 : 1]);
     if (!is_hook)
-        return -1;
+        return 0;
     c->action = count > 1 ? words[1] : "";
-    if (strcmp(c->action, "freeze") != 0 && strcmp(c->action, "thaw") != 0)
-        return wrong("hook is followed by freeze or thaw, not", c->action);
-    return -1;
+    if (strcmp(c->action, "freeze") == 0 || strcmp(c->action, "thaw") == 0)
+        return 0;
+    return err_set(e, ERR_USAGE,
+                   "hook is followed by freeze or thaw, not '%s'; see cbsnap-agent --help",
+                   c->action);
 }
 
 static int run(int argc, char **argv)
@@ -124,18 +128,24 @@ static int run(int argc, char **argv)
     char *nothing[] = {daemon_word, NULL}, **words;
     struct command_line c = {.config = NULL};
     const struct agent_command *command;
-    int rc, count;
+    struct err e = ERR_INIT;
+    int ask;
 
-    rc = read_options(argc, argv, &c);
-    if (rc >= 0)
-        return rc;
-    count = argc - optind;
-    words = count > 0 ? argv + optind : nothing;
-    rc = read_words(count, words, &c);
-    if (rc >= 0)
-        return rc;
+    if (read_options(argc, argv, &c, &ask, &e) < 0)
+        return command_failed(&c, &e, EXIT_USAGE);
+    if (ask == OPT_VERSION)
+        return version();
+    if (ask) {
+        print_help();
+        return EXIT_OK;
+    }
+    words = optind < argc ? argv + optind : nothing;
     command = find_command(words[0]);
-    return command ? command->run(&c) : wrong("there is no command", words[0]);
+    if (!command)
+        err_set(&e, ERR_USAGE, "there is no command '%s'; see cbsnap-agent --help", words[0]);
+    else
+        (void)read_words(argc - optind, words, &c, &e);
+    return err_is_set(&e) ? command_failed(&c, &e, EXIT_USAGE) : command->run(&c);
 }
 
 int main(int argc, char **argv)
@@ -145,6 +155,7 @@ int main(int argc, char **argv)
 
     output_begin();
     no_dumps();
+    signal(SIGPIPE, SIG_IGN); /* a reader that leaves is told by the write */
     rc = run(argc, argv);
     if (output_end(&e) == 0)
         return rc;

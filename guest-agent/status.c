@@ -10,6 +10,7 @@
 #include "guest-agent/options.h"
 #include "guest-agent/session/session.h"
 #include "proto/base/clock.h"
+#include "proto/base/output.h"
 
 /* the daemon may first have to ask a slow server */
 #define STATUS_WAIT_MS 15000
@@ -304,6 +305,7 @@ int command_status(const struct command_line *c)
     struct buf b = BUF_INIT;
     struct err e = ERR_INIT;
     int rc = options_read(&options, c->config, &e);
+    bool unread = rc < 0;
 
     if (rc == 0) {
         MSG_BODY(&m, state_query, STATE_QUERY, &query);
@@ -311,13 +313,12 @@ int command_status(const struct command_line *c)
                          &e);
     }
     options_release(&options);
-    if (rc < 0) {
-        fprintf(stderr, "cbsnap-agent: %s\n", e.msg);
-        return e.code == ERR_CONFIG ? EXIT_USAGE : EXIT_REFUSED;
-    }
+    if (rc < 0)
+        return command_failed(c, &e, unread || e.code == ERR_CONFIG ? EXIT_USAGE : EXIT_REFUSED);
     if (c->json) {
         json_state(&b, answer->state);
-        printf("%s\n", buf_text(&b));
+        buf_addf(&b, "\n");
+        output_put(buf_text(&b));
         buf_release(&b);
     } else {
         print_state(answer->state);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 struct options {
-    const char *uri, *config;
+    const char *uri, *config; /* NULL: not given */
     bool json, verbose, help, version;
     struct given_option *given; /* the command's own */
     size_t given_count;
@@ -185,23 +185,6 @@ static int run_command(const struct command *cmd, const struct options *o, char 
     return status;
 }
 
-/* Says which option is wrong: optopt holds a short one, the word before optind is a long one. */
-static int misuse(char **argv, int opt, struct err *e)
-{
-    if (err_is_set(e))
-        return -1; /* the first is told */
-    if (optopt && optopt < 0x80)
-        return err_set(e, ERR_USAGE,
-                       opt == ':' ? "option '-%c' needs a value; see cbsnap-coord --help"
-                                  : "there is no option '-%c'; see cbsnap-coord --help",
-                       optopt);
-    return err_set(e, ERR_USAGE,
-                   opt == ':'
-                       ? "option '%s' needs a value; see cbsnap-coord --help"
-                       : "option '%s' is unknown, or takes no value; see cbsnap-coord --help",
-                   argv[optind - 1]);
-}
-
 /* *ret_first is the index of the first word that is no option. All words are read, so that --json
  * counts wherever it stands; behind --version none. */
 static int parse(int argc, char **argv, struct options *o, int *ret_first, struct err *e)
@@ -235,7 +218,7 @@ static int parse(int argc, char **argv, struct options *o, int *ret_first, struc
             keep_given(o, all[which].name, optarg);
             break;
         default:
-            (void)misuse(argv, opt, e);
+            (void)usage_misuse("cbsnap-coord", argv, opt, e);
         }
     }
     *ret_first = optind;
@@ -307,7 +290,7 @@ static int end_output(const struct command *cmd, const struct options *o, int st
 
 int main(int argc, char **argv)
 {
-    struct options o = {.config = CONFIG_DEFAULT};
+    struct options o = {.config = NULL};
     const struct command *cmd = NULL;
     struct err e = ERR_INIT;
     int first, status = EXIT_USAGE;

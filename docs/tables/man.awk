@@ -130,6 +130,8 @@ function bounds(file, n)
         return "Yes or no."
     if (type[file, n] == "duration")
         return "A time such as 500ms, 5s, 2m or 1h, at most " most[file, n] / 3600000 "h."
+    if (type[file, n] == "path")
+        return "An absolute path."
     return type[file, n] == "list" ? "Any number of lines." : ""
 }
 

@@ -35,6 +35,7 @@ static void print_keys(const char *file, const struct conf_spec *spec)
     static const char *const types[] = {
         [CONF_STRING] = "text",       [CONF_INT] = "number", [CONF_BOOL] = "yes or no",
         [CONF_DURATION] = "duration", [CONF_TAKE] = "word",  [CONF_LIST] = "list",
+        [CONF_PATH] = "path",
     };
 
     for (size_t n = 0; n < spec->count; n++) {

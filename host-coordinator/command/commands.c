@@ -3,6 +3,7 @@
 #include "host-coordinator/command/command.h"
 
 #include "proto/base/cleanup.h"
+#include "proto/base/output.h"
 
 #include <string.h>
 
@@ -128,7 +129,7 @@ void command_answer(const struct command_context *c, const struct record *r)
     AUTO_FREE char *text = record_format(r);
 
     *c->answered = true;
-    fputs(text, stdout);
+    output_put(text);
 }
 
 void command_answer_list(const struct command_context *c, const struct record *head,

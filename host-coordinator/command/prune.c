@@ -31,6 +31,12 @@ static int begin(const struct command_context *c, struct run *r, struct inventor
     return lock_vm(r, uuid, e) < 0 ? -1 : inventory_read(inv, r, e);
 }
 
+/* What ended it before anything was removed. */
+static int begin_exit(const struct err *e)
+{
+    return e->code == ERR_CONFIG || e->code == ERR_USAGE ? EXIT_USAGE : EXIT_REFUSED;
+}
+
 static void end(struct run *r, struct inventory *inv)
 {
     inventory_release(inv);
@@ -75,7 +81,7 @@ int cmd_delete(const struct command_context *c, struct err *e)
     if (!given)
         return EXIT_USAGE;
     status = begin(c, &r, &inv, record_text(given, "domain.uuid"), e) < 0
-                 ? EXIT_REFUSED
+                 ? begin_exit(e)
                  : delete_set(c, &inv, record_text(given, "set") ?: c->args[0], e);
     end(&r, &inv);
     record_free(given);
@@ -294,17 +300,19 @@ int cmd_prune(const struct command_context *c, struct err *e)
     struct inventory inv;
     struct run r;
     int status = EXIT_DONE;
+    bool begun;
 
     if (read_rules(c, &rules, e) < 0 || store_uuid(c->conf->state_dir, c->args[0], &uuid, e) < 0) {
         record_free(answer);
         return EXIT_USAGE;
     }
-    if (begin(c, &r, &inv, dry ? NULL : uuid, e) < 0)
-        status = EXIT_REFUSED;
+    begun = begin(c, &r, &inv, dry ? NULL : uuid, e) == 0;
+    if (!begun)
+        status = begin_exit(e);
     else if (prune_sets(c, &inv, &rules, answer, dry, e) < 0 ||
              (command_option(c, "orphans") && prune_orphans(c, &inv, answer, dry, e) < 0))
         status = EXIT_FAILED;
-    if (c->json && status != EXIT_REFUSED)
+    if (c->json && begun)
         command_answer(c, answer);
     end(&r, &inv);
     record_free(answer);

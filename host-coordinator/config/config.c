@@ -8,6 +8,7 @@
 #include "proto/base/compat.h"
 #include "proto/conf/conf.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,12 @@
     {                                                                                              \
         .section = sec, .key = k, .type = CONF_STRING, .offset = offsetof(struct config, member),  \
         .fallback = def, .help = text                                                              \
+    }
+/* never empty */
+#define PATH(sec, k, member, def, text)                                                            \
+    {                                                                                              \
+        .section = sec, .key = k, .type = CONF_PATH, .offset = offsetof(struct config, member),    \
+        .fallback = def, .min = 1, .help = text                                                    \
     }
 #define NUMBER(sec, k, member, def, lo, hi, text)                                                  \
     {                                                                                              \
@@ -32,8 +39,8 @@ static const struct conf_option options[] = {
     TEXT("libvirt", "uri", uri, "qemu:///system", "libvirt connection; -c overrides it"),
     NUMBER("libvirt", "timeout_ms", libvirt_ms, "10000", 100, 600000,
            "how long an ordinary libvirt call may take"),
-    TEXT("files", "state_dir", state_dir, "/var/lib/cbsnap", "records and journals live below"),
-    TEXT("files", "credentials", credentials, CBSNAP_SYSCONFDIR "/cbsnap/credentials",
+    PATH("files", "state_dir", state_dir, "/var/lib/cbsnap", "records and journals live below"),
+    PATH("files", "credentials", credentials, CBSNAP_SYSCONFDIR "/cbsnap/credentials",
          "API keys, one section [appliance NAME] with api_key each; mode 0600"),
     TEXT("guest", "channel", channel, "org.cbsnap.agent.0",
          "the agent's channel in the domain XML"),
@@ -92,7 +99,12 @@ static const struct conf_option options[] = {
      .help = "note or refuse: what a 'refuse' does that no reading can decide"},
     APPLIANCE("driver", driver, "elastistor", "what kind of appliance: elastistor"),
     APPLIANCE("url", url, "", "of its API: https://HOST/client/api"),
-    APPLIANCE("ca", ca, "", "PEM file of the CA to trust; empty: the system's"),
+    {.section = "appliance *",
+     .key = "ca",
+     .type = CONF_PATH,
+     .offset = offsetof(struct appliance_config, ca),
+     .fallback = "",
+     .help = "PEM file of the CA to trust; empty: the system's"},
     APPLIANCE("fingerprint", fingerprint, "", "sha256//BASE64 of the public key, instead of a CA"),
     {.section = "appliance *",
      .key = "timeout_ms",
@@ -207,27 +219,39 @@ static uid_t own_user(const struct config *c)
     return geteuid() == 0 && stat(c->state_dir, &st) == 0 ? st.st_uid : 0;
 }
 
+static int unreadable_secrets(const struct config *c, int why, struct err *e)
+{
+    (void)err_set_sys(e, ERR_CONFIG, why, "cannot read the credentials file '%s'", c->credentials);
+    if (why != EACCES)
+        return -1;
+    return err_hint(e, "it must be root's or yours: chown it to the user who runs this");
+}
+
 static int read_secrets(struct config *c, const char *path, struct err *e)
 {
     /* the first thing that is missing right after the installation: before the file with its key */
     if (c->appliance_count == 0)
         return err_set(e, ERR_CONFIG, "%s names no appliance; add a section [appliance NAME]",
                        path);
-    if (conf_check_private(c->credentials, own_user(c), e) < 0 ||
-        conf_read(&credentials_spec, c->credentials, c, e) < 0)
+    if (conf_check_private(c->credentials, own_user(c), e) < 0)
         return -1;
+    if (conf_read(&credentials_spec, c->credentials, c, e) < 0)
+        return e->sys_errno ? unreadable_secrets(c, e->sys_errno, e) : -1;
     return check(c, path, e);
 }
 
 int config_load(struct config *ret, const char *path, bool appliances, struct err *e)
 {
     struct config c = {.policy = policy_new()};
+    bool may_be_absent = !path && !appliances;
     struct err why = ERR_INIT;
     int rc;
 
+    if (!path)
+        path = CONFIG_DEFAULT;
     conf_defaults(&config_spec, NULL, &c);
     rc = conf_read(&config_spec, path, &c, &why);
-    if (rc < 0 && why.code == ERR_NOT_FOUND && !appliances)
+    if (rc < 0 && why.code == ERR_NOT_FOUND && may_be_absent)
         rc = 0;
     if (rc == 0 && appliances)
         rc = read_secrets(&c, path, &why);

@@ -57,10 +57,10 @@ struct conf_spec; /* proto/conf/conf.h */
 extern const struct conf_spec config_spec, credentials_spec;
 
 /*
- * Reads coord.conf and, with `appliances`, the credentials file too; then at least one appliance
- * with a key is demanded. Without, a missing `path` gives the defaults: looking at records and
- * letting a VM go need no configuration. ERR_CONFIG names file, line, and what to do. Nothing is
- * left on failure.
+ * Reads coord.conf (`path`; NULL: CONFIG_DEFAULT) and, with `appliances`, the credentials file too;
+ * then at least one appliance with a key is demanded. Without, a missing CONFIG_DEFAULT gives the
+ * defaults: looking at records and letting a VM go need no configuration. A file that was asked
+ * for must be there. ERR_CONFIG names file, line, and what to do. Nothing is left on failure.
  */
 int config_load(struct config *ret, const char *path, bool appliances, struct err *e);
 void config_release(struct config *c);

@@ -10,20 +10,36 @@
 
 #define SERIAL_MIN 16 /* shorter common beginnings prove nothing */
 
+/* Goes to the list's next target, whose length it returns; 0 at its end. */
+static size_t next_target(const char **list)
+{
+    *list += strspn(*list, ", \t");
+    return strcspn(*list, ", \t");
+}
+
 bool coverage_excluded(const char *list, const char *target)
 {
-    size_t len = strlen(target);
+    size_t len;
 
-    while (*list) {
-        size_t word;
-
-        list += strspn(list, ", \t");
-        word = strcspn(list, ", \t");
-        if (word == len && strncmp(list, target, len) == 0)
+    for (; (len = next_target(&list)) > 0; list += len) {
+        if (len == strlen(target) && strncmp(list, target, len) == 0)
             return true;
-        list += word;
     }
     return false;
+}
+
+char *coverage_excluded_unknown(const char *list, const struct domain_xml *xml)
+{
+    struct buf unknown = BUF_INIT;
+    size_t len;
+
+    for (; (len = next_target(&list)) > 0; list += len) {
+        AUTO_FREE char *target = xasprintf("%.*s", (int)len, list);
+
+        if (!domain_xml_disk(xml, target))
+            buf_addf(&unknown, "%s'%s'", unknown.len ? ", " : "", target);
+    }
+    return unknown.len ? buf_steal(&unknown) : NULL;
 }
 
 /* How many characters two serials share from their start, hyphens and case ignored; 0 if one of

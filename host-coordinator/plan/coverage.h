@@ -17,6 +17,10 @@
 /* Is the disk excluded by the configuration's comma-separated list of targets? */
 bool coverage_excluded(const char *list, const char *target);
 
+/* What of the list is no disk of the domain, for people: "'vdx', 'vdz'"; NULL if all are. The
+ * caller frees. */
+char *coverage_excluded_unknown(const char *list, const struct domain_xml *xml);
+
 /*
  * The volume behind the disk, or NULL. By IQN; else by the disk's serial against the volume's unit
  * serial or name, hyphens and case ignored. virtio cuts serials to 20 characters, so a beginning of

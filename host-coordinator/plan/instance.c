@@ -6,6 +6,7 @@
  */
 #include "host-coordinator/plan/run.h"
 
+#include "host-coordinator/plan/coverage.h"
 #include "host-coordinator/xml/domain_rewrite.h"
 
 #include "proto/base/buf.h"
@@ -149,11 +150,23 @@ int step_instance(void *run, struct err *e)
     return 0;
 }
 
+/* The list is for all domains, so one that lacks a disk of it is no fault of a run's. But in a
+ * check somebody looks at one domain, and may have meant another disk. */
+static void note_excluded(struct run *r)
+{
+    AUTO_FREE char *unknown = coverage_excluded_unknown(r->conf->exclude, &r->xml);
+
+    if (unknown)
+        run_note_once(r, "'exclude' in coord.conf names what is no disk of domain '%s': %s",
+                      r->domain_name, unknown);
+}
+
 int step_way_back(void *run, struct err *e)
 {
     struct run *r = run;
     struct domain_call *c;
 
+    note_excluded(r);
     if (read_instance(r, &c, e) < 0)
         return -1;
     note_way_back(r, choose_definition(r, c));

@@ -227,7 +227,8 @@ int step_after(void *run, struct err *e);   /* never fails */
 int step_instance(void *run, struct err *e);
 /* When writers went on, by the guest's clock: unlocked, and all thawed, in whichever order. */
 int64_t run_writes_end_us(const Cbsnap__Released *rel);
-int step_way_back(void *run, struct err *e); /* only what of it would be in a restore's way */
+int step_way_back(void *run,
+                  struct err *e); /* only what of it, and of 'exclude', a person should know */
 int step_manifest(void *run, struct err *e);
 int step_manifest_undo(void *run, struct err *e);
 

@@ -154,7 +154,7 @@ static bool worth_repeating(const struct exchange *x, const struct http_reply *r
 }
 
 static int open_answer(const struct exchange *x, const struct http_reply *reply, json_t **ret,
-                       bool *ret_refused, struct err *e)
+                       enum reply_refusal *ret_refusal, struct err *e)
 {
     const struct elastistor *a = x->call->array;
     const struct reply_source from = {
@@ -167,13 +167,13 @@ static int open_answer(const struct exchange *x, const struct http_reply *reply,
 
     if (reply->outcome != HTTP_ANSWERED)
         return words_no_answer(a, reply, commands[x->command].changes, e);
-    if (reply_open(ret, &from, commands[x->command].answer_key, ret_refused, e) == 0)
+    if (reply_open(ret, &from, commands[x->command].answer_key, ret_refusal, e) == 0)
         return 0;
-    if (e->code == ERR_AUTH)
+    if (e->code == ERR_CONFIG)
         return err_hint(e, "correct the api_key of [appliance %s] in the credentials file",
                         a->name);
-    if (e->code == ERR_CONFIG)
-        return err_hint(e, "correct 'url' in [appliance %s]", a->name);
+    if (*ret_refusal == REPLY_NOT_IN)
+        return err_hint(e, "is it being restarted? else correct 'url' in [appliance %s]", a->name);
     return -1;
 }
 
@@ -183,7 +183,7 @@ static void on_reply(void *arg, const struct http_reply *reply)
     struct call *c = x->call;
     struct storage_op *op = c->op;
     json_t *answer = NULL;
-    bool refused = false;
+    enum reply_refusal refusal = REPLY_UNSURE;
 
     x->http = NULL;
     if (op->started_us == 0 || reply->started_us < op->started_us)
@@ -194,11 +194,11 @@ static void on_reply(void *arg, const struct http_reply *reply)
         send_request(x);
         return;
     }
-    if (open_answer(x, reply, &answer, &refused, &op->err) < 0) {
-        bool may_be_done = commands[x->command].changes && reply->sent && !refused;
+    if (open_answer(x, reply, &answer, &refusal, &op->err) < 0) {
+        bool may_be_done = commands[x->command].changes && reply->sent && refusal == REPLY_UNSURE;
 
-        /* only the array's own refusal is a sure no */
-        if (!refused || !c->refused || !c->refused(x))
+        /* only the array's own refusal tells of what it has */
+        if (refusal != REPLY_REFUSED || !c->refused || !c->refused(x))
             fail_call(x, c->begun || may_be_done);
         return;
     }

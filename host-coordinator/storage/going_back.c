@@ -170,10 +170,7 @@ static void look_after_refusal(struct exchange *x, bool unsure)
 
 static bool deletion_refused(struct exchange *x)
 {
-    enum err_code code = x->call->op->err.code;
-
-    if ((x->command != DELETE_VOLUME && x->command != QUERY_JOB) || code == ERR_AUTH ||
-        code == ERR_CONFIG)
+    if (x->command != DELETE_VOLUME && x->command != QUERY_JOB)
         return false;
     look_after_refusal(x, x->call->begun);
     return true;

@@ -30,11 +30,17 @@ static long error_code(json_t *value)
     return 0;
 }
 
+#define WRONG_KEY 401
+
+/* There is something else at the address, or the API is not up yet. */
+static bool elsewhere(long status)
+{
+    return status == 404 || (status >= 300 && status < 400);
+}
+
 static enum err_code code_for(long status, const char *text)
 {
-    if (status == 401)
-        return ERR_AUTH;
-    if (status == 404 || (status >= 300 && status < 400))
+    if (status == WRONG_KEY)
         return ERR_CONFIG;
     if (status == GONE_STATUS && strcasestr(text, GONE_TEXT))
         return ERR_NOT_FOUND;
@@ -46,7 +52,8 @@ bool reply_tells_of_timeout(const char *text)
     return strcasestr(text, "timeout") || strcasestr(text, "timed out");
 }
 
-static int refused(const struct reply_source *from, json_t *value, bool *ret_refused, struct err *e)
+static int refused(const struct reply_source *from, json_t *value, enum reply_refusal *ret_refusal,
+                   struct err *e)
 {
     const char *text = json_string_value(json_object_get(value, "errortext"));
     long code = error_code(value);
@@ -54,31 +61,34 @@ static int refused(const struct reply_source *from, json_t *value, bool *ret_ref
 
     if (code == 0)
         code = from->status;
-    *ret_refused = !text || !reply_tells_of_timeout(text);
+    if (text && reply_tells_of_timeout(text))
+        *ret_refusal = REPLY_UNSURE;
+    else
+        *ret_refusal = code == WRONG_KEY || elsewhere(code) ? REPLY_NOT_IN : REPLY_REFUSED;
     if (!text)
         return err_set(e, code_for(code, ""), "failed with code %ld and no reason", code);
     return err_set(e, code_for(code, text), "failed with code %ld: %s", code,
                    safe_text(safe, text, from->api_key));
 }
 
-static int not_an_answer(const struct reply_source *from, const char *what, bool *ret_refused,
-                         struct err *e)
+static int not_an_answer(const struct reply_source *from, const char *what,
+                         enum reply_refusal *ret_refusal, struct err *e)
 {
     char type[SAFE_TEXT_MAX];
-    enum err_code code = code_for(from->status, "");
 
-    *ret_refused = code == ERR_AUTH || code == ERR_CONFIG; /* the API was not even reached */
-    if (code == ERR_AUTH)
-        return err_set(e, ERR_AUTH, "not let in (HTTP 401)");
-    if (code == ERR_CONFIG)
-        return err_set(e, ERR_CONFIG, "no such API at this address (HTTP %ld)", from->status);
+    *ret_refusal = REPLY_NOT_IN;
+    if (from->status == WRONG_KEY)
+        return err_set(e, ERR_CONFIG, "not let in (HTTP 401)");
+    if (elsewhere(from->status))
+        return err_set(e, ERR_STORAGE, "no such API at this address (HTTP %ld)", from->status);
+    *ret_refusal = REPLY_UNSURE;
     return err_set(e, ERR_STORAGE, "answered with HTTP %ld and %s (%zu bytes of type '%s')",
                    from->status, what, from->body_len,
                    safe_text(type, from->content_type, from->api_key));
 }
 
-int reply_open(json_t **ret, const struct reply_source *from, const char *key, bool *ret_refused,
-               struct err *e)
+int reply_open(json_t **ret, const struct reply_source *from, const char *key,
+               enum reply_refusal *ret_refusal, struct err *e)
 {
     json_error_t why;
     /* as reals, so that no number is too large to read: we need none exactly */
@@ -88,14 +98,14 @@ int reply_open(json_t **ret, const struct reply_source *from, const char *key, b
     int rc = -1;
 
     if (!root)
-        (void)not_an_answer(from, "a body that is not JSON", ret_refused, e);
+        (void)not_an_answer(from, "a body that is not JSON", ret_refusal, e);
     else if (json_object_size(root) != 1 || !json_is_object(value))
-        (void)not_an_answer(from, "JSON of another shape", ret_refused, e);
+        (void)not_an_answer(from, "JSON of another shape", ret_refusal, e);
     else if (from->status != 200 || error_code(value) != 0 || json_object_get(value, "errortext") ||
              json_object_get(value, "errorcode"))
-        (void)refused(from, value, ret_refused, e);
+        (void)refused(from, value, ret_refusal, e);
     else if (strcasecmp(json_object_iter_key(member), key) != 0)
-        (void)not_an_answer(from, "the answer to another command", ret_refused, e);
+        (void)not_an_answer(from, "the answer to another command", ret_refusal, e);
     else
         rc = 0;
     if (rc == 0)

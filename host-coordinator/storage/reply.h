@@ -26,19 +26,23 @@ struct reply_source {
     const char *api_key;
 };
 
+/* Of a request that got no good answer: what may have become of it? */
+enum reply_refusal {
+    REPLY_UNSURE,  /* an error page of something in between, an array that gave up waiting */
+    REPLY_NOT_IN,  /* it was turned away before the API heard of it: not done */
+    REPLY_REFUSED, /* the array says that it did not do it */
+};
+
 /*
  * Opens an answer that ought to have `key` on top (compared without regard to case). *ret is the
  * object below it, a reference that the caller drops with json_decref().
  *
- * ERR_AUTH: the key is not accepted. ERR_CONFIG: there is no such API at this address.
- * ERR_NOT_FOUND: the snapshot named is gone. ERR_STORAGE: every other refusal, and every answer
- * that is not what the API gives.
- *
- * *ret_refused (set on failure only): the array says that it did not do it. Not so for an error
- * page of something in between, nor for an array that gave up waiting for itself.
+ * ERR_CONFIG: the key is not accepted. ERR_NOT_FOUND: the snapshot named is gone. ERR_STORAGE:
+ * every other refusal, no such API at this address (it may be about to start), and every answer
+ * that is not what the API gives. *ret_refusal is set on failure only.
  */
-int reply_open(json_t **ret, const struct reply_source *from, const char *key, bool *ret_refused,
-               struct err *e);
+int reply_open(json_t **ret, const struct reply_source *from, const char *key,
+               enum reply_refusal *ret_refusal, struct err *e);
 
 /* "Failed to create clone due to timeout": what it was waiting for may still be done. */
 bool reply_tells_of_timeout(const char *text);

@@ -9,9 +9,9 @@
  * it done at once (ERR_CANCELLED; what the array does with the request is then unknown).
  * Several operations run at the same time.
  *
- * Errors: ERR_AUTH (key), ERR_CONFIG (certificate, address: the admin must mend it), ERR_NOT_FOUND,
- * ERR_TIMEOUT (the outcome is unknown), ERR_STORAGE (the array said no; its words are in the
- * message, with the API key blanked wherever it might appear).
+ * Errors: ERR_CONFIG (key, certificate: the admin must mend it), ERR_NOT_FOUND, ERR_TIMEOUT (the
+ * outcome is unknown), ERR_STORAGE (the array is not reached, which may pass, or said no; its words
+ * are in the message, with the API key blanked wherever it might appear).
  */
 #ifndef CBSNAP_STORAGE_H
 #define CBSNAP_STORAGE_H

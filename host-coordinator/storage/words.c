@@ -47,7 +47,9 @@ int words_no_answer(const struct elastistor *a, const struct http_reply *reply, 
             return err_set(e, ERR_TIMEOUT, "no connection to '%s' in %ld ms", a->host, ms);
         return err_set(e, ERR_TIMEOUT, "no answer in %ld ms%s", ms, unknown);
     case HTTP_NO_HOST:
-        return err_set(e, ERR_CONFIG, "host '%s' is not known: correct 'url' in [appliance %s]",
+        return err_set(e, ERR_STORAGE,
+                       "host '%s' is not known: is its name server there? else correct 'url' in "
+                       "[appliance %s]",
                        a->host, a->name);
     case HTTP_NO_CONNECTION:
         return err_set(e, ERR_STORAGE, "cannot connect to '%s': %s", a->host, words);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+static int lost; /* errno of the output_put() that failed first */
+
 void output_begin(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -16,6 +18,12 @@ void output_begin(void)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     }
+}
+
+void output_put(const char *text)
+{
+    if (fputs(text, stdout) == EOF && !lost)
+        lost = errno;
 }
 
 /* A pipe tells so; what SIGPIPE would have told by ending us is no error here either. */
@@ -28,8 +36,10 @@ static bool reader_has_left(void)
 
 int output_end(struct err *e)
 {
-    /* an earlier write may have failed though the last one did not: its reason is gone */
+    /* an earlier write may have failed though the last one did not: its reason may be gone */
     int why = fflush(stdout) == EOF ? errno : ferror(stdout) ? EIO : 0;
+
+    why = why && lost ? lost : why;
 
     if (why == 0 || reader_has_left())
         return 0;

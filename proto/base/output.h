@@ -12,6 +12,10 @@
  * else the first file that is opened, a record or a lock, would get what is meant for a person. */
 void output_begin(void);
 
+/* What may be long: a stream does not keep the reason for which it could not write its beginning.
+ */
+void output_put(const char *text);
+
 /* Writes what is left. -1, with the reason, when any of it was lost; 0 also when who read it had
  * enough and has left (`... | head`). */
 int output_end(struct err *e);

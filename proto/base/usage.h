@@ -11,6 +11,8 @@
 
 #include <stdio.h>
 
+#include "proto/base/err.h"
+
 struct usage_option {
     char letter;       /* 'c': -c as well; 0: none */
     const char *name;  /* "limit", given as --limit N or --limit=N */
@@ -25,6 +27,10 @@ struct usage_exit {
 
 /* One line for each option, its description in a column; `indent` blanks before. */
 void usage_print_options(FILE *to, const struct usage_option *options, int indent);
+
+/* What is wrong about the option at which getopt_long() gave `opt`, '?' or ':'. Returns -1; an
+ * error that is set already stays, for the first is told. */
+int usage_misuse(const char *program, char **argv, int opt, struct err *e);
 
 /* One line for each status. */
 void usage_print_exits(FILE *to, const struct usage_exit *exits, size_t count);

@@ -76,6 +76,16 @@ static int assign_duration(const struct conf_option *o, int *at, const char *tex
     return 0;
 }
 
+/* A relative path would be another file for each place that the program is run from. */
+static int assign_text(const struct conf_option *o, char **at, const char *text, struct err *e)
+{
+    if (o->type == CONF_PATH && *text != '/' && (*text || o->min > 0))
+        return err_set(e, ERR_CONFIG, "'%s = %s': write a path that begins with '/'", o->key, text);
+    free(*at);
+    *at = xstrdup(text);
+    return 0;
+}
+
 static int assign(const struct conf_spec *spec, const struct conf_option *o, void *target,
                   const char *text, struct conf_place *place, struct err *e)
 {
@@ -83,9 +93,8 @@ static int assign(const struct conf_spec *spec, const struct conf_option *o, voi
 
     switch (o->type) {
     case CONF_STRING:
-        free(*(char **)at);
-        *(char **)at = xstrdup(text);
-        return 0;
+    case CONF_PATH:
+        return assign_text(o, at, text, e);
     case CONF_BOOL:
         if (parse_bool(text, at) < 0)
             return err_set(e, ERR_CONFIG, "'%s = %s': write yes or no", o->key, text);
@@ -118,7 +127,7 @@ void conf_release(const struct conf_spec *spec, const char *word, void *target)
     for (size_t n = 0; n < spec->count; n++) {
         const struct conf_option *o = &spec->options[n];
 
-        if (o->type == CONF_STRING && is_named(o, word)) {
+        if ((o->type == CONF_STRING || o->type == CONF_PATH) && is_named(o, word)) {
             char **at = (char **)(void *)((char *)target + o->offset);
 
             free(*at);
@@ -132,12 +141,74 @@ struct reading {
     void *target;
     struct err *e;
     FILE *file;
+    int unread; /* errno of the read that failed, 0 if none did */
     unsigned line;
     char *raw; /* the line as it stands in the file */
     size_t raw_size;
     struct conf_place wrong; /* with e set; no column if that says nothing */
-    char last[128];          /* "SECTION KEY" of the line before */
+    char *section;           /* what stands in the newest header; NULL before the first */
+    void *fills;             /* the struct that its options fill */
+    char **seen;             /* "SECTION KEY" of each option so far; the newest is the last */
+    size_t seen_count;
 };
+
+/* ---- sections -------------------------------------------------------------------------------- */
+
+/* [appliance west] has the options of "appliance *". */
+static bool in_section(const struct conf_option *o, const char *section)
+{
+    size_t word = strcspn(section, " ");
+
+    if (!section[word])
+        return strcmp(o->section, section) == 0;
+    return strncmp(o->section, section, word + 1) == 0 && strcmp(o->section + word + 1, "*") == 0;
+}
+
+/* What the options of [section] fill; NULL with e set if there is no such section. */
+static void *filled_by(struct reading *r, const char *section)
+{
+    AUTO_FREE char *word = xstrdup(section);
+    char *name = strchr(word, ' ');
+
+    if (name)
+        *name++ = '\0';
+    for (size_t n = 0; n < r->spec->count; n++) {
+        if (in_section(&r->spec->options[n], section))
+            return name ? r->spec->named(r->target, word, name, r->e) : r->target;
+    }
+    err_set(r->e, ERR_CONFIG, "there is no section [%s]; correct or remove it", section);
+    return NULL;
+}
+
+/* The text between the brackets of a header, the caller's; NULL if the line is none. */
+static char *header_of(const struct reading *r)
+{
+    const char *at = r->raw, *end;
+
+    if (r->line == 1 && strncmp(at, "\xEF\xBB\xBF", 3) == 0)
+        at += 3;
+    at += strspn(at, " \t\r\n\v\f");
+    end = *at == '[' ? strchr(at, ']') : NULL;
+    return end ? xasprintf("%.*s", (int)(end - at - 1), at + 1) : NULL;
+}
+
+/* inih tells of a section with its first option only: one without any would never be looked at. */
+static int enter_section(struct reading *r)
+{
+    char *section = header_of(r);
+
+    if (!section)
+        return 0;
+    free(r->section);
+    r->section = section;
+    r->fills = filled_by(r, section);
+    if (r->fills)
+        return 0;
+    r->wrong.line = r->line;
+    return -1;
+}
+
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* inih's reader: `into` holds what it can take of a line. It would go on with the rest of a longer
  * one as if that were a line. */
@@ -146,6 +217,8 @@ static char *next_line(char *into, int size, void *arg)
     struct reading *r = arg;
     ssize_t len = getline(&r->raw, &r->raw_size, r->file);
 
+    if (len < 0 && ferror(r->file))
+        r->unread = errno;
     if (len < 0 || err_is_set(r->e))
         return NULL;
     r->line++;
@@ -154,6 +227,8 @@ static char *next_line(char *into, int size, void *arg)
         err_set(r->e, ERR_CONFIG, "the line is longer than %d characters, or no text", size - 2);
         return NULL;
     }
+    if (enter_section(r) < 0)
+        return NULL;
     memcpy(into, r->raw, (size_t)len + 1);
     return into;
 }
@@ -168,45 +243,43 @@ static unsigned value_column(const char *raw)
     return (unsigned)(at + strspn(raw + at, " \t") + 1);
 }
 
-/* The option row for [section] key, and the struct it fills; NULL with e set if there is none. */
-static const struct conf_option *find(struct reading *r, const char *section, const char *key,
-                                      void **ret_target)
+/* The row of `key` in the section that inih says; NULL with e set if there is none. inih cuts a
+ * long name, and two sections could become one. */
+static const struct conf_option *find(struct reading *r, const char *section, const char *key)
 {
-    AUTO_FREE char *word = xstrdup(section);
-    char *name = strchr(word, ' ');
-    bool section_known = false;
-
-    if (name)
-        *name++ = '\0';
+    if (!r->section) {
+        (void)filled_by(r, "");
+        return NULL;
+    }
+    if (strcmp(r->section, section) != 0) {
+        err_set(r->e, ERR_CONFIG, "[%s] is too long, [%s] is what would be left of it; shorten it",
+                r->section, section);
+        return NULL;
+    }
     for (size_t n = 0; n < r->spec->count; n++) {
         const struct conf_option *o = &r->spec->options[n];
 
-        if (name ? !is_named(o, word) : strcmp(o->section, section) != 0)
-            continue;
-        section_known = true;
-        if (strcmp(o->key, key) != 0)
-            continue;
-        *ret_target = name ? r->spec->named(r->target, word, name, r->e) : r->target;
-        return *ret_target ? o : NULL;
+        if (in_section(o, section) && strcmp(o->key, key) == 0)
+            return o;
     }
-    if (section_known)
-        err_set(r->e, ERR_CONFIG, "section [%s] has no option '%s'; correct or remove it", section,
-                key);
-    else
-        err_set(r->e, ERR_CONFIG, "there is no section [%s]; correct or remove it", section);
+    err_set(r->e, ERR_CONFIG, "section [%s] has no option '%s'; correct or remove it", section,
+            key);
     return NULL;
 }
 
-/* inih hands a continued line over as the same key once more, which would replace the value. */
-static bool twice(struct reading *r, const char *section, const char *key, bool repeatable)
+/* The later one would silently win. inih hands a continued line over as the same key once more. */
+static bool twice(struct reading *r, const struct conf_option *o)
 {
-    char here[sizeof(r->last)];
-    bool same;
+    AUTO_FREE char *here = xasprintf("%s %s", r->section, o->key);
+    size_t newest = r->seen_count ? r->seen_count - 1 : 0, n = o->type == CONF_LIST ? newest : 0;
 
-    (void)snprintf(here, sizeof(here), "%s %s", section, key);
-    same = strcmp(here, r->last) == 0 && (!repeatable || isspace((unsigned char)r->raw[0]));
-    memcpy(r->last, here, sizeof(here));
-    return same;
+    while (n < r->seen_count && strcmp(r->seen[n], here) != 0)
+        n++;
+    if (n < r->seen_count)
+        return o->type != CONF_LIST || isspace((unsigned char)r->raw[0]);
+    r->seen = xrealloc(r->seen, (r->seen_count + 1) * sizeof(*r->seen));
+    r->seen[r->seen_count++] = STEAL_PTR(here);
+    return false;
 }
 
 /* inih's callback: 1 to go on, 0 to stop (the file's line is then ini_parse's result). */
@@ -215,20 +288,33 @@ static int on_line(void *user, const char *section, const char *key, const char 
     struct reading *r = user;
     struct conf_place place = {r->line, value_column(r->raw)};
     const struct conf_option *o;
-    void *target;
 
     if (err_is_set(r->e))
         return 0;
-    o = find(r, section, key, &target);
-    if (o && twice(r, section, key, o->type == CONF_LIST))
-        err_set(r->e, ERR_CONFIG, "'%s' is given twice, or continued; write it on one line", key);
-    else if (o && assign(r->spec, o, target, value ? value : "", &place, r->e) == 0)
+    o = find(r, section, key);
+    if (o && twice(r, o))
+        err_set(r->e, ERR_CONFIG, "'%s' is given twice, or continued; write it once, on one line",
+                key);
+    else if (o && assign(r->spec, o, r->fills, value ? value : "", &place, r->e) == 0)
         return 1;
     r->wrong = place;
     if (!o || (o->type != CONF_TAKE && o->type != CONF_LIST))
         r->wrong.column = 0;
     return 0;
 }
+
+static void reading_release(struct reading *r)
+{
+    if (r->raw)
+        wipe(r->raw, r->raw_size); /* the credentials file is read this way too */
+    free(r->raw);
+    free(r->section);
+    for (size_t n = 0; n < r->seen_count; n++)
+        free(r->seen[n]);
+    free(r->seen);
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static int misread(const struct reading *r, const char *path, int line, const struct err *own,
                    struct err *e)
@@ -258,9 +344,10 @@ int conf_read(const struct conf_spec *spec, const char *path, void *target, stru
                            "cannot read the configuration file '%s'", path);
     r.file = f;
     line = ini_parse_stream(next_line, &r, on_line, &r);
-    if (r.raw)
-        wipe(r.raw, r.raw_size); /* the credentials file is read this way too */
-    free(r.raw);
+    reading_release(&r);
+    if (r.unread)
+        return err_set_sys(e, ERR_CONFIG, r.unread, "cannot read the configuration file '%s'",
+                           path);
     if (line == 0 && !err_is_set(&own))
         return 0;
     return misread(&r, path, line, &own, e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * INI files as data: a program declares its options in a table (section, key, type, default,
- * range, help); reading fills a struct. An unknown section or key, a value of the wrong kind or
- * out of range is an error with file and line: a misspelt option is never silently ignored.
+ * range, help); reading fills a struct. An unknown section or key, a key given twice, a value of
+ * the wrong kind or out of range is an error with file and line: nothing is silently ignored.
  *
  * Built on inih. The only owner of that library.
  */
@@ -17,6 +17,7 @@
 
 enum conf_type {
     CONF_STRING,   /* char *, owned by the struct, "" never NULL; conf_release() frees */
+    CONF_PATH,     /* the same, and begins with '/'; may be "" where min is 0 */
     CONF_INT,      /* int; min..max */
     CONF_BOOL,     /* bool; yes/no, true/false, on/off, 1/0 */
     CONF_DURATION, /* int, milliseconds; written 500ms, 5s, 2m, 1h; min..max */
@@ -35,7 +36,7 @@ struct conf_option {
     enum conf_type type;
     size_t offset; /* in the struct that the section fills */
     const char *fallback;
-    int min, max; /* CONF_INT, CONF_DURATION */
+    int min, max; /* CONF_INT, CONF_DURATION; min 1 of a CONF_PATH: it is needed */
     const char *help;
 };
 
@@ -58,7 +59,8 @@ struct conf_spec {
 /* Sets every option of plain sections (word == NULL) or of "word *" sections in `target`. */
 void conf_defaults(const struct conf_spec *spec, const char *word, void *target);
 
-/* Reads `path` over the defaults already in place. A missing file is ERR_NOT_FOUND. */
+/* Reads `path` over the defaults already in place. A missing file is ERR_NOT_FOUND, one that cannot
+ * be read to its end ERR_CONFIG with sys_errno. */
 int conf_read(const struct conf_spec *spec, const char *path, void *target, struct err *e);
 
 /* Frees the strings that the table's rows for `word` (NULL: plain sections) own in `target`. */

@@ -222,11 +222,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .content_type = "application/json",
                                       .api_key = KEY};
     struct err e = ERR_INIT;
-    bool refused = false;
+    enum reply_refusal refusal;
     json_t *answer;
 
     fuzz_begin();
-    if (reply_open(&answer, &from, readers[n].key, &refused, &e) == 0) {
+    if (reply_open(&answer, &from, readers[n].key, &refusal, &e) == 0) {
         FUZZ_MUST(!err_is_set(&e));
         readers[n].read(answer, &e);
         json_decref(answer);

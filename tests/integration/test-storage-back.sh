@@ -264,6 +264,16 @@ sim 'fault?command=deleteFileSystem&kind=status&value=530&count=1'
 fails storage "deleteFileSystem of volume 'c5': failed with code 530" 'a removal that is refused is told' \
     delete c5
 sure
+# by a door that is shut nothing is to be looked for: two lists each, for the name and before it
+looks=$(sim_count listFileSystem)
+for turned in 'config 401' 'storage 404'; do
+    sim "fault?command=deleteFileSystem&kind=status&value=${turned#* }&count=1"
+    fails ${turned% *} "deleteFileSystem of volume 'c5': failed with code ${turned#* }" \
+        "a removal that is turned away (${turned#* }) is told" delete c5
+    sure
+done
+[ "$(sim_count listFileSystem)" -eq $((looks + 4)) ]
+result $? 'and not looked after'
 before=$(sim_count deleteFileSystem)
 sim 'fault?command=deleteFileSystem&kind=reset&count=1'
 fails storage 'whether it was done is unknown' 'a removal without an answer is told' delete c5

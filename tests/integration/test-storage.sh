@@ -88,12 +88,12 @@ trust_value=$dir/good.pem
 fails config 'begin with https://' 'plain http is refused' --url "http://127.0.0.1:$port/client/api" list
 fails config 'is not trusted' 'a certificate for another host is refused' \
     --url "https://localhost:$port/client/api" list
-fails config "host 'nosuch.invalid' is not known" 'an unknown host is told' \
+fails storage "host 'nosuch.invalid' is not known" 'an unknown host is told' \
     --url https://nosuch.invalid/client/api list
 fails storage "cannot connect to '127.0.0.1:1'" 'a closed port is told' \
     --url https://127.0.0.1:1/client/api list
 sure
-fails config 'no such API at this address' 'a wrong path is told' \
+fails storage 'no such API at this address' 'a wrong path is told' \
     --url "https://127.0.0.1:$port/wrong" list
 
 # a proxy would see the key: the environment must not matter
@@ -106,11 +106,11 @@ result $? 'a proxy in the environment is not used'
 # ---- an appliance that fails ----------------------------------------------------------------
 
 sed 's/^..../XXXX/' "$dir/key" >"$dir/wrong-key"
-fails auth "correct the api_key of \[appliance east\] in the credentials file" \
+fails config "correct the api_key of \[appliance east\] in the credentials file" \
     'a wrong key is told' --key-file "$dir/wrong-key" list
 for status in 401 431 530; do
     code=storage
-    [ $status -eq 401 ] && code=auth
+    [ $status -eq 401 ] && code=config
     sim "fault?command=createStorageSnapshot&kind=status&value=$status&count=1"
     fails $code "createStorageSnapshot of volume 'root': failed with code $status" \
         "HTTP $status is told" snapshot x root

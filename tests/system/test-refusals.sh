@@ -24,7 +24,7 @@ conf_with() { # conf_with SED-SCRIPT: a copy of the lab's configuration
 install -m 600 /dev/null "$work/credentials"
 printf '[appliance lab]\napi_key = not-the-key\n' >"$work/credentials"
 CONF=$(conf_with "s|^credentials.*|credentials = $work/credentials|") try
-refused 3 "appliance 'lab'" "wrong API key"
+refused 2 "appliance 'lab'" "wrong API key"
 ! grep -q not-the-key "$work/err" "$work/out"
 ok $? "wrong API key: the key itself is not told"
 chmod 644 "$work/credentials"

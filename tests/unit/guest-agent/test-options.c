@@ -116,6 +116,17 @@ static void test_errors_name_file_and_line(void **state)
         {"[lease]\nrun_ms\n", "line 2"},
         {"[freeze]\nrcu_expedited = perhaps\n", "yes or no"},
         {"[lock]\ntries = 65\n", "1 to 64"},
+        {"[agent]\nrun_dir = run\n", "'run_dir = run': write a path that begins with '/'"},
+        {"[agent]\nrun_dir =\n", "write a path"},
+        {"[agent]\nport = port\n", "write a path"},
+        {"[agent]\nsocket = ./s\n", "write a path"},
+        {"[manifest]\ndir = instance\n", "write a path"},
+        {"[manifest]\ndir =\n", "write a path"},
+        {"[mysql]\nsocket = @s\n", "write a path"},
+        {"[mysql]\npassword_file = password\n", "write a path"},
+        {"[verify]\nasset_file = tag\n", "write a path"},
+        {"[lock]\ntries = 1\n[lease]\n[lock]\ntries = 2\n", "line 5: 'tries' is given twice"},
+        {"[lock]\n[locks]\n", "line 2: there is no section [locks]"},
         {"[mark]\ntable = mark\n", "schema.table"},
         {"[mark]\ntable = a.b.c\n", "schema.table"},
         {"[mark]\ntable = a.`b`\n", "schema.table"},
@@ -146,6 +157,24 @@ static void test_absent(void **state)
     (void)state;
     assert_int_equal(options_read(&o, "/nonexistent/agent.conf", &e), -1);
     assert_int_equal(e.code, ERR_NOT_FOUND);
+    options_release(&o);
+    e = ERR_INIT;
+    assert_int_equal(options_read(&o, "/etc", &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    options_release(&o);
+}
+
+/* None at all: without a port, with a server where it is by default. */
+static void test_paths_that_may_be_empty(void **state)
+{
+    struct agent_options o;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    if (with("[agent]\nport =\nsocket =\n[mysql]\nsocket =\npassword_file =\n", &o, &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_string_equal(o.port, "");
+    assert_string_equal(o.socket, "/run/cbsnap/agent.sock");
     options_release(&o);
 }
 
@@ -190,7 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_example_is_the_defaults),         T(test_statements_are_a_word),
         T(test_errors_name_file_and_line),       T(test_absent),
-        T(test_broken_file_still_gives_run_dir),
+        T(test_broken_file_still_gives_run_dir), T(test_paths_that_may_be_empty),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

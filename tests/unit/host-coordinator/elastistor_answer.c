@@ -16,10 +16,10 @@ json_t *answer_open(long status, const char *body, const char *key, struct err *
 {
     const struct reply_source from = {status, body, strlen(body), "text/javascript", KEY};
     json_t *answer = NULL;
-    bool refused = false;
+    enum reply_refusal refusal;
 
     *e = ERR_INIT;
-    if (reply_open(&answer, &from, key, &refused, e) < 0)
+    if (reply_open(&answer, &from, key, &refusal, e) < 0)
         assert_null(answer);
     return answer;
 }

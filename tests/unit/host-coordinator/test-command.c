@@ -437,6 +437,46 @@ static void import_without_manifests_says_so(void **state)
     shell("rm -r root");
 }
 
+/* Whatever the command: what a person must mend is 2, and what may pass, 3. */
+static void one_cause_has_one_status(void **state)
+{
+    /* check and snapshot ask qemu-ga first, which the test driver does not have */
+    static const char *const commands[] = {"delete " OWN_ID " --force", "prune test --keep-last 1",
+                                           "prune test --orphans --dry-run", "verify " OWN_ID,
+                                           "restore " OWN_ID " --to other"};
+    static const struct {
+        const char *appliance, *words;
+        int status;
+    } causes[] = {
+        {"url = https://nosuch.invalid/client/api", "host 'nosuch.invalid' is not known", 3},
+        {"url = https://127.0.0.1:1/client/api", "cannot connect to", 3},
+        {"url = https://127.0.0.1:1/client/api\nca = /nonexistent/ca", "cannot read 'ca' file", 2},
+    };
+    AUTO_FREE char *set = earlier(OWN_ID, "test", "6695eb01-f6a4-8304-79aa-97f2502e193f", OWN_ID);
+
+    (void)state;
+    shell("mkdir -p state/records/test state/journal");
+    write_file("state/records/test/" OWN_ID ".json", 0600, set);
+    for (size_t n = 0; n < ARRAY_SIZE(causes); n++) {
+        AUTO_FREE char *conf = xasprintf("[libvirt]\nuri = test:///default\n[files]\n"
+                                         "state_dir = %s/state\ncredentials = %s/credentials\n"
+                                         "[appliance a]\ntimeout_ms = 5000\n%s\n",
+                                         dir, dir, causes[n].appliance);
+
+        write_file("cause.conf", 0644, conf);
+        for (size_t k = 0; k < ARRAY_SIZE(commands); k++) {
+            AUTO_FREE char *args =
+                xasprintf("--json --config '%s/cause.conf' %s", dir, commands[k]);
+            int status;
+            AUTO_FREE char *out = run(args, &status);
+
+            if (status != causes[n].status || !strstr(out, causes[n].words))
+                fail_msg("%s: exit %d: %s", commands[k], status, out);
+        }
+    }
+    shell("rm -r state/records");
+}
+
 static void without_json_an_error_leaves_stdout_empty(void **state)
 {
     static const char *const args[] = {"", "nonsense", "-x", "show 2016", "snapshot nosuch"};
@@ -519,6 +559,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(wrong_rules_are_told_by_check),
         cmocka_unit_test(check_looks_where_the_records_go),
         cmocka_unit_test(json_is_one_document_in_every_case),
+        cmocka_unit_test(one_cause_has_one_status),
         cmocka_unit_test(without_json_an_error_leaves_stdout_empty),
         cmocka_unit_test(help_is_of_the_command_that_is_given),
         cmocka_unit_test(watch_says_once_why_there_is_nothing_to_see),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host-coordinator/config/config.h"
@@ -20,18 +21,20 @@
 #define EXAMPLE "host-coordinator/coord.conf.example"
 
 static char path[] = "/tmp/cbsnap-config-XXXXXX";
+static char secrets[] = "/tmp/cbsnap-secrets-XXXXXX"; /* private, and empty */
 
 static int setup(void **state)
 {
     (void)state;
     close(mkstemp(path));
+    close(mkstemp(secrets));
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    return unlink(path);
+    return unlink(path) | unlink(secrets);
 }
 
 static void load(struct config *c, const char *text)
@@ -143,18 +146,87 @@ static void the_example_shows_the_defaults(void **state)
 }
 
 /* Right after the installation nothing is there: each message leads to the next step. */
-static void expect_missing(const char *text, const char *words)
+static void expect_missing_as(uid_t user, const char *text, const char *words)
 {
     AUTO_FCLOSE FILE *f = fopen(path, "w");
     struct config c;
     struct err e = ERR_INIT;
+    uid_t self = geteuid();
 
     assert_non_null(f);
     assert_true(fputs(text, f) >= 0 && fflush(f) == 0);
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(seteuid(user), 0);
     assert_int_equal(config_load(&c, path, true, &e), -1);
+    assert_int_equal(seteuid(self), 0);
     assert_int_equal(e.code, ERR_CONFIG);
     if (!strstr(e.msg, words))
         fail_msg("'%s' gave '%s'", text, e.msg);
+}
+
+static void expect_missing(const char *text, const char *words)
+{
+    expect_missing_as(geteuid(), text, words);
+}
+
+static void a_section_of_no_keys_is_an_appliance(void **state)
+{
+    AUTO_FREE char *cut = xasprintf("[appliance %070d]\nurl = https://e/\n", 0);
+    AUTO_FREE char *text =
+        xasprintf("[files]\ncredentials = %s\n[appliance east]\n[libvirt]\n", secrets);
+
+    (void)state;
+    expect_missing(text, "[appliance east] in ");
+    expect_wrong("[appliance ]\n", " line 1: [appliance] needs a name");
+    expect_wrong("[appliance]\n", " line 1: there is no section [appliance]");
+    expect_wrong(cut, " line 2: [appliance 0000");
+}
+
+/* Root's, and run by another; or without a right for its own user. */
+static void credentials_that_cannot_be_read_are_called_so(void **state)
+{
+    AUTO_FREE char *text =
+        xasprintf("[files]\ncredentials = %s\n[appliance east]\nurl = https://e/\n", secrets);
+    AUTO_FREE char *words =
+        xasprintf("cannot read the credentials file '%s': Permission denied (it must be root's or "
+                  "yours: chown it to the user who runs this)",
+                  secrets);
+
+    (void)state;
+    assert_int_equal(chmod(secrets, 0), 0);
+    /* root reads what it may not */
+    expect_missing_as(geteuid() == 0 ? 65534 : geteuid(), text, words);
+    assert_int_equal(chmod(secrets, 0600), 0);
+}
+
+static void places_do_not_depend_on_where_it_is_run(void **state)
+{
+    (void)state;
+    expect_wrong("[files]\nstate_dir = state\n", "'state_dir = state': write a path");
+    expect_wrong("[files]\nstate_dir =\n", "'state_dir = ': write a path");
+    expect_wrong("[files]\ncredentials = c\n", "'credentials = c': write a path");
+    expect_wrong("[appliance east]\nca = ca.pem\n", "'ca = ca.pem': write a path");
+}
+
+/* Only where the file was not asked for is it no fault that there is none. */
+static void a_file_that_was_asked_for_is_there(void **state)
+{
+    struct config c;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(config_load(&c, "/nonexistent/typo.conf", false, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_non_null(strstr(e.msg, "'/nonexistent/typo.conf'"));
+    assert_non_null(strstr(e.msg, "name another with --config"));
+    if (access(CONFIG_DEFAULT, F_OK) == 0)
+        skip(); /* it is installed here */
+    e = ERR_INIT;
+    if (config_load(&c, NULL, false, &e) < 0)
+        fail_msg("%s", e.msg);
+    config_release(&c);
+    assert_int_equal(config_load(&c, NULL, true, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
 }
 
 static void what_is_missing_is_told_one_after_the_other(void **state)
@@ -172,6 +244,10 @@ int main(void)
         cmocka_unit_test(rules_are_read_with_their_lines),
         cmocka_unit_test(wrong_rules_are_told_with_line_and_column),
         cmocka_unit_test(the_example_shows_the_defaults),
+        cmocka_unit_test(a_section_of_no_keys_is_an_appliance),
+        cmocka_unit_test(credentials_that_cannot_be_read_are_called_so),
+        cmocka_unit_test(places_do_not_depend_on_where_it_is_run),
+        cmocka_unit_test(a_file_that_was_asked_for_is_there),
         cmocka_unit_test(what_is_missing_is_told_one_after_the_other),
     };
 

@@ -82,6 +82,19 @@ static void excluded_disks_are_whole_words(void **state)
     assert_false(coverage_excluded("", "vda"));
 }
 
+static void excluded_disks_that_are_none_are_told(void **state)
+{
+    struct domain_disk two_disks[] = {{.target = (char *)"vda"}, {.target = (char *)"vdb"}};
+    struct domain_xml x = {.disks = two_disks, .disk_count = 2};
+    AUTO_FREE char *two = coverage_excluded_unknown("vda vdz, vdb,vd", &x);
+
+    (void)state;
+    assert_string_equal(two, "'vdz', 'vd'");
+    assert_null(coverage_excluded_unknown("vdb, vda", &x));
+    assert_null(coverage_excluded_unknown(" ,", &x));
+    assert_null(coverage_excluded_unknown("", &x));
+}
+
 static char *targets_c[] = {(char *)"vdc"}, *targets_bc[] = {(char *)"vdb", (char *)"vdc"};
 static char *targets_b[] = {(char *)"vdb"}, *targets_bx[] = {(char *)"vdb", (char *)""};
 static struct domain_fs filesystems[] = {
@@ -236,6 +249,7 @@ int main(void)
         cmocka_unit_test(a_volume_is_found_by_iqn_or_by_serial),
         cmocka_unit_test(ambiguous_or_short_serials_prove_nothing),
         cmocka_unit_test(excluded_disks_are_whole_words),
+        cmocka_unit_test(excluded_disks_that_are_none_are_told),
         cmocka_unit_test(a_mount_leads_to_its_disk_by_serial_or_by_the_list),
         cmocka_unit_test(each_disk_of_several_must_be_found),
         cmocka_unit_test(all_ways_to_a_disk_count_as_it),

@@ -128,6 +128,32 @@ static void what_an_agent_says_of_itself_is_bounded(void **state)
     record_free(r);
 }
 
+static void hear_note(void *arg, const char *text)
+{
+    (void)arg, (void)text;
+}
+
+/* A check says what its reader may have meant otherwise; each run of each other domain does not. */
+static void a_check_tells_of_excluded_disks_that_are_none(void **state)
+{
+    struct err e = ERR_INIT;
+    struct record *r;
+    struct run check;
+    off_t size;
+
+    (void)state;
+    w.conf.exclude = (char *)"vdy vdz";
+    run_init(&check, &w.conf, &domain_fake, w.loop, "", "db");
+    check.report.note = hear_note;
+    assert_int_equal(step_domain(&check, &e), 0);
+    assert_int_equal(step_way_back(&check, &e), 0);
+    assert_true(has_note(check.record, "no disk of domain 'db': 'vdy', 'vdz'"));
+    run_release(&check);
+    r = take_from(AGENT_GOOD, &size);
+    assert_false(has_note(r, "vdz"));
+    record_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +161,7 @@ int main(void)
         TAKE_TEST(readings_that_are_too_long_are_left_out),
         TAKE_TEST(findings_of_the_policy_have_an_end),
         TAKE_TEST(what_an_agent_says_of_itself_is_bounded),
+        TAKE_TEST(a_check_tells_of_excluded_disks_that_are_none),
     };
 
     return cmocka_run_group_tests_name("snapshot: record", tests, NULL, NULL);

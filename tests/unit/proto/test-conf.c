@@ -14,7 +14,7 @@
 #include "proto/conf/conf.h"
 
 struct target {
-    char *socket;
+    char *socket, *dir, *ca;
     int tries;
     bool expedite;
     int wait_ms;
@@ -59,6 +59,17 @@ static const struct conf_option options[] = {
      .type = CONF_BOOL,
      .offset = offsetof(struct target, expedite),
      .fallback = "yes"},
+    {.section = "files",
+     .key = "dir",
+     .type = CONF_PATH,
+     .offset = offsetof(struct target, dir),
+     .fallback = "/dir",
+     .min = 1},
+    {.section = "files",
+     .key = "ca",
+     .type = CONF_PATH,
+     .offset = offsetof(struct target, ca),
+     .fallback = ""},
     {.section = "policy",
      .key = "wait",
      .type = CONF_DURATION,
@@ -128,7 +139,7 @@ static void mistakes_are_told_with_their_line(void **state)
 {
     (void)state;
     expect_error("[lock]\ntires = 3\n", "line 2: section [lock] has no option 'tires'");
-    expect_error("[lokc]\ntries = 3\n", "line 2: there is no section [lokc]");
+    expect_error("[lokc]\ntries = 3\n", "line 1: there is no section [lokc]");
     expect_error("[lock]\n\ntries = many\n", "line 3: 'tries = many': write a whole number");
     expect_error("[lock]\ntries = 65\n", "a number from 1 to 64");
     expect_error("[lock]\ntries = 99999999999999999999\n", "a whole number");
@@ -204,6 +215,70 @@ static void repeated_values_come_with_their_place(void **state)
     expect_error("[policy]\nrule = a\n  rule = b\n", "line 3 column");
     expect_error("[policy]\nrule = a\n  b\n", "'rule' is given twice, or continued");
     expect_error("[policy]\nonce = a\nonce = b\n", "'once' is given twice");
+}
+
+/* Not only in the line before: of two blocks of one section the later would win. */
+static void a_key_is_given_once(void **state)
+{
+    struct target t;
+
+    (void)state;
+    expect_error("[lock]\ntries = 3\n[mysql]\nsocket = /a\n[lock]\ntries = 4\n",
+                 "line 6: 'tries' is given twice");
+    expect_error("[policy]\nwait = 1s\nonce = a\nwait = 1s\n", "line 4: 'wait' is given twice");
+    expect_error("[policy]\nonce = a\nrule = b\nonce = a\n", "line 4 column 8: 'once' is given");
+    read_or_fail("[policy]\nrule = a\nonce = b\nrule = c\n[lock]\n[policy]\nwait = 1s\nrule = d\n",
+                 &t);
+    assert_string_equal(t.words, "d");
+}
+
+static void a_section_without_options_is_looked_at(void **state)
+{
+    struct target t;
+    char text[100];
+
+    (void)state;
+    read_or_fail("[mysql]\n# socket = /a\n[lock] ; and nothing\n", &t);
+    expect_error("[mysql]\n\n[lokc]\n", "line 3: there is no section [lokc]");
+    expect_error("\xEF\xBB\xBF  [lokc]\n[lock]\ntries = x\n", "line 1: there is no section [lokc]");
+    expect_error("[mysql ; a]\n", "line 1: there is no section [mysql ; a]");
+    expect_error("[lock]\n[lock\n[lokc]\n", "line 2: this is neither");
+    expect_error("tries = 3\n[lock]\n", "line 1: there is no section []");
+    /* inih would cut it, perhaps to the name of another */
+    (void)snprintf(text, sizeof(text), "[%070d]\ntries = 3\n", 0);
+    expect_error(text, "line 1: there is no section [0000");
+}
+
+static void paths_are_absolute(void **state)
+{
+    struct target t;
+
+    (void)state;
+    read_or_fail("[files]\ndir = /a b\nca =\n", &t);
+    read_or_fail("[files]\nca = /x\n", &t);
+    expect_error("[files]\ndir = a\n", "line 2: 'dir = a': write a path that begins with '/'");
+    expect_error("[files]\ndir = ./a\n", "write a path that begins with '/'");
+    expect_error("[files]\ndir =\n", "write a path that begins with '/'");
+    expect_error("[files]\nca = a\n", "'ca = a': write a path that begins with '/'");
+}
+
+/* Its beginning would be taken for all of it, and what is not read counts as not set. */
+static void a_file_that_cannot_be_read_is_no_empty_one(void **state)
+{
+    static const char *const files[] = {"/", "/proc/self/mem"};
+    static const char *const words[] = {"Is a directory", "Input/output error"};
+
+    (void)state;
+    for (size_t n = 0; n < ARRAY_SIZE(files); n++) {
+        struct target t = {.tries = 0};
+        struct err e = ERR_INIT;
+
+        assert_int_equal(conf_read(&spec, files[n], &t, &e), -1);
+        assert_int_equal(e.code, ERR_CONFIG);
+        assert_int_not_equal(e.sys_errno, 0);
+        if (!strstr(e.msg, files[n]) || !strstr(e.msg, words[n]))
+            fail_msg("%s", e.msg);
+    }
 }
 
 static void the_first_mistake_is_told(void **state)
@@ -291,6 +366,10 @@ int main(void)
         cmocka_unit_test(mistakes_are_told_with_their_line),
         cmocka_unit_test(times_are_written_with_their_unit),
         cmocka_unit_test(repeated_values_come_with_their_place),
+        cmocka_unit_test(a_key_is_given_once),
+        cmocka_unit_test(a_section_without_options_is_looked_at),
+        cmocka_unit_test(paths_are_absolute),
+        cmocka_unit_test(a_file_that_cannot_be_read_is_no_empty_one),
         cmocka_unit_test(the_first_mistake_is_told),
         cmocka_unit_test(a_line_too_long_is_told),
         cmocka_unit_test(a_missing_file_is_not_found),
