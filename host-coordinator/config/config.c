@@ -8,7 +8,6 @@
 #include "proto/base/compat.h"
 #include "proto/conf/conf.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -219,14 +218,6 @@ static uid_t own_user(const struct config *c)
     return geteuid() == 0 && stat(c->state_dir, &st) == 0 ? st.st_uid : 0;
 }
 
-static int unreadable_secrets(const struct config *c, int why, struct err *e)
-{
-    (void)err_set_sys(e, ERR_CONFIG, why, "cannot read the credentials file '%s'", c->credentials);
-    if (why != EACCES)
-        return -1;
-    return err_hint(e, "it must be root's or yours: chown it to the user who runs this");
-}
-
 static int read_secrets(struct config *c, const char *path, struct err *e)
 {
     /* the first thing that is missing right after the installation: before the file with its key */
@@ -236,7 +227,9 @@ static int read_secrets(struct config *c, const char *path, struct err *e)
     if (conf_check_private(c->credentials, own_user(c), e) < 0)
         return -1;
     if (conf_read(&credentials_spec, c->credentials, c, e) < 0)
-        return e->sys_errno ? unreadable_secrets(c, e->sys_errno, e) : -1;
+        return e->sys_errno ? err_set_sys(e, ERR_CONFIG, e->sys_errno,
+                                          "cannot read the credentials file '%s'", c->credentials)
+                            : -1;
     return check(c, path, e);
 }
 

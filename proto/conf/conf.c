@@ -377,7 +377,7 @@ int conf_check_private(const char *path, uid_t keeper, struct err *e)
                        "the credentials file '%s' belongs to user %u: it must be root's or yours",
                        path, (unsigned)st.st_uid);
     /* root's, and we are another: opening it would only say "Permission denied" */
-    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
+    if (st.st_uid != geteuid() && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
         return err_set(e, ERR_CONFIG,
                        "the credentials file '%s' belongs to user %u, and only that one may read "
                        "it: for you, run chown %u on it",

@@ -182,21 +182,25 @@ static void a_section_of_no_keys_is_an_appliance(void **state)
     expect_wrong(cut, " line 2: [appliance 0000");
 }
 
-/* Root's, and run by another; or without a right for its own user. */
 static void credentials_that_cannot_be_read_are_called_so(void **state)
 {
     AUTO_FREE char *text =
         xasprintf("[files]\ncredentials = %s\n[appliance east]\nurl = https://e/\n", secrets);
-    AUTO_FREE char *words =
-        xasprintf("cannot read the credentials file '%s': Permission denied (it must be root's or "
-                  "yours: chown it to the user who runs this)",
+    AUTO_FREE char *no_right =
+        xasprintf("cannot read the credentials file '%s': Permission denied", secrets);
+    AUTO_FREE char *of_root =
+        xasprintf("the credentials file '%s' belongs to user 0, and only that one may read it: "
+                  "for you, run chown 65534 on it",
                   secrets);
 
     (void)state;
+    if (geteuid() == 0) /* who reads what it may not */
+        expect_missing_as(65534, text, of_root);
+    assert_int_equal(chown(secrets, 65534, (gid_t)-1) < 0 && geteuid() == 0, 0);
     assert_int_equal(chmod(secrets, 0), 0);
-    /* root reads what it may not */
-    expect_missing_as(geteuid() == 0 ? 65534 : geteuid(), text, words);
+    expect_missing_as(geteuid() == 0 ? 65534 : geteuid(), text, no_right);
     assert_int_equal(chmod(secrets, 0600), 0);
+    assert_int_equal(chown(secrets, geteuid(), (gid_t)-1), 0);
 }
 
 static void places_do_not_depend_on_where_it_is_run(void **state)
