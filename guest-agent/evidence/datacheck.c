@@ -171,14 +171,16 @@ static int check_tables(struct run *r, struct err *e)
 {
     struct table_name *names;
     size_t count = 0, n;
-    bool there;
     int rc;
 
     if (list_tables(r, &names, &count, e) < 0)
         return -1;
     expect(r, count);
-    there = all_there(r, names, count);
-    for (n = 0, rc = 0; rc == 0 && there && n < count; n++)
+    /* in words too, for a host that does not know absent_table */
+    rc = all_there(r, names, count)
+             ? 0
+             : err_set(e, ERR_NOT_FOUND, "there is no table '%s'", r->result->absent_table[0]);
+    for (n = 0; rc == 0 && n < count; n++)
         rc = check_table(r, &names[n], e);
     if (rc < 0)
         err_prefix(e, "%zu of %zu tables were checked", n, count);

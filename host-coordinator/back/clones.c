@@ -211,6 +211,18 @@ static int wait_to_show(struct back *b, struct back_volume *v, int64_t until_us,
     }
 }
 
+/* By the list that was read last: somebody gave it another name, so as to keep it. */
+static bool was_renamed(const struct back_volume *v)
+{
+    for (size_t n = 0; n < v->op.volume_count; n++) {
+        if (strcmp(v->op.volumes[n].id, v->clone.id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* That it is not listed is no proof that it is gone: one whose id is known is removed by that,
+ * which does no harm where it is gone. */
 static int remove_clone(struct back *b, struct back_volume *v, int64_t until_us, struct err *e)
 {
     struct volume found = {.id = NULL};
@@ -223,8 +235,10 @@ static int remove_clone(struct back *b, struct back_volume *v, int64_t until_us,
     if (!there && v->clone_unsure)
         return err_set(e, ERR_TIMEOUT, "it has not shown; the appliance may make it until %s",
                        clock_iso(v->clone_until_us, at));
-    if (!there)
+    if (!there && (!v->clone.id || was_renamed(v)))
         return 0;
+    if (!there)
+        volume_copy(&found, &v->clone);
     if (v->clone_unsure) {
         v->clone_unsure = false;
         note_settled(b); /* whoever follows us when we die does not find it any more */

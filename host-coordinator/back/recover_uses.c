@@ -16,22 +16,25 @@
 
 enum uses { USES_CLONES, USES_OLD, USES_UNKNOWN };
 
-static bool same_disks(const struct domain_xml *is, const struct domain_xml *was)
+/* Those of the set: what else is attached or taken away meanwhile is no clone of ours. */
+static bool same_disks(const struct back *b, const struct domain_xml *is,
+                       const struct domain_xml *was)
 {
-    for (size_t n = 0; n < is->disk_count; n++) {
-        const struct domain_disk *disk = domain_xml_disk(was, is->disks[n].target);
+    for (size_t n = 0; n < b->count; n++) {
+        const struct domain_disk *now = domain_xml_disk(is, b->volumes[n].target);
+        const struct domain_disk *then = domain_xml_disk(was, b->volumes[n].target);
 
-        if (!disk || strcmp(disk->source, is->disks[n].source) != 0)
+        if (!now || !then || strcmp(now->source, then->source) != 0)
             return false;
     }
-    return is->disk_count == was->disk_count;
+    return true;
 }
 
 static bool has_old_disks(const struct back *b, const char *xml)
 {
     struct domain_xml is = {.disk_count = 0}, was = {.disk_count = 0};
     bool same = xml && b->old_definition && domain_xml_parse(&is, xml, NULL) == 0 &&
-                domain_xml_parse(&was, b->old_definition, NULL) == 0 && same_disks(&is, &was);
+                domain_xml_parse(&was, b->old_definition, NULL) == 0 && same_disks(b, &is, &was);
 
     domain_xml_release(&is);
     domain_xml_release(&was);
@@ -114,7 +117,8 @@ int recover_check_gone(const struct back *b, const struct record *j, struct err 
     if (b->method == BACK_SWITCH)
         return err_set(e, ERR_LOOK, "domain '%s' is gone: restore the set with --to",
                        b->run.domain_name);
-    if (!recover_ended(j, "define") || record_bool(j, "copy_forgotten"))
+    if (!recover_ended(j, "define") || record_has_text(j, "undone", "define") ||
+        record_bool(j, "copy_forgotten"))
         return 0;
     return err_set(e, ERR_LOOK,
                    "domain '%s' was made and is gone: another host may have it, and with it the "

@@ -260,8 +260,8 @@ static int fits_copy_step(void *back, struct err *e)
 
 /* ---- the plans ------------------------------------------------------------------------------- */
 
-/* Then it serves again, and what is left are clones or a safety set: no other restore need wait for
- * them to go, and a recover leaves the VM to whoever has it. */
+/* Then it serves again, and what is left are clones or a safety set: should they stay, no other
+ * restore need wait for them to go, and a recover leaves the VM to whoever has it. */
 static int stop_for_switch_undo(void *back, struct err *e)
 {
     struct back *b = back;

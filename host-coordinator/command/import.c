@@ -384,5 +384,6 @@ int cmd_import(const struct command_context *c, struct err *e)
     record_free(im.answer);
     if (rc == 0)
         return EXIT_DONE;
-    return e->code == ERR_NOT_FOUND || e->code == ERR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
+    return im.made == 0 && (e->code == ERR_NOT_FOUND || e->code == ERR_CONFIG) ? EXIT_USAGE
+                                                                               : EXIT_FAILED;
 }

@@ -171,7 +171,7 @@ int journal_names(struct store_names *ret, const char *state_dir, struct err *e)
 
 static const struct {
     const char *event, *member; /* where the steps are listed of which it was written down */
-} step_lists[] = {{"begin", "begun"}, {"done", "done"}, {"undo", "undoing"}};
+} step_lists[] = {{"begin", "begun"}, {"done", "done"}, {"undo", "undoing"}, {"undone", "undone"}};
 
 /* A line of a step goes into one of these lists; the members of every other line into the whole. */
 static void take_line(json_t *whole, json_t *line)

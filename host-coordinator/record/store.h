@@ -112,7 +112,8 @@ struct record *journal_read(const char *state_dir, const char *set, struct err *
 /*
  * Takes over a dead run's journal, to finish or undo it: its lines as one record with the members
  * that they had, a later line's before an earlier's, and the names of the steps that were begun in
- * `begun[]`, of those that went well in `done[]`, of those whose undo was begun in `undoing[]`.
+ * `begun[]`, of those that went well in `done[]`, of those whose undo was begun in `undoing[]`,
+ * and went well in `undone[]`.
  * ERR_BUSY: the run lives; ERR_NOT_FOUND: it has ended, or was recovered. A last line cut short by
  * a power cut is left out. What is written to *ret_journal goes on behind the old lines. Free both.
  */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,51 @@ static void disks_that_cannot_be_told_are_a_persons(void **state)
     assert_false(world_has_record(t.run));
 }
 
+/* ---- what is left goes, listed or not ------------------------------------------------------- */
+
+static void lists_are_short(struct back *b, const char *event)
+{
+    (void)b;
+    if (strcmp(event, "begin undo clone") == 0)
+        storage_memory_fault(w.array, MEMORY_LIST, NULL, MEMORY_LIES, -1);
+}
+
+/* No other record or journal would name them. */
+static void clones_that_are_not_listed_go_all_the_same(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    w.hook = lists_are_short;
+    domain_fake_script(FAKE_DEFINE, (struct fake_act){.fail = ERR_LIBVIRT});
+    t = world_run(switching);
+    world_heal();
+    assert_int_equal(t.status, 4);
+    assert_int_equal(storage_memory_volumes(w.array), 3);
+    (void)die_late(copying, "begin define");
+    forget("copy");
+    storage_memory_fault(w.array, MEMORY_LIST, NULL, MEMORY_LIES, -1);
+    expect_recovered("no domain 'copy' was made, and its clones are gone");
+    world_heal();
+    assert_int_equal(storage_memory_volumes(w.array), 3);
+}
+
+/* The VM has all disks of the set as they were. */
+static void a_disk_that_was_added_is_no_clone(void **state)
+{
+    char *at = strstr(w.definition, "</devices>");
+    AUTO_FREE char *more = xasprintf("%.*s<disk type='file' device='disk'><source file='/tmp/x'/>"
+                                     "<target dev='vdx'/></disk>%s",
+                                     (int)(at - w.definition), w.definition, at);
+
+    (void)state;
+    (void)die_late(switching, "begin define");
+    domain_fake_define("db", more, false);
+    assert_null(world_recover());
+    assert_true(domain_fake_runs("db"));
+    assert_int_equal(storage_memory_volumes(w.array), 3);
+}
+
 /* ---- a copy ---------------------------------------------------------------------------------- */
 
 /* virsh domrename, and start. */
@@ -162,7 +208,9 @@ static void a_copy_that_is_gone_keeps_its_disks(void **state)
  * taken back takes its clones with it. */
 static void a_copy_that_was_taken_back_is_no_riddle(void **state)
 {
-    for (int n = 0; n < 2; n++) {
+    struct tale t;
+
+    for (int n = 0; n < 3; n++) {
         (void)late_teardown(state);
         (void)late_setup(state);
         domain_fake_script(FAKE_START, (struct fake_act){.fail = ERR_LIBVIRT});
@@ -170,12 +218,19 @@ static void a_copy_that_was_taken_back_is_no_riddle(void **state)
             domain_fake_script(FAKE_UNDEFINE, (struct fake_act){.fail = ERR_LIBVIRT});
         else
             storage_memory_fault(w.array, MEMORY_REMOVE_VOLUME, NULL, MEMORY_REFUSES, -1);
-        assert_int_equal(world_run(copying).status, 5);
+        t = world_run(copying);
+        assert_int_equal(t.status, 5);
         world_heal();
         if (n == 0) {
             forget("copy");
             expect_left("another host may have it");
         } else {
+            if (n == 2) { /* by a program that noted neither */
+                (void)snprintf(late.journal, sizeof(late.journal), "%s/journal/%s.jsonl", w.dir,
+                               t.run);
+                take_line_out(late.journal, "copy_forgotten");
+                take_line_out(late.journal, "to_uuid");
+            }
             expect_recovered("no domain 'copy' was made, and its clones are gone");
         }
     }
@@ -200,6 +255,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_list_that_is_short_costs_no_vm_its_disks),
         T(disks_that_cannot_be_told_are_a_persons),
+        T(clones_that_are_not_listed_go_all_the_same),
+        T(a_disk_that_was_added_is_no_clone),
         T(a_copy_that_was_renamed_keeps_its_disks),
         T(a_copy_that_was_renamed_is_not_started),
         T(a_copy_that_is_gone_keeps_its_disks),
