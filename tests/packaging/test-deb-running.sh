@@ -149,7 +149,7 @@ result $? 'when that is over the new one takes its place'
 old=$(property MainPID cbsnap-agent.service)
 there cp /etc/cbsnap/agent.conf /opt/agent.conf
 echo 'colour = red' >>"$root/etc/cbsnap/agent.conf"
-there dpkg -i --force-confold /opt/cbsnap-agent.deb && grep -q 'the old one runs on' "$dir/out" && grep -q "no option 'colour'" "$dir/out" &&
+there dpkg -i --force-confold /opt/cbsnap-agent.deb && grep -q 'the old agent runs on' "$dir/out" && grep -q "no option 'colour'" "$dir/out" &&
     [ "$(property MainPID cbsnap-agent.service)" = "$old" ]
 result $? 'one that does not take its configuration leaves the old one running, and it is said'
 there cp /opt/agent.conf /etc/cbsnap/agent.conf
