@@ -194,7 +194,7 @@ int back_find_clones(struct back *b, struct err *e)
     return 0;
 }
 
-/* Looks until then for one that may yet come to be. */
+/* Looks until then for one that may yet come to be, or that a list may just have lacked. */
 static int wait_to_show(struct back *b, struct back_volume *v, int64_t until_us, struct volume *ret,
                         bool *ret_found, struct err *e)
 {
@@ -262,7 +262,7 @@ int step_clone_undo(void *back, struct err *e)
 
         if (!v->clone_asked)
             continue;
-        if (remove_clone(b, v, v->clone_made ? 0 : late, &why) == 0) {
+        if (remove_clone(b, v, late, &why) == 0) {
             v->clone_asked = v->clone_made = false;
             continue;
         }
