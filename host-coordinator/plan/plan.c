@@ -4,6 +4,8 @@
 
 #include "proto/base/log.h"
 
+#include <string.h>
+
 static int act(const struct step *s, bool undo, void *ctx, const struct plan_watch *watch,
                struct err *e)
 {
@@ -37,11 +39,21 @@ static void note_failure(struct plan_result *result, const struct step *s, struc
     }
 }
 
+/* A mark, whose step was not come to: there is nothing to undo, and nothing to tell. */
+static bool is_idle(const struct step *steps, size_t mark, size_t begun)
+{
+    for (size_t n = mark; n < begun; n++) {
+        if (steps[n].run && strcmp(steps[n].name, steps[mark].name) == 0)
+            return false;
+    }
+    return true;
+}
+
 struct plan_result plan_run(const struct step *steps, size_t count, void *ctx,
                             const struct plan_watch *watch, struct err *e)
 {
     struct plan_result result = {.rc = 0};
-    size_t n;
+    size_t n, begun;
 
     for (n = 0; n < count && result.rc == 0; n++) {
         struct err why = ERR_INIT;
@@ -49,10 +61,12 @@ struct plan_result plan_run(const struct step *steps, size_t count, void *ctx,
         if (act(&steps[n], false, ctx, watch, &why) < 0)
             note_failure(&result, &steps[n], e, &why);
     }
+    begun = n;
     while (n-- > 0) {
         struct err why = ERR_INIT;
 
-        if (!steps[n].undo || (result.rc == 0 && steps[n].when != UNDO_ALWAYS))
+        if (!steps[n].undo || (result.rc == 0 && steps[n].when != UNDO_ALWAYS) ||
+            is_idle(steps, n, begun))
             continue;
         if (act(&steps[n], true, ctx, watch, &why) < 0) {
             /* a set that is lost was let go all the same; anything else may still be there */

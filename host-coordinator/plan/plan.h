@@ -22,7 +22,7 @@ enum undo_when {
 
 struct step {
     const char *name;
-    step_fn *run;  /* NULL: a mark, of which nobody is told: what must be undone from here on */
+    step_fn *run;  /* NULL: a mark. What a later step of that name does is undone in its turn */
     step_fn *undo; /* NULL: leaves nothing behind */
     enum undo_when when;
     bool critical; /* writers are waiting: no disk of ours is waited for */
