@@ -58,7 +58,7 @@ image_bootstrap() { # DIRECTORY
         tar -C "$here/guest/$part/rootfs" --owner=0 --group=0 -c . |
             tar -C "$1" -x --no-same-permissions
     done
-    { echo "server_unit=$SERVER_UNIT" && cat "$here/guest/common/setup.sh"; } |
+    { echo "server_unit=$SERVER_UNIT kept_unit=$KEPT_UNIT" && cat "$here/guest/common/setup.sh"; } |
         chroot "$1" /bin/sh -eu >"$LOG/setup.log" 2>&1 ||
         fail "the guest's setup failed; see $LOG/setup.log"
     [ "$AGENT_PACKAGE" != rpm ] || image_as_centos "$1"

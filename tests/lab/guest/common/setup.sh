@@ -17,6 +17,7 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
     modprobe@drm.service systemd-binfmt.service systemd-journal-flush.service \
     systemd-random-seed.service systemd-boot-random-seed.service systemd-pcrphase.service \
     prometheus-node-exporter.service prometheus-mysqld-exporter.service; do
+    [ "$unit" != "$kept_unit" ] || continue
     ln -sf /dev/null "/etc/systemd/system/$unit"
 done
 od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >/etc/machine-id

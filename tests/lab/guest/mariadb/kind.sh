@@ -4,6 +4,8 @@ KIND_TITLE='Debian bookworm, MariaDB 10.11'
 KIND_SUFFIX=-mariadb KIND_PORTS=5
 SUITE=bookworm
 SERVER_UNIT=mariadb.service
+# shutdown(8) of systemd 252, which qemu-ga calls, asks it
+KEPT_UNIT=systemd-logind.service
 # with what the agent's package depends on
 SERVER_PACKAGES=mariadb-server,mariadb-client,libmariadb3,libuv1,libprotobuf-c1,libinih1
 AGENT_PACKAGE=deb

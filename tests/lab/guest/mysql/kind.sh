@@ -5,6 +5,7 @@ KIND_TITLE='Debian sid, MySQL 9.7'
 KIND_SUFFIX= KIND_PORTS=0
 SUITE=sid
 SERVER_UNIT=mysql.service
+KEPT_UNIT=
 # The exporters are what the agent's cost is measured against; nothing starts them.
 SERVER_PACKAGES=mysql-server,mysql-client,libuv1t64,libprotobuf-c1,rpm,\
 prometheus-node-exporter,prometheus-mysqld-exporter
