@@ -154,7 +154,8 @@ static void try_run(bool undo)
     w.witness = at_each_moment;
     t = world_run();
     w.witness = NULL;
-    assert_int_equal(t.status, undo ? 4 : 0);
+    if (t.status != (undo ? 4 : 0))
+        fail_msg("exit status %d: %s", t.status, t.e.msg);
     print_message("died %zu times\n", k.deaths);
     assert_true(k.deaths >= 50);
     assert_int_equal(k.bad, 0);
