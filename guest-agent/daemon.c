@@ -357,7 +357,6 @@ int daemon_run(const char *config)
     /* few arenas and no giving back: less to lock, no surprises while frozen */
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
-    signal(SIGPIPE, SIG_IGN);
     read = options_read(&d.options, config, &e);
     taken = take_run_dir(&d, read < 0 ? NULL : &e);
     if (read == 0 && taken == 0)

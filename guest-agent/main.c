@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command line of cbsnap-agent. */
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -155,7 +154,6 @@ int main(int argc, char **argv)
 
     output_begin();
     no_dumps();
-    signal(SIGPIPE, SIG_IGN); /* a reader that leaves is told by the write */
     rc = run(argc, argv);
     if (output_end(&e) == 0)
         return rc;

@@ -9,7 +9,6 @@
 #include "proto/base/output.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -298,7 +297,6 @@ int main(int argc, char **argv)
 
     output_begin();
     no_dumps();
-    signal(SIGPIPE, SIG_IGN);
     if (parse(argc, argv, &o, &first, &e) < 0)
         cmd = NULL;
     else if (o.version)

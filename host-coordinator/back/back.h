@@ -36,7 +36,6 @@ struct back_volume {
 
     char *clone_name;
     bool clone_asked;
-    bool clone_made;
     bool clone_unsure;      /* not heard of: it may come yet, */
     int64_t clone_until_us; /* until then (wall clock) */
     struct volume clone;    /* when made; recover: or when the journal says that it was */
@@ -172,7 +171,9 @@ int back_check_tables(const char *tables, struct err *e); /* ERR_USAGE: not as `
 const char *back_method_name(enum back_method method);
 /* Opens the journal of this act, and says in it what is about to be done before anything is. */
 int step_journal(void *back, struct err *e);
-/* Writes into the journal whether something is so. */
+/* Writes a line of its own into the journal, waits for the disk, and frees `note`. */
+int back_write(struct back *b, struct record *note, struct err *e);
+/* The same, of whether something is so. */
 int back_note(struct back *b, const char *what, bool is, struct err *e);
 /* From here on the journal's VM is not its own any more: whoever recovers leaves it alone. */
 void back_note_as_before(struct back *b);

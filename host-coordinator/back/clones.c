@@ -54,7 +54,6 @@ static bool give_access(struct back *b, struct back_volume *v, int64_t deadline_
 static int note_clones(struct back *b, struct err *e)
 {
     struct record *note = record_new();
-    int rc;
 
     for (size_t n = 0; n < b->count; n++) {
         const struct back_volume *v = &b->volumes[n];
@@ -67,9 +66,7 @@ static int note_clones(struct back *b, struct err *e)
         if (v->clone_unsure)
             record_set_int(one, "until_wall_us", v->clone_until_us);
     }
-    rc = journal_write(b->run.journal, note, true, e);
-    record_free(note);
-    return rc;
+    return back_write(b, note, e);
 }
 
 static int note_names(struct back *b, struct err *e)
@@ -100,10 +97,8 @@ static void keep_clones(struct back *b)
         struct back_volume *v = &b->volumes[n];
 
         v->clone_unsure = v->op.unsure;
-        if (v->op.done && !err_is_set(&v->op.err) && v->op.volume_count == 1) {
+        if (v->op.done && !err_is_set(&v->op.err) && v->op.volume_count == 1)
             volume_copy(&v->clone, &v->op.volumes[0]);
-            v->clone_made = true;
-        }
     }
 }
 
@@ -181,14 +176,13 @@ int back_find_clones(struct back *b, struct err *e)
         struct volume found = {.id = NULL};
         bool there = false;
 
-        if (!v->clone_asked || v->clone_made)
+        if (!v->clone_asked)
             continue;
         if (find_volume(b, v, v->clone_name, &found, &there, e) < 0)
             return -1;
         if (there) {
             volume_release(&v->clone); /* as the journal had it */
             v->clone = found;
-            v->clone_made = true;
         }
     }
     return 0;
@@ -263,7 +257,7 @@ int step_clone_undo(void *back, struct err *e)
         if (!v->clone_asked)
             continue;
         if (remove_clone(b, v, late, &why) == 0) {
-            v->clone_asked = v->clone_made = false;
+            v->clone_asked = false;
             continue;
         }
         rc = err_set(e, ERR_LOOK,

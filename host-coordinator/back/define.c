@@ -210,12 +210,9 @@ static void look_what_holds(struct back *b, const struct err *why)
 static int note_uuid(struct back *b, struct err *e)
 {
     struct record *note = record_new();
-    int rc;
 
     record_set_text(note, "to_uuid", b->to_uuid);
-    rc = journal_write(b->run.journal, note, true, e);
-    record_free(note);
-    return rc;
+    return back_write(b, note, e);
 }
 
 /* In one call, and libvirt has the one or the other: this is the point at which the VM becomes what

@@ -26,8 +26,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLONE_MAX_US (INT64_C(86400) * 1000000)
-
 void recovery_release(struct recovery *r)
 {
     free(r->set);
@@ -88,7 +86,7 @@ static bool may_come(int64_t until_us)
 {
     int64_t now = wall_us();
 
-    return now < until_us && until_us <= now + CLONE_MAX_US;
+    return now < until_us && until_us <= now + CONFIG_CLONE_MAX_MS * INT64_C(1000);
 }
 
 /* What it was made as, whether the appliance lists it now or not. */

@@ -68,8 +68,7 @@ int step_journal(void *back, struct err *e)
         record_set_text(v, "name", b->volumes[n].volume.name);
     }
     /* nothing is done yet, and what this does without it nobody could undo */
-    rc = journal_write(b->run.journal, head, true, e);
-    record_free(head);
+    rc = back_write(b, head, e);
     if (rc == 0)
         return 0;
     journal_close(b->run.journal, true);
@@ -77,15 +76,20 @@ int step_journal(void *back, struct err *e)
     return -1;
 }
 
+int back_write(struct back *b, struct record *note, struct err *e)
+{
+    int rc = journal_write(b->run.journal, note, true, e);
+
+    record_free(note);
+    return rc;
+}
+
 int back_note(struct back *b, const char *what, bool is, struct err *e)
 {
     struct record *note = record_new();
-    int rc;
 
     record_set_bool(note, what, is);
-    rc = journal_write(b->run.journal, note, true, e);
-    record_free(note);
-    return rc;
+    return back_write(b, note, e);
 }
 
 void back_note_as_before(struct back *b)

@@ -41,7 +41,6 @@ static bool give_access(struct back *b, struct back_volume *v, int64_t deadline_
 static int note_access(struct back *b, struct err *e)
 {
     struct record *note = record_new();
-    int rc;
 
     for (size_t n = 0; n < b->count; n++) {
         struct record *one = record_append(note, "access");
@@ -49,9 +48,7 @@ static int note_access(struct back *b, struct err *e)
         record_set_text(one, "target", b->volumes[n].target);
         record_set_text(one, "word", b->volumes[n].access);
     }
-    rc = journal_write(b->run.journal, note, true, e);
-    record_free(note);
-    return rc;
+    return back_write(b, note, e);
 }
 
 static int check_access(const struct back *b, struct err *e)

@@ -77,12 +77,9 @@ static bool wait_off(struct back *b, int64_t end_us, struct err *e)
 static int note_asked(struct back *b, int64_t wall_us, struct err *e)
 {
     struct record *note = record_new();
-    int rc;
 
     record_set_int(note, "asked_wall_us", wall_us);
-    rc = journal_write(b->run.journal, note, true, e);
-    record_free(note);
-    return rc;
+    return back_write(b, note, e);
 }
 
 static bool shut_down(struct back *b, enum domain_shutdown how, struct err *e)

@@ -111,20 +111,29 @@ static int check_names(const struct record *set, const char *id, struct err *e)
     return 0;
 }
 
+/* The record as it is by now; *ret is NULL when it is gone. */
+static int load_again(const struct inventory *inv, const struct record *set, struct record **ret,
+                      struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    *ret = store_load(inv->run->conf->state_dir, record_text(set, "set"), &why);
+    if (*ret || why.code == ERR_NOT_FOUND)
+        return 0;
+    *e = why;
+    return -1;
+}
+
 /* A verification of it, say, has begun and ended since: what was judged is not what is there. */
 static int check_unchanged(struct inventory *inv, const struct record *set, struct err *e)
 {
-    const char *id = record_text(set, "set");
-    struct err why = ERR_INIT;
-    struct record *now = store_load(inv->run->conf->state_dir, id, &why);
+    struct record *now;
     int64_t line = 0, line_now = 0;
 
-    if (!now && why.code == ERR_NOT_FOUND)
-        return 0;
-    if (!now) {
-        *e = why;
+    if (load_again(inv, set, &now, e) < 0)
         return -1;
-    }
+    if (!now)
+        return 0;
     (void)record_int(set, "chain.line", &line);
     (void)record_int(now, "chain.line", &line_now);
     record_free(now);
@@ -133,7 +142,7 @@ static int check_unchanged(struct inventory *inv, const struct record *set, stru
     return err_set(e, ERR_REFUSED,
                    "the record of set '%s' has been written since it was read: it is not removed; "
                    "try again",
-                   id);
+                   record_text(set, "set"));
 }
 
 int inventory_remove(struct inventory *inv, struct record *set, struct err *e)
@@ -307,19 +316,15 @@ static int look_lost(struct inventory *inv, const struct record *set, bool *ret,
         const struct record *rec = record_at(set, "volumes", n);
         const struct inventory_volume *v = inventory_volume_of(inv, rec);
         const char *name = record_text(rec, "snapshot.name");
-        struct storage_op op = {.done = false};
-        int64_t deadline;
+        bool there = false;
 
         if (!v || !name)
             return err_set(e, ERR_NOT_FOUND, "there is no volume of id '%s'",
                            record_text(rec, "id") ?: "?");
-        deadline = mono_in_ms(v->timeout_ms);
-        v->storage->ops->find_snapshot(v->storage, &v->volume, name, deadline, &op);
-        if (storage_wait(inv->run->loop, v->storage, &op, deadline, e) == 0)
-            lost = lost || !op.found;
-        storage_op_release(&op);
-        if (err_is_set(e))
+        if (storage_has_snapshot(inv->run->loop, v->storage, &v->volume, name, v->timeout_ms,
+                                 &there, e) < 0)
             return -1;
+        lost = lost || !there;
     }
     *ret = lost;
     return 0;
@@ -328,17 +333,14 @@ static int look_lost(struct inventory *inv, const struct record *set, bool *ret,
 /* What was done to the record since it was read stays done; one that is gone stays gone. */
 static int repair_record(struct inventory *inv, const struct record *set, struct err *e)
 {
-    struct err why = ERR_INIT;
-    struct record *now = store_load(inv->run->conf->state_dir, record_text(set, "set"), &why);
+    struct record *now;
     bool lost = false;
     int rc;
 
-    if (!now && why.code == ERR_NOT_FOUND)
-        return 0;
-    if (!now) {
-        *e = why;
+    if (load_again(inv, set, &now, e) < 0)
         return -1;
-    }
+    if (!now)
+        return 0;
     rc = look_lost(inv, now, &lost, e);
     if (rc == 0 && lost)
         rc = tell_gone(inv, now, LOST_REASON, e);

@@ -64,7 +64,7 @@ static const struct conf_option options[] = {
            "interval between fast samples, as asked of the agent"),
     NUMBER("snapshot", "history_ms", history_ms, "60000", 0, 600000,
            "how much of the samples that the agent has kept is taken into the record"),
-    NUMBER("restore", "clone_ms", clone_ms, "600000", 1000, 86400000,
+    NUMBER("restore", "clone_ms", clone_ms, "600000", 1000, CONFIG_CLONE_MAX_MS,
            "how long the appliance may take for a clone, a roll back or a removal"),
     NUMBER("restore", "stop_ms", stop_ms, "120000", 1000, 3600000,
            "how long a guest may take to shut down, for each way of asking"),

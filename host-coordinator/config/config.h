@@ -20,6 +20,8 @@ struct appliance_config {
 
 #define CONFIG_DEFAULT CBSNAP_SYSCONFDIR "/cbsnap/coord.conf"
 
+#define CONFIG_CLONE_MAX_MS 86400000 /* the most that clone_ms may be */
+
 struct policy; /* policy/policy.h */
 
 struct config {

@@ -64,29 +64,39 @@ int storage_wait(struct loop *loop, struct storage *s, struct storage_op *op, in
     return -1;
 }
 
+int storage_has_snapshot(struct loop *loop, struct storage *s, const struct volume *v,
+                         const char *name, int timeout_ms, bool *ret, struct err *e)
+{
+    int64_t deadline = mono_in_ms(timeout_ms);
+    struct storage_op op = {.done = false};
+    int rc;
+
+    s->ops->find_snapshot(s, v, name, deadline, &op);
+    rc = storage_wait(loop, s, &op, deadline, e);
+    *ret = op.found;
+    storage_op_release(&op);
+    return rc;
+}
+
 int storage_remove_seen(struct loop *loop, struct storage *s, const struct volume *v,
                         const char *name, int remove_ms, int find_ms, struct err *e)
 {
     int64_t deadline = mono_in_ms(remove_ms);
     struct storage_op op = {.done = false};
+    bool there = false;
     int rc;
 
     s->ops->remove_snapshot(s, v, name, deadline, &op);
     rc = storage_wait(loop, s, &op, deadline, e);
     storage_op_release(&op);
-    if (rc < 0)
+    if (rc < 0 || storage_has_snapshot(loop, s, v, name, find_ms, &there, e) < 0)
         return -1;
-    deadline = mono_in_ms(find_ms);
-    op = (struct storage_op){.done = false};
-    s->ops->find_snapshot(s, v, name, deadline, &op);
-    rc = storage_wait(loop, s, &op, deadline, e);
-    if (rc == 0 && op.found)
-        rc = err_set(e, ERR_LOOK,
-                     "the appliance said that it removed snapshot '%s' of volume '%s', and still "
-                     "lists it",
-                     name, v->name);
-    storage_op_release(&op);
-    return rc;
+    if (!there)
+        return 0;
+    return err_set(e, ERR_LOOK,
+                   "the appliance said that it removed snapshot '%s' of volume '%s', and still "
+                   "lists it",
+                   name, v->name);
 }
 
 void volume_release(struct volume *v)

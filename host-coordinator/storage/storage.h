@@ -191,6 +191,9 @@ void storage_cancel(struct storage *s, struct storage_op *op);
  * that. -1 with the operation's error; with the wait's (a signal), when it was cancelled. */
 int storage_wait(struct loop *loop, struct storage *s, struct storage_op *op, int64_t deadline_us,
                  struct err *e);
+/* Whether the array lists a snapshot of that name. */
+int storage_has_snapshot(struct loop *loop, struct storage *s, const struct volume *v,
+                         const char *name, int timeout_ms, bool *ret, struct err *e);
 /* Removes the snapshot, if it is there, and looks whether the array lists it still: its word alone
  * is not believed. ERR_LOOK when it does. */
 int storage_remove_seen(struct loop *loop, struct storage *s, const struct volume *v,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@ static int lost; /* errno of the output_put() that failed first */
 
 void output_begin(void)
 {
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that leaves is told by the write */
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         /* the lowest that is free is this one: those below it are open by now */
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)

@@ -9,7 +9,8 @@
 #include "proto/base/err.h"
 
 /* Of the descriptors 0 to 2 those that the caller has closed are opened so that using them fails:
- * else the first file that is opened, a record or a lock, would get what is meant for a person. */
+ * else the first file that is opened, a record or a lock, would get what is meant for a person. And
+ * SIGPIPE is ignored, so that a reader that leaves is told by the write. */
 void output_begin(void);
 
 /* What may be long: a stream does not keep the reason for which it could not write its beginning.

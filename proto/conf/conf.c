@@ -157,11 +157,9 @@ struct reading {
 /* [appliance west] has the options of "appliance *". */
 static bool in_section(const struct conf_option *o, const char *section)
 {
-    size_t word = strcspn(section, " ");
+    AUTO_FREE char *word = xasprintf("%.*s", (int)strcspn(section, " "), section);
 
-    if (!section[word])
-        return strcmp(o->section, section) == 0;
-    return strncmp(o->section, section, word + 1) == 0 && strcmp(o->section + word + 1, "*") == 0;
+    return strchr(section, ' ') ? is_named(o, word) : strcmp(o->section, section) == 0;
 }
 
 /* What the options of [section] fill; NULL with e set if there is no such section. */
